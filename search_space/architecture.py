@@ -1,0 +1,149 @@
+"""``Architecture``: a chosen subnet as a small JSON file that a person can read in a diff."""
+
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nni.nas.space import model_context
+from torch import nn
+
+from .blocks import Skip
+from .inputs import InputError, allowed, read_json, write_text
+from .registry import Signature
+from .space import PfldSpace
+from .spec import SPECS, SpaceSpec
+
+SCHEMA = 1
+_KEYS = {"schema", "space", "num_points", "input_size", "choices", "latency", "metrics", "version"}
+_REQUIRED = {"schema", "space", "num_points", "input_size", "choices"}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One subnet of a :class:`PfldSpace`.
+
+    Parameters
+    ----------
+    space
+        The spec it is a subnet of.
+    num_points, input_size
+        Of the network; input size in pixels.
+    choices
+        Label -> name of the chosen block, for every searched layer.
+    latency
+        None, or a dict with ``us`` (microseconds), ``table`` (the look-up table's name) and ``method``
+        (``measured`` or ``modelled``).
+    metrics
+        Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
+
+    Raises
+    ------
+    InputError
+        If ``choices`` are not those of the space.
+    """
+
+    space: SpaceSpec
+    num_points: int
+    input_size: int
+    choices: dict[str, str]
+    latency: dict[str, Any] | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choices(self.space, self.choices, "architecture")
+        self.space.check_size(self.input_size)
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> "Architecture":
+        """Build from plain data; ``where`` names its source in the error messages.
+
+        Raises
+        ------
+        InputError
+            Naming the key that is missing, unknown or wrong, and what is allowed.
+        """
+        if not isinstance(data, dict):
+            raise InputError(f"{where}: not an architecture: allowed: a JSON object with {', '.join(sorted(_REQUIRED))}")
+        for key in sorted(data.keys() - _KEYS):
+            raise InputError(f"{where}: unknown key {key!r}; {allowed(_KEYS)}")
+        for key in sorted(_REQUIRED - data.keys()):
+            raise InputError(f"{where}: key {key!r} is missing")
+        if data["schema"] != SCHEMA:
+            raise InputError(f"{where}: schema is {data['schema']!r}; allowed: {SCHEMA}")
+        space, choices = data["space"], data["choices"]
+        spec = SpaceSpec.from_dict(space, f"{where}: space") if isinstance(space, dict) else _built_in(space, where)
+        for key in ("num_points", "input_size"):
+            if not isinstance(data[key], int) or isinstance(data[key], bool) or data[key] < 1:
+                raise InputError(f"{where}: {key} is {data[key]!r}; allowed: a whole number from 1")
+        if not isinstance(choices, dict):
+            raise InputError(f"{where}: choices is not an object; allowed: label -> block for {', '.join(spec.labels)}")
+        for key in ("latency", "metrics"):
+            if not isinstance(data.get(key) or {}, dict):
+                raise InputError(f"{where}: {key} is not an object; allowed: a JSON object or null")
+        check_choices(spec, choices, where)
+        return cls(spec, data["num_points"], data["input_size"], dict(choices), data.get("latency"),
+                   dict(data.get("metrics") or {}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Architecture":
+        """Read an architecture file; every fault is an :class:`InputError` that names file and key."""
+        return cls.from_dict(read_json(path, "architecture file"), str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: the file's content. A built-in space is written by name, any other as its whole spec."""
+        built_in = (SPECS / f"{self.space.name}.yaml").exists() and SpaceSpec.load(self.space.name) == self.space
+        return {
+            "schema": SCHEMA,
+            "space": self.space.name if built_in else self.space.to_dict(),
+            "num_points": self.num_points,
+            "input_size": self.input_size,
+            "choices": self.choices,
+            "latency": self.latency,
+            "metrics": self.metrics,
+            "version": version("fbnet-pfld"),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON file by way of a temporary one."""
+        write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def signatures(self) -> list[Signature]:
+        """Signatures of the chosen blocks and of the fixed parts: what its latency is the sum of."""
+        layout = self.space.layout(self.num_points, self.input_size)
+        return [layout.layers[label][block] for label, block in self.choices.items()] + layout.fixed()
+
+    def build(self) -> PfldSpace:
+        """Build the subnet, with new weights."""
+        with model_context(self.choices):
+            subnet = PfldSpace(self.space, self.num_points, self.input_size)
+        return without_search_dropout(subnet)
+
+
+def without_search_dropout(subnet: PfldSpace) -> PfldSpace:
+    """Turn the skip blocks' dropout off in place: it serves the search only."""
+    for module in subnet.modules():
+        if isinstance(module, Skip) and isinstance(module.op, nn.Dropout):
+            module.op.p = 0.0
+    return subnet
+
+
+def check_choices(spec: SpaceSpec, choices: dict[str, str], where: str) -> None:
+    """Raise :class:`InputError` unless ``choices`` names one candidate of ``spec`` for every label."""
+    candidates = spec.candidates()
+    for label in choices.keys() - candidates.keys():
+        raise InputError(f"{where}: layer {label!r} is not in search space {spec.name!r}; {allowed(candidates)}")
+    for label, names in candidates.items():
+        if label not in choices:
+            raise InputError(f"{where}: no choice for layer {label!r} of search space {spec.name!r}; {allowed(names)}")
+        if choices[label] not in names:
+            raise InputError(f"{where}: {label}: block {choices[label]!r} is not a candidate there in search space "
+                             f"{spec.name!r}; {allowed(names)}")
+
+
+def _built_in(name: Any, where: str) -> SpaceSpec:
+    try:
+        return SpaceSpec.load(name if isinstance(name, str) else repr(name))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None

@@ -1,0 +1,101 @@
+"""What every folder uses to read a user's files and to write its own.
+
+A user's mistake is an :class:`InputError`: one line that names the file, line or key and what is allowed. The command
+line prints it and exits with code 2. Files are written to a temporary name and renamed, so that a killed or failed
+command never leaves half a file and never destroys the old one.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave us; its message is one line and stands alone."""
+
+
+def allowed(names: Iterable[str]) -> str:
+    """Format ``names`` for the end of an error message."""
+    return "allowed: " + ", ".join(sorted(names))
+
+
+def read_text(path: str | Path, what: str) -> str:
+    """Read a text file; ``what`` names its role in the error message.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable or not UTF-8 text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{what} not found: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{what} cannot be read: {path}: {error}") from None
+
+
+def read_json(path: str | Path, what: str) -> Any:
+    """Read a JSON file, or raise :class:`InputError` naming file and line."""
+    try:
+        return json.loads(read_text(path, what))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{what} is not valid JSON: {path}:{error.lineno}: {error.msg}") from None
+
+
+def read_yaml(path: str | Path, what: str) -> Any:
+    """Read a YAML file with the safe loader, or raise :class:`InputError` naming file and line."""
+    try:
+        return yaml.safe_load(read_text(path, what))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise InputError(f"{what} is not valid YAML: {path}{line}: {problem}") from None
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, and rename it to ``path`` when the block ends well.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written; the old file, if any, stays as it was.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a directory")
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` to ``path`` by way of a temporary file."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,74 @@
+"""``PfldSpace``: the search space as an NNI model space, one labelled ``LayerChoice`` per searched layer."""
+
+from pathlib import Path
+
+import torch
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from torch import Tensor, nn
+
+from .registry import Signature, build
+from .spec import SpaceSpec
+
+
+class PfldSpace(ModelSpace):
+    """FBNet-PFLD space: fixed stem, searched layers, fixed multi-scale landmark head.
+
+    Input: float32 (N, 3, input_size, input_size), BGR, 0..1. Output: float32 (N, 2 * num_points), x0 y0 x1 y1 ..., normalised
+    to the crop. Works as any NNI model space: ``space.simplify()``, ``space.freeze(sample)``,
+    ``with model_context(sample): PfldSpace()``.
+
+    Parameters
+    ----------
+    spec
+        Name of a built-in spec, path of a YAML file, or a :class:`SpaceSpec`.
+    num_points
+        Number of landmarks.
+    input_size
+        Side of the input image, in pixels.
+
+    Raises
+    ------
+    InputError
+        If the spec is unknown or wrong, or ``input_size`` does not fit its strides.
+    """
+
+    def __init__(self, spec: str | Path | SpaceSpec = "pfld", num_points: int = 106, input_size: int = 112):
+        super().__init__()
+        self.spec = SpaceSpec.load(spec)
+        self.num_points = num_points
+        self.input_size = input_size
+        self.layout = self.spec.layout(num_points, input_size)
+        self.feature_channels = self.spec.stem
+
+        self.stem = build(self.layout.stem)
+        self.entry = build(self.layout.entry)
+        self.layers = nn.ModuleList(
+            LayerChoice({name: build(signature) for name, signature in blocks.items()}, label=label)
+            for label, blocks in self.layout.layers.items()
+        )
+        self.pools = nn.ModuleList(build(signature) for signature in self.layout.pools)
+        self.head = build(self.layout.head)
+        self.points = build(self.layout.points)
+
+    def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return landmarks (N, 2 * num_points) and the stem's output (N, feature_channels, S/4, S/4) for the pose net."""
+        features, first = self.stem(x)
+        taps = [first]
+        y = self.entry(features)
+        for i, layer in enumerate(self.layers):
+            y = layer(y)
+            if i in self.layout.tap_after:
+                taps.append(y)
+        pooled = [pool(tap) for pool, tap in zip(self.pools, taps, strict=True)]
+        return self.points(self.head(torch.cat((*pooled, y), dim=1))), features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_features(x)[0]
+
+    def signatures(self) -> dict[str, dict[str, Signature]]:
+        """Label -> candidate name -> its signature: the rows a latency table must have."""
+        return self.layout.layers
+
+    def fixed_signatures(self) -> list[Signature]:
+        """Signatures of the parts that every subnet shares."""
+        return self.layout.fixed()
