@@ -1,0 +1,26 @@
+"""Landmark data sets, losses, metrics, the Lightning module, and training of fixed architectures."""
+
+from .callbacks import KeepBest
+from .checkpoint import Checkpoint, inherit
+from .dataset import LandmarkDataset
+from .finetune import BEST, evaluate, finetune, predict, score
+from .layouts import layout_of
+from .metrics import normalised_errors
+from .training import LAST, TrainOptions, make_evaluator
+
+__all__ = [
+    "BEST",
+    "LAST",
+    "Checkpoint",
+    "KeepBest",
+    "LandmarkDataset",
+    "TrainOptions",
+    "evaluate",
+    "finetune",
+    "inherit",
+    "layout_of",
+    "make_evaluator",
+    "normalised_errors",
+    "predict",
+    "score",
+]

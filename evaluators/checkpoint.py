@@ -1,0 +1,141 @@
+"""Checkpoints of finished networks: plain data and weights, so that loading them runs no foreign code."""
+
+import io
+import pickle
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec
+from ..search_space.inputs import allowed, atomic_path
+
+KINDS = ("supernet", "subnet", "baseline")
+_KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of a network and what is needed to build it again.
+
+    Parameters
+    ----------
+    kind
+        ``supernet``, ``subnet`` or ``baseline``.
+    network
+        The supernet's space spec or the subnet's architecture as plain data, or the baseline's name.
+    num_points, input_size
+        Of the network; input size in pixels.
+    weights
+        Its state dict.
+    metrics
+        Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
+    """
+
+    kind: str
+    network: dict[str, Any] | str
+    num_points: int
+    input_size: int
+    weights: dict[str, Tensor]
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: nn.Module, network: Architecture | SpaceSpec | str, metrics: dict[str, float]) -> "Checkpoint":
+        """Checkpoint of a subnet (given its architecture), a supernet (its space) or a baseline (its name)."""
+        kind = {Architecture: "subnet", SpaceSpec: "supernet"}.get(type(network), "baseline")
+        data = network if isinstance(network, str) else network.to_dict()
+        weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+        return cls(kind, data, model.num_points, model.input_size, weights, metrics)
+
+    def save(self, path: str | Path) -> None:
+        """Write by way of a temporary file."""
+        with atomic_path(path) as temporary:
+            torch.save({**vars(self), "version": version("fbnet-pfld")}, temporary)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Checkpoint":
+        """Read a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, unreadable, or no checkpoint of this package.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"checkpoint cannot be read: {path}: {error.strerror}") from None
+        try:
+            data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError):
+            data = None
+        if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
+            raise InputError(f"not a checkpoint of this package: {path}; allowed: checkpoint_best.pth of search or finetune")
+        return cls(**{name: data[name] for name in _KEYS - {"version"}})
+
+    def architecture(self, where: str | Path) -> Architecture:
+        """The subnet's architecture; an :class:`InputError` if this is no subnet."""
+        if self.kind != "subnet":
+            raise InputError(f"{where}: a {self.kind}; allowed: checkpoint of a subnet")
+        return Architecture.from_dict(self.network, str(where))
+
+    def build(self, where: str | Path) -> nn.Module:
+        """Build the network with these weights, in eval mode; ``where`` names the file in errors."""
+        if self.kind == "subnet":
+            model = self.architecture(where).build()
+        elif self.kind == "baseline":
+            if self.network not in BASELINES:
+                raise InputError(f"{where}: unknown baseline {self.network!r}; {allowed(BASELINES)}")
+            model = BASELINES[self.network](self.num_points, self.input_size)
+        else:
+            raise InputError(f"{where}: a supernet; allowed: checkpoint of a subnet or a baseline")
+        load_weights(model, self.weights, where)
+        return model.eval()
+
+    def check_points(self, num_points: int, where: str | Path) -> None:
+        """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""
+        if self.num_points != num_points:
+            raise InputError(f"{where}: checkpoint of {self.num_points} points, but {num_points} are asked for; "
+                             f"allowed: {num_points}")
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str | Path) -> None:
+    """Load a state dict that must fit exactly; an :class:`InputError` names the first weight that does not."""
+    own = model.state_dict()
+    for name in sorted(own.keys() ^ weights.keys()):
+        raise InputError(f"{where}: weight {name!r} is {'missing' if name in own else 'not in the network'}; "
+                         "allowed: the weights of this network")
+    for name, tensor in weights.items():
+        if tensor.shape != own[name].shape:
+            raise InputError(f"{where}: weight {name!r} has shape {tuple(tensor.shape)}; allowed: {tuple(own[name].shape)}")
+    model.load_state_dict(weights)
+
+
+def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint, where: str | Path) -> None:
+    """Give a subnet the weights that its blocks have in a trained supernet.
+
+    Raises
+    ------
+    InputError
+        If the supernet is of another space, number of points or input size.
+    """
+    if supernet.kind != "supernet":
+        raise InputError(f"{where}: a {supernet.kind}; allowed: checkpoint of a supernet")
+    supernet.check_points(architecture.num_points, where)
+    if SpaceSpec.from_dict(supernet.network, str(where)) != architecture.space:
+        raise InputError(f"{where}: supernet of another search space; allowed: {architecture.space.name!r}")
+    if supernet.input_size != architecture.input_size:
+        raise InputError(f"{where}: supernet of input size {supernet.input_size}; allowed: {architecture.input_size}")
+    prefixes = {f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}."
+                for i, label in enumerate(architecture.space.labels)}
+    weights = {}
+    for name, tensor in supernet.weights.items():
+        if not name.startswith("layers."):
+            weights[name] = tensor
+        for long, short in prefixes.items():
+            if name.startswith(long):
+                weights[short + name[len(long):]] = tensor
+    load_weights(subnet, weights, where)

@@ -1,0 +1,77 @@
+"""The fixed-architecture evaluator: train one network, keep its best weights, measure it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from ..search_space import Architecture
+from .callbacks import KeepBest
+from .checkpoint import Checkpoint
+from .dataset import LandmarkDataset
+from .layouts import layout_of
+from .metrics import landmark_metrics
+from .training import TrainOptions, make_evaluator
+
+BEST = "checkpoint_best.pth"
+
+
+def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, options: TrainOptions,
+             folder: str | Path, seed: int = 0, callbacks: Sequence[pl.Callback] = (), *,
+             eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "") -> Checkpoint:
+    """Train a fixed network and write the weights of its best epoch to ``folder/checkpoint_best.pth``.
+
+    The best epoch is the one with the lowest NME on the held-out part of the training data.
+
+    Parameters
+    ----------
+    model
+        The network, with new or inherited weights.
+    network
+        Its architecture, or the name of a baseline.
+    dataset, options, folder, seed, callbacks, eye_corners, resume, devices
+        As for :func:`make_evaluator`.
+
+    Returns
+    -------
+    Checkpoint
+        The best one.
+
+    Raises
+    ------
+    InputError
+        As :func:`make_evaluator`, and if the file cannot be written.
+    """
+    best = Path(folder) / BEST
+
+    def save(figures: dict[str, float]) -> None:
+        metrics = {name: value for name, value in figures.items() if name.startswith("val_")}
+        Checkpoint.of(model, network, metrics).save(best)
+
+    evaluator = make_evaluator(dataset, options, folder, seed, [KeepBest(save), *callbacks], eye_corners=eye_corners,
+                               resume=resume, devices=devices)
+    evaluator.evaluate(model)
+    return Checkpoint.load(best)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 128) -> Tensor:
+    """Points that ``model`` predicts for every face, float32 (N, P, 2), normalised."""
+    device = next(model.parameters()).device
+    model.eval()
+    parts = [model(images.to(device).float() / 255).cpu() for images in dataset.images.split(batch_size)]
+    return torch.cat(parts).view_as(dataset.points)
+
+
+def score(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int] | None = None) -> dict[str, float]:
+    """``nme``, ``fr8`` and ``auc8`` in percent, of points (N, P, 2)."""
+    metrics = landmark_metrics(layout_of(true.shape[1], eye_corners).eye_corners)
+    metrics.update(predicted, true)
+    return {name: float(value) for name, value in metrics.compute().items()}
+
+
+def evaluate(model: nn.Module, dataset: LandmarkDataset, eye_corners: tuple[int, int] | None = None) -> dict[str, float]:
+    """``nme``, ``fr8`` and ``auc8`` of a network on a data set, in percent."""
+    return score(predict(model, dataset), dataset.points, eye_corners)

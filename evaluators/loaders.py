@@ -1,0 +1,37 @@
+"""Data loaders whose order is a function of seed and epoch alone, so that a resumed training sees what it would have seen."""
+
+import torch
+from nni.nas.evaluator.pytorch import DataLoader
+from torch.utils.data import Dataset, DistributedSampler, Subset
+
+from ..search_space.inputs import InputError
+from .dataset import as_batch
+
+
+def split_indices(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Split ``range(count)`` at random into two disjoint parts, the second with ``fraction`` of it (at least one).
+
+    Raises
+    ------
+    InputError
+        If a part would be empty.
+    """
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    second = max(1, round(count * fraction))
+    if not 0 < fraction < 1 or second >= count:
+        raise InputError(f"a validation fraction of {fraction} of {count} faces leaves an empty part; "
+                         "allowed: between 0 and 1, with at least one face on each side")
+    return sorted(order[second:]), sorted(order[:second])
+
+
+def make_loader(dataset: Dataset, indices: list[int], batch_size: int, seed: int | None = None) -> DataLoader:
+    """Loader of the faces ``indices``: in order, or shuffled by ``seed`` and epoch and without a last short batch.
+
+    The data are in memory as one tensor, so there are no worker processes.
+    """
+    subset = Subset(dataset, indices)
+    if seed is None:
+        return DataLoader(subset, batch_size=batch_size, collate_fn=as_batch)
+    # One replica of a DistributedSampler: Lightning tells it the epoch, which no plain shuffling sampler gets told.
+    sampler = DistributedSampler(subset, num_replicas=1, rank=0, seed=seed)
+    return DataLoader(subset, batch_size=min(batch_size, len(indices)), sampler=sampler, drop_last=True, collate_fn=as_batch)

@@ -1,0 +1,59 @@
+"""Accuracy of predicted landmarks, as torchmetrics, in percent.
+
+The error of a face is its mean point distance over the distance of its outer eye corners (NME, Sagonas et al. 2013, 300-W).
+"""
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric, Metric, MetricCollection
+
+LIMIT = 0.08
+"""Error above which a face counts as failed."""
+
+
+def normalised_errors(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int]) -> Tensor:
+    """Error per face, (N,), from points (N, P, 2)."""
+    eyes = (true[:, eye_corners[0]] - true[:, eye_corners[1]]).norm(dim=-1)
+    return (predicted - true).norm(dim=-1).mean(1) / eyes
+
+
+class NME(MeanMetric):
+    """Normalised mean error, percent."""
+
+    def __init__(self, eye_corners: tuple[int, int]):
+        super().__init__()
+        self.eye_corners = eye_corners
+
+    def update(self, predicted: Tensor, true: Tensor) -> None:
+        """Add faces: points (N, P, 2), predicted and true."""
+        super().update(100 * self.figure(normalised_errors(predicted, true, self.eye_corners)))
+
+    @staticmethod
+    def figure(errors: Tensor) -> Tensor:
+        """What a face with this error adds to the mean."""
+        return errors
+
+
+class FailureRate(NME):
+    """Share of faces with an error above 8 %, percent (FR@8)."""
+
+    @staticmethod
+    def figure(errors: Tensor) -> Tensor:
+        return (errors > LIMIT).float()
+
+
+class AUC(NME):
+    """Area under the cumulative error curve up to 8 %, over 8 %, percent (AUC@8).
+
+    The area under a curve of steps of height 1/N at e_1 ... e_N is the mean of ``max(0, limit - e_n)``: no histogram is needed.
+    """
+
+    @staticmethod
+    def figure(errors: Tensor) -> Tensor:
+        return torch.clamp(1 - errors / LIMIT, min=0)
+
+
+def landmark_metrics(eye_corners: tuple[int, int], prefix: str = "") -> MetricCollection:
+    """NME, FR@8 and AUC@8 under the names ``nme``, ``fr8``, ``auc8``, each after ``prefix``."""
+    metrics: dict[str, Metric] = {"nme": NME(eye_corners), "fr8": FailureRate(eye_corners), "auc8": AUC(eye_corners)}
+    return MetricCollection(metrics, prefix=prefix, compute_groups=False)

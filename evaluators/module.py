@@ -1,0 +1,93 @@
+"""The Lightning module that trains any landmark network: searched supernet, subnet or baseline."""
+
+from typing import Any
+
+import nni
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from torch import Tensor, nn
+
+from ..search_space.inputs import InputError, allowed
+from ..search_space.pose import PoseNet
+from .augment import Augment
+from .layouts import layout_of
+from .loss import LOSSES
+from .metrics import landmark_metrics
+
+
+@nni.trace
+class LandmarkModule(LightningModule):
+    """Train a network with ``forward(images) -> (N, 2P)`` by AdamW under a one-cycle schedule.
+
+    Logs ``train_loss``, and ``val_nme``, ``val_fr8`` and ``val_auc8`` in percent. A loss that needs the pose trains the
+    auxiliary pose net beside the network, on its ``forward_features``.
+
+    Parameters
+    ----------
+    num_points
+        Landmarks.
+    total_steps
+        Optimiser steps of the whole training, the schedule's length.
+    loss
+        A name in ``LOSSES``.
+    learning_rate
+        Peak of the schedule.
+    weight_decay
+        AdamW's.
+    augment
+        Whether training batches are augmented.
+    eye_corners
+        Indices of the outer eye corners; known for 68, 98 and 106 points.
+
+    Raises
+    ------
+    InputError
+        If the loss is unknown, or the eye corners are not known.
+    """
+
+    def __init__(self, num_points: int, total_steps: int, loss: str = "l1", learning_rate: float = 2e-3,
+                 weight_decay: float = 1e-2, augment: bool = True, eye_corners: tuple[int, int] | None = None):
+        super().__init__()
+        if loss not in LOSSES:
+            raise InputError(f"unknown loss {loss!r}; {allowed(LOSSES)}")
+        layout = layout_of(num_points, eye_corners)
+        self.num_points, self.total_steps = num_points, total_steps
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.loss = LOSSES[loss]()
+        self.augment = Augment(layout.mirror) if augment else None
+        self.metrics = landmark_metrics(layout.eye_corners, "val_")
+        self.pose_net: PoseNet | None = None
+
+    def set_model(self, model: nn.Module) -> None:
+        super().set_model(model)
+        if self.loss.needs_pose:
+            self.pose_net = PoseNet(model.feature_channels)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        images, points, pose = batch["images"].float() / 255, batch["points"], batch["pose"]
+        if self.augment:
+            images, points, pose = self.augment(images, points, pose)
+        if self.pose_net is None:
+            loss = self.loss(self.model(images).view_as(points), points)
+        else:
+            predicted, features = self.model.forward_features(images)
+            loss = self.loss(predicted.view_as(points), points, self.pose_net(features), pose)
+        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        predicted = self.model(batch["images"].float() / 255)
+        self.metrics.update(predicted.view_as(batch["points"]), batch["points"])
+
+    def on_validation_epoch_end(self) -> None:
+        for name, value in self.metrics.compute().items():
+            self.log(name, value)
+        self.metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, total_steps=self.total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,107 @@
+"""Put a data set, the landmark module and a Lightning trainer together as an NNI evaluator."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pytorch_lightning as pl
+import torch
+from nni.nas.evaluator.pytorch import Lightning, Trainer
+from pydantic import BaseModel, ConfigDict, Field
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from ..search_space.inputs import InputError
+from .callbacks import SeedEveryEpoch
+from .dataset import LandmarkDataset
+from .loaders import make_loader, split_indices
+from .module import LandmarkModule
+
+LAST = "last.ckpt"
+
+
+class TrainOptions(BaseModel):
+    """How a network is trained.
+
+    ``val_fraction`` of the *training* data is held out: it picks the best epoch when a fixed network is trained, and trains the
+    architecture parameters in a search. The test set is never part of a training.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    loss: str = "l1"
+    augment: bool = True
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
+def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str | Path, seed: int,
+                   callbacks: Sequence[pl.Callback] = (), *, eye_corners: tuple[int, int] | None = None,
+                   shuffle_val: bool = False, resume: str | None = None, devices: str = "") -> Lightning:
+    """Evaluator that trains on a part of ``dataset`` and validates on the rest after each epoch.
+
+    Parameters
+    ----------
+    dataset
+        The training data.
+    folder
+        Gets ``last.ckpt`` after each epoch, and TensorBoard logs.
+    seed
+        Of split, order, augmentation and everything else random.
+    callbacks
+        Added to the trainer's.
+    eye_corners
+        For a landmark layout that is not built in.
+    shuffle_val
+        Whether the held-out part is shuffled, as a search that learns from it needs.
+    resume
+        None, ``auto`` (continue from ``last.ckpt`` if it is there) or the path of such a file.
+    devices
+        GPUs, such as ``0`` or ``0,1``; used if the machine has any.
+
+    Raises
+    ------
+    InputError
+        If a device or the file to resume from does not exist, or the split leaves an empty part.
+    """
+    folder = Path(folder)
+    train, val = split_indices(len(dataset), options.val_fraction, seed)
+    train_loader = make_loader(dataset, train, options.batch_size, seed)
+    val_loader = make_loader(dataset, val, options.batch_size, seed + 1 if shuffle_val else None)
+    module = LandmarkModule(dataset.points.shape[1], options.epochs * len(train_loader), options.loss, options.learning_rate,
+                            options.weight_decay, options.augment, eye_corners)
+    last = ModelCheckpoint(folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+    trainer = Trainer(
+        max_epochs=options.epochs, callbacks=[SeedEveryEpoch(seed), *callbacks, last],
+        logger=TensorBoardLogger(folder, name="logs", version=""), log_every_n_steps=10, num_sanity_val_steps=0,
+        enable_progress_bar=False, enable_model_summary=False, **_accelerator(devices),
+    )
+    return Lightning(module, trainer, train_loader, val_loader,
+                     fit_kwargs={"ckpt_path": _resume_path(folder, resume), "weights_only": True})
+
+
+def _resume_path(folder: Path, resume: str | None) -> str | None:
+    if resume is None:
+        return None
+    path = folder / LAST if resume == "auto" else Path(resume)
+    if path.is_file():
+        return str(path)
+    if resume == "auto":
+        return None
+    raise InputError(f"nothing to resume from: {path}; allowed: auto, or a {LAST}")
+
+
+def _accelerator(devices: str) -> dict[str, object]:
+    if not torch.cuda.is_available():
+        return {"accelerator": "cpu", "devices": 1}
+    count = torch.cuda.device_count()
+    try:
+        indices = [int(part) for part in devices.split(",") if part.strip()]
+    except ValueError:
+        indices = [-1]
+    if any(not 0 <= i < count for i in indices):
+        raise InputError(f"--dev_id {devices!r}: no such device; allowed: indices from 0 to {count - 1}, separated by commas")
+    return {"accelerator": "gpu", "devices": indices or [0]}
