@@ -1,0 +1,42 @@
+"""Command-line options that several commands share, and how every command ends."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+DataRoot = Annotated[Path, typer.Option("--data-root", "--data_root", help="Data set in the 106points layout.")]
+Snapshot = Annotated[Path, typer.Option("--snapshot", help="Folder for checkpoints.")]
+DevId = Annotated[str, typer.Option("--dev-id", "--dev_id", help='GPUs, such as "0" or "0,1"; the CPU where there is none.')]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with everything else; see the README.")]
+Points = Annotated[int | None, typer.Option("--points", help="Number of landmarks of the data set.")]
+Lut = Annotated[str | None, typer.Option("--lut", help="Latency table: a shipped name or a .csv file.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of this training.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable line last.")]
+Resume = Annotated[str | None, typer.Option("--resume", help='Continue a killed run: "auto", or the path of its last.ckpt.')]
+
+DATA_ROOT = Path("data/106points")
+SNAPSHOT = Path("ckpt_save")
+SUPERNET = SNAPSHOT / "supernet" / "checkpoint_best.pth"
+SUBNET = SNAPSHOT / "subnet" / "checkpoint_best.pth"
+OUTPUT = Path("output")
+
+console = Console(stderr=True)
+"""For progress and remarks; standard output is for results."""
+
+
+def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) -> None:
+    """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for."""
+    out = Console()
+    if table is not None:
+        out.print(table)
+    else:
+        for key, value in result.items():
+            out.print(f"{key.replace('_', ' ')}: {f'{value:.4g}' if isinstance(value, float) else value}", highlight=False,
+                      soft_wrap=True)
+    if as_json:
+        print(json.dumps(result, default=str), flush=True)

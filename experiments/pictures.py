@@ -1,0 +1,90 @@
+"""The pictures of a search: faces with points, choice probabilities over time, accuracy against latency."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..search_space.inputs import atomic_path
+
+matplotlib.use("Agg")  # no display is needed to write a file
+
+TRUE, PREDICTED = "#1b9e77", "#d95f02"
+
+
+def draw_faces(axes: Sequence[Axes], images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray) -> None:
+    """Draw one face per axis, with true and predicted points.
+
+    Parameters
+    ----------
+    images
+        uint8 (N, 3, S, S), BGR.
+    truth, predicted
+        float (N, P, 2), normalised.
+    nme
+        float (N,), percent.
+    """
+    for axis, image, true, guess, error in zip(axes, images, truth, predicted, nme, strict=False):
+        size = image.shape[-1]
+        axis.imshow(image.flip(0).permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
+        axis.plot(*(true * size).T, ".", color=TRUE, markersize=2.5, label="true")
+        axis.plot(*(guess * size).T, ".", color=PREDICTED, markersize=2.5, label="predicted")
+        axis.set_title(f"NME {error:.1f} %", fontsize=8)
+        axis.set_axis_off()
+
+
+def draw_probabilities(axes: Sequence[Axes], history: pd.DataFrame) -> None:
+    """Draw, per searched layer, how the probability of each candidate went over the epochs of a search.
+
+    ``history`` has a row per epoch with columns ``epoch`` and ``prob/<label>/<block>``.
+    """
+    labels = dict.fromkeys(name.split("/")[1] for name in history.columns if name.startswith("prob/"))
+    for axis, label in zip(axes, labels, strict=True):
+        columns = [name for name in history.columns if name.startswith(f"prob/{label}/")]
+        best = history[columns].iloc[-1].idxmax()
+        for column in columns:
+            chosen = column == best
+            axis.plot(history["epoch"], history[column], linewidth=2 if chosen else 0.8,
+                      color=PREDICTED if chosen else "0.65", zorder=2 if chosen else 1)
+        axis.set_title(f"{label}: {best.split('/')[2]}", fontsize=8, color=PREDICTED)
+        axis.tick_params(labelsize=7)
+    axes[0].set_ylabel("probability", fontsize=8)
+
+
+def draw_scatter(axis: Axes, groups: Mapping[str, tuple[np.ndarray, np.ndarray]], latency_name: str) -> None:
+    """Draw NME (percent) against latency (microseconds) for named groups of networks, on logarithmic scales."""
+    for (name, (latency, nme)), marker, color in zip(groups.items(), "osD^v", ("0.7", TRUE, PREDICTED, "#7570b3", "k"),
+                                                     strict=False):
+        axis.plot(latency, nme, marker, color=color, label=name, markersize=5 if len(latency) > 1 else 10,
+                  alpha=0.7 if len(latency) > 1 else 1.0)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    for formatter in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter, axis.yaxis.set_major_formatter,
+                      axis.yaxis.set_minor_formatter):
+        formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
+    axis.tick_params(labelsize=7, which="both")
+    axis.set_xlabel(f"latency, us ({latency_name})", fontsize=8)
+    axis.set_ylabel("NME, %", fontsize=8)
+    axis.legend(fontsize=7)
+    axis.grid(alpha=0.3, which="both")
+
+
+def demo_picture(path: str | Path, images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray,
+                 history: pd.DataFrame, groups: Mapping[str, tuple[np.ndarray, np.ndarray]], latency_name: str) -> None:
+    """Write the picture at the end of ``demo``: the three parts above on one page. Arguments as theirs."""
+    layers = len({name.split("/")[1] for name in history.columns if name.startswith("prob/")})
+    figure = Figure(figsize=(15, 8.5), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1))
+    left.suptitle("test faces: true (green) and predicted (orange) points", fontsize=10)
+    draw_faces(left.subplots(4, 4).ravel(), images, truth, predicted, nme)
+    top, bottom = right.subfigures(2, 1, height_ratios=(1, 1.6))
+    top.suptitle("choice probabilities over the epochs of the search", fontsize=10)
+    draw_probabilities(np.atleast_1d(top.subplots(1, layers, sharey=True)), history)
+    draw_scatter(bottom.subplots(), groups, latency_name)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -1,0 +1,87 @@
+"""The latency term of the search objective, differentiable in the sample that the forward pass used."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..search_space.inputs import InputError, allowed
+
+
+class CostTable(Protocol):
+    """Additive cost of a model space; ``latency.Cost`` is one.
+
+    Attributes
+    ----------
+    fixed_us
+        What every subnet costs, in microseconds.
+    blocks_us
+        Label -> candidate -> what it adds, in microseconds.
+    """
+
+    fixed_us: float
+    blocks_us: Mapping[str, Mapping[str, float]]
+
+
+# FBNet (Wu et al. 2019), equation 2: CE * alpha * log(LAT)^beta; "add" is the other form that its re-implementations offer.
+MODES: dict[str, Callable[[Tensor, Tensor, float, float], Tensor]] = {
+    "mul": lambda loss, cost, alpha, beta: loss * alpha * torch.log(cost) ** beta,
+    "add": lambda loss, cost, alpha, beta: loss + alpha * cost**beta,
+}
+
+
+class LatencyTerm:
+    """Join the task loss and the latency of a sampled architecture.
+
+    Parameters
+    ----------
+    cost
+        The space's cost.
+    candidates
+        Label -> names of the space's candidates, in the order of the logits.
+    mode
+        ``mul``: loss * alpha * log(us) ** beta; ``add``: loss + alpha * us ** beta. In ``add``, alpha carries the unit of the
+        loss per microsecond to the power of beta.
+    alpha, beta
+        The weights above.
+
+    Raises
+    ------
+    InputError
+        If the mode is unknown, labels or candidates of cost and space differ, a cost is negative or not finite, or in mode
+        ``mul`` an architecture costs 1 us or less, where the power of the logarithm is not defined.
+    """
+
+    def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]], mode: str = "mul", alpha: float = 0.25,
+                 beta: float = 0.8):
+        if mode not in MODES:
+            raise InputError(f"unknown mode {mode!r} of the latency term; {allowed(MODES)}")
+        for label in sorted(cost.blocks_us.keys() ^ candidates.keys()):
+            side = "latency table's cost" if label in cost.blocks_us else "search space"
+            raise InputError(f"layer {label!r} is only in the {side}; allowed: the same layers in both")
+        for label, names in candidates.items():
+            for name in names:
+                value = cost.blocks_us[label].get(name)
+                if value is None:
+                    raise InputError(f"no cost for block {name!r} of layer {label!r}; {allowed(cost.blocks_us[label])}")
+                if not 0 <= value < float("inf"):
+                    raise InputError(f"cost of block {name!r} of layer {label!r} is {value}; allowed: finite, 0 or more")
+        self.fixed_us = float(cost.fixed_us)
+        self.tables = {label: torch.tensor([float(cost.blocks_us[label][name]) for name in names])
+                       for label, names in candidates.items()}
+        cheapest = self.fixed_us + sum(float(table.min()) for table in self.tables.values())
+        if mode == "mul" and cheapest <= 1:
+            raise InputError(f"the cheapest architecture costs {cheapest:g} us; allowed in mode 'mul': more than 1 us")
+        self.mode, self.alpha, self.beta = mode, alpha, beta
+
+    def cost_us(self, weights: Mapping[str, Tensor]) -> Tensor:
+        """Expected cost in microseconds, a scalar with gradient, for label -> weights (candidates,) that sum to one."""
+        total = next(iter(weights.values())).new_tensor(self.fixed_us)
+        for label, table in self.tables.items():
+            total = total + (weights[label] * table.to(weights[label])).sum()
+        return total
+
+    def __call__(self, loss: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """The objective, a scalar."""
+        return MODES[self.mode](loss, self.cost_us(weights), self.alpha, self.beta)

@@ -1,0 +1,47 @@
+"""The searched layer of an FBNet supernet."""
+
+from typing import Any
+
+import torch
+from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedLayer
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class GumbelMixedLayer(DifferentiableMixedLayer):
+    """Candidates weighted by one Gumbel-softmax sample per step in training; the most probable candidate alone in eval mode.
+
+    NNI's own layer draws new noise wherever it is asked for weights, so its latency term sees another sample than its forward
+    pass. Here the sample is drawn by ``resample`` and kept; layers of one label share it. Source: Wu et al. 2019, FBNet,
+    section 3.3; Jang et al. 2017, equation 2.
+    """
+
+    temperature = 1.0
+    sample: Tensor | None = None
+
+    @classmethod
+    def mutate(cls, module: nn.Module, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> nn.Module | None:
+        mixed = super().mutate(module, name, memo, mutate_kwargs)
+        if mixed is not None:
+            mixed.train(module.training)
+        return mixed
+
+    def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
+        new = {}
+        if self.label not in memo:
+            new = {self.label: functional.gumbel_softmax(self._arch_alpha.float(), tau=self.temperature)}
+        self.sample = {**memo, **new}[self.label]
+        return new
+
+    def export_probs(self, memo: dict[str, Any]) -> dict[str, Any]:
+        """Label -> candidate -> probability, without noise."""
+        if self.label in memo:
+            return {}
+        return {self.label: dict(zip(self.names, self._arch_alpha.detach().softmax(-1).tolist(), strict=True))}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.training:
+            return self[self.names[int(torch.argmax(self._arch_alpha))]](*args, **kwargs)
+        if self.sample is None:
+            raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
+        return self._reduction([self[name](*args, **kwargs) for name in self.names], self.sample)
