@@ -7,13 +7,18 @@ import pytorch_lightning as pl
 
 
 class SeedEveryEpoch(pl.Callback):
-    """Seed every generator at the start of each epoch, so that an epoch does not depend on whether the run was resumed."""
+    """Seed every generator before the first batch of each epoch, so that an epoch is the same in a resumed run.
+
+    Not at the epoch's start: Lightning makes the loaders' iterators, which draw random numbers, before that hook in a resumed
+    run and after it in any other.
+    """
 
     def __init__(self, seed: int):
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl.seed_everything((self.seed + 1_000_003 * (1 + trainer.current_epoch)) % 2**32, verbose=False)
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        if batch_idx == 0:
+            pl.seed_everything((self.seed + 1_000_003 * (1 + trainer.current_epoch)) % 2**32, verbose=False)
 
 
 class KeepBest(pl.Callback):
