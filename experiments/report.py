@@ -10,51 +10,87 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from ..evaluators import LandmarkDataset, evaluate
+from ..evaluators import Checkpoint, LandmarkDataset, predict, score
 from ..latency import LookupTable, whole_network_us
-from ..search_space import Architecture, count
+from ..search_space import Architecture, InputError, count
 from .host_latency import host_latency_us
-from .onnx_file import write_onnx
+from .onnx_file import run_onnx, session, write_onnx
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained network to compare; ``architecture`` is None for a baseline."""
+    """A trained network to compare: a model, with its architecture if it is a subnet; or an ONNX file alone."""
 
-    model: nn.Module
+    model: nn.Module | None = None
     architecture: Architecture | None = None
+    onnx: Path | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one network. Latencies in microseconds; NME, FR@8 and AUC@8 in percent, on the test set."""
+    """Figures of one network on the test set; None where a bare ONNX file does not tell.
+
+    Latencies in microseconds; NME, FR@8 and AUC@8 in percent.
+    """
 
     name: str
     onnx_bytes: int
-    parameters: int
-    macs: int
-    table_us: float
+    parameters: int | None
+    macs: int | None
+    table_us: float | None
     host_us: float
     nme: float
     fr8: float
     auc8: float
 
 
-def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable) -> list[Row]:
+def load_candidate(path: Path, num_points: int) -> Candidate:
+    """Load a checkpoint, or an ONNX file (by its suffix).
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is of another number of points.
+    """
+    if path.suffix == ".onnx":
+        outputs = session(path).get_outputs()[0].shape[-1]
+        if outputs != 2 * num_points:
+            raise InputError(f"{path}: {outputs} outputs; allowed: {2 * num_points}, for {num_points} points")
+        return Candidate(onnx=path)
+    checkpoint = Checkpoint.load(path)
+    checkpoint.check_points(num_points, path)
+    return Candidate(checkpoint.build(path), checkpoint.architecture(path) if checkpoint.kind == "subnet" else None)
+
+
+def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable,
+            eye_corners: tuple[int, int] | None = None) -> list[Row]:
     """Evaluate networks on the test set and time them on this machine, side by side.
 
     A subnet's latency is the sum of its rows in ``table``; a baseline has none, so the model behind the table is applied to
     its layers.
     """
-    host = host_latency_us({name: candidate.model for name, candidate in candidates.items()})
-    rows = []
-    for name, candidate in candidates.items():
-        model = candidate.model
-        parameters, macs = count(model, model.input_size)
-        scores = evaluate(model, test)
-        rows.append(Row(name, _onnx_bytes(model), parameters, macs, _table_us(candidate, table), host[name],
-                        scores["nme"], scores["fr8"], scores["auc8"]))
-    return rows
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for i, (name, candidate) in enumerate(candidates.items()):
+            files[name] = candidate.onnx or Path(folder) / f"{i}.onnx"
+            if candidate.onnx is None:
+                write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]))
+        host = host_latency_us(files)
+        return [_row(name, candidate, files[name], host[name], test, table, eye_corners)
+                for name, candidate in candidates.items()]
+
+
+def _row(name: str, candidate: Candidate, file: Path, host_us: float, test: LandmarkDataset, table: LookupTable,
+         eye_corners: tuple[int, int] | None) -> Row:
+    if candidate.model is None:
+        predicted = torch.from_numpy(run_onnx(session(file), test.images.float() / 255)).view_as(test.points)
+        parameters = macs = table_us = None
+    else:
+        predicted = predict(candidate.model, test)
+        parameters, macs = count(candidate.model, test.images.shape[-1])
+        table_us = _table_us(candidate, table)
+    scores = score(predicted, test.points, eye_corners)
+    return Row(name, file.stat().st_size, parameters, macs, table_us, host_us, **scores)
 
 
 def as_table(rows: list[Row], table: LookupTable) -> Table:
@@ -63,10 +99,11 @@ def as_table(rows: list[Row], table: LookupTable) -> Table:
     device = f"{table.name}, {table.method}"
     for heading in ("network", "ONNX KB", "parameters", "M MACs", f"latency us ({device})", "latency us (this machine)",
                     "NME %", "FR@8 %", "AUC@8 %"):
-        view.add_column(heading, justify="left" if heading == "network" else "right")
+        view.add_column(heading, justify="left" if heading == "network" else "right", overflow="fold")
     for row in rows:
-        view.add_row(row.name, f"{row.onnx_bytes / 1000:.0f}", f"{row.parameters:,}", f"{row.macs / 1e6:.2f}",
-                     f"{row.table_us:,.0f}", f"{row.host_us:,.0f}", f"{row.nme:.2f}", f"{row.fr8:.1f}", f"{row.auc8:.1f}")
+        cells = ((row.onnx_bytes / 1000, ".0f"), (row.parameters, ",d"), (row.macs and row.macs / 1e6, ".2f"),
+                 (row.table_us, ",.0f"), (row.host_us, ",.0f"), (row.nme, ".2f"), (row.fr8, ".1f"), (row.auc8, ".1f"))
+        view.add_row(row.name, *("-" if value is None else format(value, form) for value, form in cells))
     return view
 
 
@@ -79,10 +116,3 @@ def _table_us(candidate: Candidate, table: LookupTable) -> float:
     if candidate.architecture is not None:
         return table.latency_us(candidate.architecture)
     return whole_network_us(candidate.model, candidate.model.input_size, table.threads)
-
-
-def _onnx_bytes(model: nn.Module) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        write_onnx(model, path, torch.zeros(1, 3, model.input_size, model.input_size))
-        return path.stat().st_size

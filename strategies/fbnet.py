@@ -70,7 +70,7 @@ class FBNetModule(DartsLightningModule):
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
-        """Validate the most probable subnet, with the supernet's weights."""
+        """Validate the supernet, each candidate weighted by its probability."""
         return self.training_module.validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:

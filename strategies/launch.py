@@ -16,7 +16,10 @@ def run_search(space: ModelSpace, evaluator: Lightning, strategy: OneShotStrateg
         If the training did not reach its end (NNI's ``run`` returns normally in some such cases).
     """
     experiment = NasExperiment(space, evaluator, strategy)
-    experiment.run()
+    try:
+        experiment.run()
+    finally:
+        experiment.stop()  # NNI would do it when the process ends, later than its loggers can write
     if evaluator.trainer.state.status != TrainerStatus.FINISHED:
         raise RuntimeError(f"the search ended early: {evaluator.trainer.state.status}")
     return strategy.oneshot_module.export()

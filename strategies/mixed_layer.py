@@ -2,14 +2,16 @@
 
 from typing import Any
 
-import torch
 from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class GumbelMixedLayer(DifferentiableMixedLayer):
-    """Candidates weighted by one Gumbel-softmax sample per step in training; the most probable candidate alone in eval mode.
+    """Candidates weighted by one Gumbel-softmax sample per step in training, and by their probabilities in eval mode.
+
+    The most probable candidate alone would be no fair figure of the supernet in eval mode: while the temperature is high,
+    the BatchNorm statistics behind it are those of mixtures (a network of 5 % error then shows 1,000 %).
 
     NNI's own layer draws new noise wherever it is asked for weights, so its latency term sees another sample than its forward
     pass. Here the sample is drawn by ``resample`` and kept; layers of one label share it. Source: Wu et al. 2019, FBNet,
@@ -40,8 +42,7 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
         return {self.label: dict(zip(self.names, self._arch_alpha.detach().softmax(-1).tolist(), strict=True))}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        if not self.training:
-            return self[self.names[int(torch.argmax(self._arch_alpha))]](*args, **kwargs)
-        if self.sample is None:
+        weights = self.sample if self.training else self._arch_alpha.softmax(-1)
+        if weights is None:
             raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
-        return self._reduction([self[name](*args, **kwargs) for name in self.names], self.sample)
+        return self._reduction([self[name](*args, **kwargs) for name in self.names], weights)

@@ -1,0 +1,92 @@
+"""The YAML config: everything that is not a path, a device or a seed."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..evaluators import TrainOptions
+from ..search_space import InputError
+from ..search_space.inputs import read_yaml, write_text
+from ..search_space.spec import first_error
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class SearchOptions(TrainOptions):
+    """How a supernet is searched: its training, and the options of ``strategies.FBNet``.
+
+    ``val_fraction`` is the part of the training data on which the architecture parameters learn.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 20
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    mode: Literal["mul", "add"] = "mul"
+    alpha: Annotated[float, Field(ge=0)] = 0.25
+    beta: Annotated[float, Field(ge=0)] = 0.8
+    temperature: Positive = 5.0
+    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    arc_learning_rate: Positive = 0.01
+    arc_weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+
+    def strategy_options(self) -> dict[str, Any]:
+        """Keyword arguments of ``strategies.FBNet``."""
+        return {name: getattr(self, name) for name in SearchOptions.model_fields.keys() - TrainOptions.model_fields.keys()}
+
+
+class Config(BaseModel):
+    """All settings of a search and what follows it, with their defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str = "pfld"
+    points: Annotated[int, Field(ge=1)] = 106
+    input_size: Annotated[int, Field(ge=1)] = 112
+    eye_corners: tuple[int, int] | None = None
+    lut: str = "snapdragon625-4t"
+    search: SearchOptions = SearchOptions()
+    finetune: TrainOptions = TrainOptions()
+
+    @classmethod
+    def load(cls, path: str | Path | None, **overrides: Any) -> "Config":
+        """Read a YAML file, or take the defaults; ``overrides`` that are not None win (``search__epochs`` for nested keys).
+
+        Raises
+        ------
+        InputError
+            Naming the file and the key that is unknown or wrong, and what is allowed.
+        """
+        data = {} if path is None else read_yaml(path, "config")
+        where = "command line" if path is None else str(path)
+        if data is not None and not isinstance(data, dict):
+            raise InputError(f"{where}: not a mapping; allowed: key: value lines")
+        try:
+            checked = cls.model_validate(data or {}).model_dump()
+            for name, value in overrides.items():
+                if value is not None:
+                    *parents, key = name.split("__")
+                    target = checked
+                    for parent in parents:
+                        target = target[parent]
+                    target[key] = value
+            config = cls.model_validate(checked)
+        except ValidationError as error:
+            raise InputError(f"{where}: {first_error(error, cls)}") from None
+        if config.search.warmup_epochs >= config.search.epochs:
+            raise InputError(f"{where}: search.warmup_epochs is {config.search.warmup_epochs}; "
+                             f"allowed: fewer than search.epochs, {config.search.epochs}")
+        return config
+
+
+def check_resume(record: Path, settings: BaseModel, seed: int, resume: str | None) -> None:
+    """Write a run's settings beside its checkpoints; a resumed run must have the settings it was started with.
+
+    Raises
+    ------
+    InputError
+        If a setting differs.
+    """
+    text = f'{{"seed": {seed}, "settings": {settings.model_dump_json()}}}\n'
+    if resume is not None and record.is_file() and record.read_text(encoding="utf-8") != text:
+        raise InputError(f"{record}: the run to resume had other settings or another seed; allowed: the same")
+    write_text(record, text)

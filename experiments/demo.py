@@ -1,0 +1,84 @@
+"""``fbnet-pfld demo``: the whole way on a small synthetic data set, in a few minutes."""
+
+import random
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors
+from ..evaluators.synthetic import generate
+from ..latency import LookupTable
+from ..search_space import Architecture, SpaceSpec
+from .config import Config
+from .export import export_onnx
+from .finetune import finetune_network
+from .onnx_file import run_onnx, session
+from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish
+from .pictures import demo_picture
+from .report import Row, as_dicts, as_table, compare, load_candidate
+from .search import HISTORY, search_supernet
+
+CONFIG = Path(__file__).parent / "demo.yaml"
+BASELINE = "pfld_lite"
+TRAIN, TEST, RANDOM_SUBNETS = 1500, 200, 40
+
+
+Faces = Annotated[Path, typer.Option("--data-root", "--data_root", help="Where to put the faces.")]
+Output = Annotated[Path, typer.Option("--output", help="Folder for subnet.onnx and demo.png.")]
+
+
+def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/demo"), output: Output = OUTPUT,
+         seed: Seed = 0, as_json: Json = False) -> None:
+    """Synthesise faces, search with the Snapdragon 625 table, finetune, export, run the ONNX file, and show the result."""
+    start = time.perf_counter()
+    config = Config.load(CONFIG)
+    console.print(f"{TRAIN + TEST} synthetic faces -> {data_root}")
+    generate(data_root, TRAIN, TEST, config.input_size, seed, overwrite=True)
+    chosen = search_supernet(config, data_root, snapshot / "supernet", seed)
+    supernet = snapshot / "supernet" / BEST
+    finetune_network(config, data_root, snapshot / "subnet", chosen, supernet, seed)
+    finetune_network(config, data_root, snapshot / BASELINE, BASELINE, seed=seed)
+    exported = export_onnx(snapshot / "subnet" / BEST, data_root, output / "subnet.onnx")
+
+    table = LookupTable.load(config.lut)
+    test = LandmarkDataset(data_root, "test", config.points, config.input_size)
+    names = {f"{BASELINE} (baseline)": snapshot / BASELINE / BEST, "subnet": snapshot / "subnet" / BEST,
+             "subnet.onnx": output / "subnet.onnx"}
+    rows = compare({name: load_candidate(path, config.points) for name, path in names.items()}, test, table)
+    _picture(output / "demo.png", output / "subnet.onnx", test, rows, _random_subnets(supernet, test, table, seed), table,
+             pd.read_csv(snapshot / "supernet" / HISTORY))
+    seconds = time.perf_counter() - start
+    console.print(f"{seconds:.0f} s; picture: {output / 'demo.png'}; ONNX file: {exported['onnx']}")
+    finish({"networks": as_dicts(rows), "choices": chosen.choices, "table": table.name, "method": table.method,
+            "picture": str(output / "demo.png"), "seconds": round(seconds, 1), **exported}, as_json, as_table(rows, table))
+
+
+def _random_subnets(supernet: Path, test: LandmarkDataset, table: LookupTable, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot."""
+    checkpoint = Checkpoint.load(supernet)
+    spec, rng = SpaceSpec.from_dict(checkpoint.network, str(supernet)), random.Random(seed)
+    latencies, errors = [], []
+    for _ in range(RANDOM_SUBNETS):
+        choices = {label: rng.choice(names) for label, names in spec.candidates().items()}
+        architecture = Architecture(spec, checkpoint.num_points, checkpoint.input_size, choices)
+        subnet = architecture.build()
+        inherit(subnet, architecture, checkpoint, supernet)
+        latencies.append(table.latency_us(architecture))
+        errors.append(evaluate(subnet, test)["nme"])
+    return np.array(latencies), np.array(errors)
+
+
+def _picture(path: Path, onnx: Path, test: LandmarkDataset, rows: list[Row], random_subnets: tuple[np.ndarray, np.ndarray],
+             table: LookupTable, history: pd.DataFrame) -> None:
+    predicted = torch.from_numpy(run_onnx(session(onnx), test.images[:16].float() / 255)).view(-1, *test.points.shape[1:])
+    true = test.points[:16]
+    nme = 100 * normalised_errors(predicted, true, layout_of(true.shape[1]).eye_corners)
+    groups: dict[str, Any] = {"random subnets, supernet's weights": random_subnets}
+    groups |= {row.name: (np.array([row.table_us]), np.array([row.nme])) for row in rows if row.table_us is not None}
+    demo_picture(path, test.images[:16], true.numpy(), predicted.numpy(), nme.numpy(), history, groups,
+                 f"{table.name}, {table.method}")

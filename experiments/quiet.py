@@ -1,0 +1,16 @@
+"""Keep libraries' chatter off the screen; their warnings about real trouble stay."""
+
+import logging
+import warnings
+
+
+def quieten() -> None:
+    """Call before NNI and Lightning are imported."""
+    # NNI checks every name in torch.nn when it is imported and is surprised by two that newer releases have
+    warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module.*", category=RuntimeWarning)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    import nni  # noqa: F401  its import sets up its loggers
+
+    logging.getLogger("nni").setLevel(logging.ERROR)

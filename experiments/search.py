@@ -1,0 +1,84 @@
+"""``fbnet-pfld search``: train the supernet, choose the architecture."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+
+from ..evaluators import BEST, Checkpoint, KeepBest, LandmarkDataset, make_evaluator
+from ..latency import LookupTable
+from ..search_space import Architecture, PfldSpace
+from ..search_space.inputs import write_text
+from ..strategies import FBNet, run_search
+from .config import Config, check_resume
+from .options import DATA_ROOT, SNAPSHOT, ConfigFile, DataRoot, DevId, Epochs, Json, Lut, Points, Resume, Seed, Snapshot, finish
+from .progress import TrainingProgress
+
+ARCHITECTURE, HISTORY = "architecture.json", "history.csv"
+
+
+class History(pl.Callback):
+    """Write every figure that is logged, one row per epoch, as CSV; a resumed run goes on with the rows before it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": trainer.current_epoch, **figures})
+        write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0, resume: str | None = None,
+                    devices: str = "") -> Architecture:
+    """Search and write the best epoch's ``checkpoint_best.pth`` and ``architecture.json`` into ``folder``.
+
+    The best epoch is the one after the warm-up in which the supernet, each candidate weighted by its probability, has the
+    lowest NME on the held-out part of the training data.
+
+    Raises
+    ------
+    InputError
+        If data, table, space, device or output are not as they must be; nothing is written then.
+    """
+    table = LookupTable.load(config.lut)
+    pl.seed_everything(seed, verbose=False)
+    space = PfldSpace(config.space, config.points, config.input_size)
+    strategy = FBNet(table.cost(space), **config.search.strategy_options())
+    data = LandmarkDataset(data_root, "train", config.points, config.input_size)
+
+    def save(figures: dict[str, float]) -> None:
+        metrics = {name: value for name, value in figures.items() if name.startswith("val_")}
+        chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
+        latency = {"us": round(table.latency_us(chosen), 1), "table": table.name, "method": table.method}
+        Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
+        Architecture(**{**vars(chosen), "latency": latency}).save(folder / ARCHITECTURE)
+
+    callbacks = [KeepBest(save, first_epoch=config.search.warmup_epochs), History(folder / HISTORY), TrainingProgress("search")]
+    evaluator = make_evaluator(data, config.search, folder, seed, callbacks, eye_corners=config.eye_corners, shuffle_val=True,
+                               resume=resume, devices=devices)
+    check_resume(folder / "settings.json", config, seed, resume)
+    run_search(space, evaluator, strategy)
+    return Architecture.load(folder / ARCHITECTURE)
+
+
+def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_id: DevId = "", config: ConfigFile = None,
+           points: Points = None, lut: Lut = None, epochs: Epochs = None, resume: Resume = None, seed: Seed = 0,
+           as_json: Json = False) -> None:
+    """Train the supernet with the latency table in the loss, and choose the architecture.
+
+    Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, history.csv and TensorBoard logs.
+    """
+    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs)
+    folder = snapshot / "supernet"
+    chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)
+    finish({"architecture": str(folder / ARCHITECTURE), "checkpoint": str(folder / BEST), "choices": chosen.choices,
+            "latency": chosen.latency, **chosen.metrics}, as_json)

@@ -1,0 +1,177 @@
+"""The space against the reference's published counts, and one subnet by every route."""
+
+import json
+import math
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nni.nas.space import model_context
+
+from fbnet_pfld.search_space import (
+    BASELINES,
+    BLOCKS,
+    Architecture,
+    InputError,
+    PfldLite,
+    PfldMobileNetV3,
+    PfldSpace,
+    PoseNet,
+    Signature,
+    SpaceSpec,
+    build,
+    count,
+)
+
+PFLD = SpaceSpec.load("pfld")
+
+
+def subnet(*blocks, points=106, size=112):
+    return Architecture(PFLD, points, size, dict(zip(PFLD.labels, blocks, strict=True)))
+
+
+SMALLEST = subnet("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5")
+choices = st.fixed_dictionaries({label: st.sampled_from(names) for label, names in PFLD.candidates().items()})
+
+
+def test_there_are_26_blocks_and_59049_subnets():
+    assert len(BLOCKS) == 26
+    assert math.prod(len(names) for names in PFLD.candidates().values()) == 59_049
+
+
+@pytest.mark.parametrize(("blocks", "expected"), [
+    (("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), (105_476, 5_830_224)),
+    (("mb_k5_e2_res", "mb_k5_e2_res", "mb_k3_e4_res", "mb_k3_e4_res", "mb_k3_e4_res"), (194_692, 12_135_152)),
+])
+def test_counts_of_the_extreme_subnets_are_the_published_ones(blocks, expected):
+    assert count(subnet(*blocks).build()) == expected
+
+
+def test_counts_of_the_parts_are_the_published_ones():
+    space = PfldSpace()
+    fixed = sum(count(build(s), s.size)[0] for s in [space.layout.stem])
+    fixed = sum(p.numel() for part in (space.stem, space.entry, space.pools, space.head, space.points)
+                for p in part.parameters())
+    assert fixed == 96_132
+    assert count(subnet("mb_k5_e2_res", "mb_k5_e2_res", *["mb_k5_e2_res_se"] * 3).build())[0] == 209_604
+    assert sum(p.numel() for p in PoseNet(16).parameters()) == 167_491
+    assert count(PfldLite()) == (265_604, pytest.approx(77.4e6, rel=1e-3))
+
+
+def test_smallest_subnet_is_the_smallest_by_enumeration_of_additive_counts():
+    space = PfldSpace()
+    per_layer = [{name: sum(p.numel() for p in layer[name].parameters()) for name in layer.names} for layer in space.layers]
+    assert 96_132 + sum(min(layer.values()) for layer in per_layer) == 105_476
+    assert 96_132 + sum(max(layer.values()) for layer in per_layer) == 209_604
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("signature", [(32, 32, 1, 14), (32, 64, 2, 14), (64, 64, 1, 7), (16, 24, 2, 7)])
+def test_every_block_maps_what_its_signature_says(name, signature):
+    key = Signature(name, *signature)
+    out = build(key).eval()(torch.rand(2, key.in_channels, key.size, key.size))
+    assert out.shape == (2, key.out_channels, key.out_size, key.out_size)
+
+
+@pytest.mark.parametrize(("points", "size"), [(68, 112), (98, 96), (106, 112), (5, 128)])
+def test_points_and_input_size_are_parameters(points, size):
+    model = subnet(*SMALLEST.choices.values(), points=points, size=size).build().eval()
+    assert model(torch.rand(2, 3, size, size)).shape == (2, 2 * points)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_have_the_interface_of_a_subnet(name):
+    model = BASELINES[name](68).eval()
+    points, features = model.forward_features(torch.rand(2, 3, 112, 112))
+    assert points.shape == (2, 136)
+    assert features.shape == (2, model.feature_channels, 28, 28)
+    assert PoseNet(model.feature_channels)(torch.rand(2, model.feature_channels, 28, 28)).shape == (2, 3)
+
+
+def test_mobilenetv3_baseline_is_of_the_published_order():
+    parameters, macs = count(PfldMobileNetV3())
+    assert 1.3e6 < parameters < 1.6e6
+    assert macs > 150e6
+
+
+@settings(max_examples=8, deadline=None)
+@given(choices)
+def test_context_freeze_and_json_give_the_same_subnet(chosen):
+    space = PfldSpace().eval()
+    frozen = space.freeze(chosen)
+    with model_context(chosen):
+        in_context = PfldSpace()
+    loaded = Architecture.from_dict(json.loads(json.dumps(Architecture(PFLD, 106, 112, chosen).to_dict())), "test").build()
+    x = torch.rand(2, 3, 112, 112)
+    for other in (in_context, loaded):
+        other.load_state_dict(frozen.state_dict())
+        assert torch.allclose(other.eval()(x), frozen.eval()(x), atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(choices)
+def test_architecture_file_round_trip(chosen):
+    architecture = Architecture(PFLD, 106, 112, chosen, {"us": 1.0, "table": "t", "method": "modelled"}, {"val_nme": 5.0})
+    assert Architecture.from_dict(json.loads(json.dumps(architecture.to_dict())), "test") == architecture
+
+
+def test_user_space_from_yaml(tmp_path):
+    (tmp_path / "mine.yaml").write_text("""
+name: mine
+stem: 8
+entry: {block: mb_k3, channels: 16, stride: 2}
+stages:
+  - {layers: 1, channels: 16, candidates: [skip, mb_k3_res]}
+  - {layers: 2, channels: 24, stride: 2, candidates: [gh_k3, mb_k5]}
+head: 32
+""")
+    space = PfldSpace(tmp_path / "mine.yaml", num_points=5, input_size=64)
+    rng = random.Random(0)
+    chosen = {label: rng.choice(names) for label, names in space.spec.candidates().items()}
+    architecture = Architecture(space.spec, 5, 64, chosen)
+    architecture.save(tmp_path / "a.json")
+    assert Architecture.load(tmp_path / "a.json") == architecture
+    assert architecture.build().eval()(torch.rand(1, 3, 64, 64)).shape == (1, 10)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"stem": "x"}, "stem"),
+    ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, name, stages, stem"),
+    ({"stages": [{"layers": 1, "channels": 8, "candidates": ["mb_k9"]}]}, "unknown block 'mb_k9'; allowed: conv1x1"),
+    ({"stages": [{"layers": 1, "channels": 8, "candidates": ["skip", "skip"]}]}, "twice"),
+])
+def test_faults_of_a_space_name_the_key(change, message):
+    with pytest.raises(InputError, match="^mine.yaml: ") as caught:
+        SpaceSpec.from_dict({**PFLD.to_dict(), **change}, "mine.yaml")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"choices": {**SMALLEST.choices, "layer_0": "mb_k9"}}, "layer_0: block 'mb_k9' is not a candidate there"),
+    ({"choices": {"layer_0": "gh_k3"}}, "no choice for layer 'layer_1'"),
+    ({"choices": {**SMALLEST.choices, "layer_9": "gh_k3"}}, "layer 'layer_9' is not in search space 'pfld'"),
+    ({"space": "other"}, "unknown search space 'other'; allowed: pfld"),
+    ({"schema": 9}, "schema is 9; allowed: 1"),
+    ({"num_points": "x"}, "num_points is 'x'"),
+    ({"extra": 1}, "unknown key 'extra'"),
+])
+def test_faults_of_an_architecture_file_name_file_and_key(tmp_path, change, message):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({**SMALLEST.to_dict(), **change}))
+    with pytest.raises(InputError) as caught:
+        Architecture.load(path)
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+
+
+def test_broken_and_missing_files_are_named(tmp_path):
+    (tmp_path / "a.json").write_text("{\n oops")
+    with pytest.raises(InputError, match=r"a\.json:2"):
+        Architecture.load(tmp_path / "a.json")
+    with pytest.raises(InputError, match="not found"):
+        Architecture.load(tmp_path / "none.json")
+    with pytest.raises(InputError, match="input size 100"):
+        PfldSpace(input_size=100)
