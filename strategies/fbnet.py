@@ -65,8 +65,8 @@ class FBNetModule(DartsLightningModule):
         loss = self.training_module.training_step(batch, batch_idx)
         loss = loss["loss"] if isinstance(loss, dict) else loss
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"task loss is {float(loss)} in epoch {self.trainer.current_epoch}, step {batch_idx}; "
-                                     "a lower learning rate may help")
+            raise FloatingPointError(f"task loss is {float(loss.detach())} in epoch {self.trainer.current_epoch}, "
+                                     f"step {batch_idx}; a lower learning rate may help")
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-
 torch.set_num_threads(2)
 
 

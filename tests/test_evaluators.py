@@ -238,7 +238,7 @@ def test_training_learns_and_keeps_its_best_epoch(blobs, tmp_path, loss):
     data = LandmarkDataset(blobs, "train")
     model = SMALL.build()
     before = evaluate(model, LandmarkDataset(blobs, "test"))["nme"]
-    options = TrainOptions(epochs=6, batch_size=16, loss=loss, val_fraction=0.25)
+    options = TrainOptions(epochs=16, batch_size=8, learning_rate=5e-3, loss=loss, val_fraction=0.25)
     best = finetune(model, SMALL, data, options, tmp_path)
     network = best.build("best")
     test = LandmarkDataset(blobs, "test")

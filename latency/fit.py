@@ -1,0 +1,149 @@
+"""The latency model of Cortex-A53 boards, fitted to published whole-network figures.
+
+``a53_published.csv`` holds published latencies, ``a53_networks.csv`` the layers of the networks that they are about. A network
+is the sum of its layers, and a layer takes, in cycles::
+
+    board scale * (c_kind * MACs + a_kind * elements + e_kind * elements if the layer exceeds the caches + w * weights)
+
+with elements = inputs + outputs. Every coefficient is 0 or more, so no layer gets cheaper by getting larger. They are found by
+non-negative least squares on the relative error, in turn with one scale per board. Only ncnn's 32-bit figures are fitted.
+
+A constant per layer is left out on purpose: these networks cannot tell it from the other terms. With it the error on left-out
+networks gets no smaller, and it comes out anywhere from 0 to 0.1 ms per layer as the other terms are grouped, which a small
+subnet of 45 layers would be nothing but.
+
+Which kinds share a coefficient and where the caches end was chosen by the error on left-out networks. That error is therefore
+on the optimistic side: with caches that end at 2**20 bytes it is 13 instead of 8 % (1 thread), 12 instead of 9 % (4 threads).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from ..search_space.inputs import InputError
+from .lower import Layer
+
+HERE = Path(__file__).parent
+THREADS = (1, 4)
+DEVICE, CLOCK_GHZ = "Qualcomm Snapdragon 625 (MSM8953), Cortex-A53", 2.0
+ENGINE, PRECISION = "ncnn", "fp32"
+SIBLING = "Qualcomm QRB2210 (QCM2290)"
+"""The board whose scale stands for the Snapdragon 625: the one with the same core, maker and clock."""
+
+CACHE_BYTES = 1_000_000
+"""Maps and weights that exceed this come from memory on every board here: their level-2 caches have up to 1 MB."""
+
+# layer kind -> name of the coefficient that it shares; a kind that is not listed has none
+MACS = {"stem": "conv", "ckk": "conv", "gconv": "conv", "c3s1": "winograd", "pw": "pw", "fc": "pw", "dw3": "dw3", "dw5": "dw5"}
+ELEMENTS = {"stem": "conv", "ckk": "conv", "gconv": "conv", "c3s1": "conv", "pw": "conv", "fc": "conv", "dw3": "conv",
+            "dw5": "conv", "pool": "map", "elt": "map", "mov": "mov", "swish": "map"}
+EXCEEDING = {"stem": "conv", "ckk": "conv", "gconv": "gconv", "c3s1": "winograd", "pw": "pw", "fc": "pw", "dw3": "map",
+             "dw5": "dw5", "pool": "map", "elt": "map", "mov": "mov", "swish": "swish"}
+_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Coefficients in cycles per unit, and the scale of each board (mean 1 on a logarithmic scale)."""
+
+    coefficients: pd.Series
+    scales: pd.Series
+
+    def us(self, layers: Sequence[Layer]) -> float:
+        """Modelled latency of ``layers`` on the Snapdragon 625, in microseconds."""
+        if not layers:  # an identity
+            return 0.0
+        return self.us_of_work(features(pd.DataFrame([asdict(layer) for layer in layers])).sum())
+
+    def us_of_work(self, work: pd.Series) -> float:
+        """Modelled latency of the sum of some layers' :func:`features`, in microseconds."""
+        return float(work @ self.coefficients * self.scales[SIBLING] / (CLOCK_GHZ * 1e3))
+
+
+def features(layers: pd.DataFrame) -> pd.DataFrame:
+    """What each layer is charged for: a row per layer, a column per coefficient that occurs."""
+    elements = layers["elements_in"] + layers["elements_out"]
+    exceeds = 4 * (elements + layers["weights"]) > CACHE_BYTES
+    parts = [("macs", MACS, layers["macs"]), ("elements", ELEMENTS, elements), ("exceeding", EXCEEDING, elements * exceeds)]
+    columns = {f"{what} {name}": amount.where(layers["kind"].map(names) == name, 0.0)
+               for what, names, amount in parts for name in dict.fromkeys(names.values())}
+    return pd.DataFrame(columns | {"weights": layers["weights"]}, dtype=float)
+
+
+@cache
+def networks() -> pd.DataFrame:
+    """Layers of the networks with published figures, one row each."""
+    return pd.read_csv(HERE / "a53_networks.csv")
+
+
+@cache
+def published() -> pd.DataFrame:
+    """Published 32-bit figures, one row each: board, engine, threads, network, latency in milliseconds."""
+    figures = pd.read_csv(HERE / "a53_published.csv")
+    return figures[figures["precision"] == PRECISION]
+
+
+def fit_data(threads: int) -> pd.DataFrame:
+    """The figures that are fitted: ncnn's, at ``threads`` threads, of networks whose layers are known.
+
+    Raises
+    ------
+    InputError
+        If there is no fit for this number of threads.
+    """
+    if threads not in THREADS:
+        raise InputError(f"threads is {threads}; allowed: {', '.join(map(str, THREADS))}, for which figures are published")
+    figures = published()
+    return figures[(figures["engine"] == ENGINE) & (figures["threads"] == threads)
+                   & figures["model"].isin(networks()["network"])]
+
+
+@cache
+def fit(threads: int, without: str | None = None) -> Fit:
+    """Fit the model at ``threads`` threads, with all networks but ``without``.
+
+    Raises
+    ------
+    InputError
+        If there is no fit for this number of threads.
+    """
+    figures = fit_data(threads)
+    return _solve(figures[figures["model"] != without])
+
+
+def relative_errors(model: Fit, figures: pd.DataFrame) -> np.ndarray:
+    """Modelled over published latency - 1 for each figure, on the figure's own board."""
+    work, cycles = _work(figures)
+    return work @ model.coefficients.to_numpy() * model.scales[figures["soc"]].to_numpy() / cycles - 1
+
+
+@cache
+def network_work() -> pd.DataFrame:
+    """Sum of the features of each network: a row per network."""
+    return features(networks()).groupby(networks()["network"]).sum()
+
+
+def _work(figures: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, F) and cycles (N,) of the published figures."""
+    cycles = figures["latency_ms"] * figures["clock_ghz"] * 1e6
+    return network_work().loc[figures["model"]].to_numpy(), cycles.to_numpy()
+
+
+def _solve(figures: pd.DataFrame) -> Fit:
+    work, cycles = _work(figures)
+    board, names = pd.factorize(figures["soc"])
+    scales = np.ones(len(names))
+    for _ in range(_ROUNDS):
+        relative = work * (scales[board] / cycles)[:, None]
+        unit = np.maximum(relative.max(axis=0), np.finfo(float).tiny)
+        coefficients = nnls(relative / unit, np.ones(len(cycles)))[0] / unit
+        ratio = work @ coefficients / cycles
+        scales = np.bincount(board, ratio) / np.bincount(board, ratio**2)
+        level = np.exp(np.log(scales).mean())
+        scales, coefficients = scales / level, coefficients * level
+    return Fit(pd.Series(coefficients, network_work().columns), pd.Series(scales, names))

@@ -1,0 +1,82 @@
+"""Latencies from the fitted model: of one block, of a plain network, and of everything a table needs."""
+
+from functools import cache
+
+import torch
+from torch import nn
+
+from ..search_space.inputs import InputError
+from ..search_space.registry import BLOCKS, Signature, build
+from ..search_space.spec import SpaceSpec
+from .fit import fit
+from .lower import Layer, lower
+
+JOINING = ("pfld_head",)
+"""Parts whose input the network concatenates first; the concatenation belongs to their row."""
+
+LANDMARKS = (68, 98, 106)
+
+
+@cache
+def block_layers(signature: Signature) -> tuple[Layer, ...]:
+    """The engine's layers of a block or fixed part.
+
+    Raises
+    ------
+    InputError
+        If the signature's block is not in the registry or cannot be built.
+    """
+    size = signature.size
+    with torch.device("meta"):  # shapes are enough
+        layers = lower(build(signature), signature.in_channels, size, size)
+    if signature.op in JOINING:
+        elements = signature.in_channels * size * size
+        layers = [Layer("mov", 0, elements, elements), *layers]
+    return tuple(layers)
+
+
+def block_us(signature: Signature, threads: int) -> float:
+    """Modelled latency of a block or fixed part in its place, in microseconds."""
+    return fit(threads).us(block_layers(signature))
+
+
+def whole_network_us(module: nn.Module, input_size: int, threads: int) -> float:
+    """Modelled Snapdragon 625 latency of a plain network for one image, in microseconds.
+
+    It is additive: a built subnet takes the sum of its rows in a table of the same fit.
+
+    Parameters
+    ----------
+    module
+        Maps float (1, 3, input_size, input_size) to anything.
+    input_size
+        Side of the image, in pixels.
+    threads
+        1 or 4.
+
+    Raises
+    ------
+    InputError
+        If the network has an operation that the model does not know, or ``threads`` is another number.
+    """
+    return fit(threads).us(lower(module, 3, input_size, input_size))
+
+
+def table_signatures(space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, input_size: int = 112) -> list[Signature]:
+    """Every registered block in every place of ``space``, and its fixed parts for each number of landmarks, sorted.
+
+    Raises
+    ------
+    InputError
+        If the number of landmarks is below 1, or the input size does not fit the space.
+    """
+    found: set[Signature] = set()
+    for count in landmarks:
+        if count < 1:
+            raise InputError(f"points is {count}; allowed: 1 or more")
+        layout = space.layout(count, input_size)
+        found.update(layout.fixed())
+        for candidates in layout.layers.values():
+            place = next(iter(candidates.values()))
+            found.update(Signature(op, place.in_channels, place.out_channels, place.stride, place.size) for op in BLOCKS)
+    return sorted(found)

@@ -1,0 +1,117 @@
+"""How far the fitted model may be trusted: errors on networks and figures that it has not seen."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torchvision import models
+
+from ..search_space.baselines import PfldLite
+from ..search_space.count import count_parameters
+from ..search_space.registry import Signature, build
+from ..search_space.spec import SpaceSpec
+from .fit import fit, fit_data, network_work, networks, published, relative_errors
+from .modelled import block_us, whole_network_us
+
+PADDLE_ENGINE = "Paddle-Lite v2.11@4a3bdbe armv8"
+PADDLE_NETWORKS = {
+    "MobileNetV2": models.mobilenet_v2,
+    "MobileNetV3_large_x1_0": models.mobilenet_v3_large,
+    "MobileNetV3_small_x1_0": models.mobilenet_v3_small,
+    "ResNet50": models.resnet50,
+}
+"""Published name -> the same network; MobileNetV1 is taken from the layers in ``a53_networks.csv``."""
+
+REFERENCE_US = {"baseline": 10_000.0, "subnet": 1_600.0}
+"""What the reference reports for this chip, without saying with how many threads."""
+
+SUBNET_BYTES = (660_000, 700_000)
+"""32-bit sizes of the subnets that are compared with the reference's, of 693 KB."""
+
+SEPARABLE = 0.95
+"""Share of MACs in 1x1 and depthwise layers from which a network counts as depthwise-separable."""
+
+
+@cache
+def report(threads: int) -> dict[str, Any]:
+    """Validate the fit at ``threads`` threads.
+
+    Returns
+    -------
+    dict
+        ``threads``, ``figures`` and ``networks`` (numbers of what was fitted); ``left_out_percent`` and
+        ``left_out_separable_percent``, the mean error on a network that the fit has not seen, over all and over the
+        depthwise-separable ones; ``left_out`` per network; ``paddle``, network -> published and modelled microseconds and
+        error in percent, another engine's figures for the Snapdragon 625 itself, single-threaded (its document says 1.8 GHz,
+        the model 2.0); ``reference``, the same for the reference's baseline and subnet, where the subnet's modelled latency
+        is the range over all subnets of its size.
+
+    Raises
+    ------
+    InputError
+        If there is no fit for this number of threads.
+    """
+    figures = fit_data(threads)
+    left_out = {name: float(np.abs(relative_errors(fit(threads, name), figures[figures["model"] == name])).mean() * 100)
+                for name in sorted(figures["model"].unique())}
+    separable = _separable()
+    return {
+        "threads": threads,
+        "figures": len(figures),
+        "networks": len(left_out),
+        "left_out_percent": float(np.mean(list(left_out.values()))),
+        "left_out_separable_percent": float(np.mean([left_out[name] for name in separable])),
+        "left_out": left_out,
+        "paddle": _paddle(),
+        "reference": _reference(threads),
+    }
+
+
+def _separable() -> list[str]:
+    layers = networks()
+    light = layers["macs"].where(layers["kind"].isin(("pw", "fc", "dw3", "dw5")), 0)
+    depthwise = layers["kind"].str.startswith("dw").groupby(layers["network"]).any()
+    share = light.groupby(layers["network"]).sum() / layers["macs"].groupby(layers["network"]).sum()
+    return list(share.index[(share >= SEPARABLE) & depthwise])
+
+
+@cache
+def _paddle() -> dict[str, dict[str, float]]:
+    figures = published()
+    figures = figures[figures["engine"] == PADDLE_ENGINE].set_index("model")["latency_ms"] * 1e3
+    with torch.device("meta"):  # shapes are enough
+        modelled = {name: whole_network_us(builder(weights=None), 224, 1) for name, builder in PADDLE_NETWORKS.items()}
+    modelled = {"MobileNetV1": fit(1).us_of_work(network_work().loc["mobilenet"]), **modelled}
+    return {name: _compared(float(figures[name]), us) for name, us in modelled.items()}
+
+
+def _reference(threads: int) -> dict[str, dict[str, Any]]:
+    with torch.device("meta"):
+        baseline = whole_network_us(PfldLite(), 112, threads)
+        subnets = _subnets_us(threads)
+    return {
+        "baseline": _compared(REFERENCE_US["baseline"], baseline),
+        "subnet": {"published_us": REFERENCE_US["subnet"], "modelled_us": (float(subnets.min()), float(subnets.max()))},
+    }
+
+
+def _subnets_us(threads: int) -> np.ndarray:
+    """Latencies (S,) of all subnets of the built-in space with the reference subnet's size."""
+    layout = SpaceSpec.load("pfld").layout(106, 112)
+    us, size = (sum(measure(signature) for signature in layout.fixed())
+                for measure in (lambda signature: block_us(signature, threads), _bytes))
+    for candidates in layout.layers.values():
+        us = np.add.outer(us, [block_us(signature, threads) for signature in candidates.values()])
+        size = np.add.outer(size, [_bytes(signature) for signature in candidates.values()])
+    return us[(size >= SUBNET_BYTES[0]) & (size <= SUBNET_BYTES[1])]
+
+
+@cache
+def _bytes(signature: Signature) -> int:
+    with torch.device("meta"):
+        return 4 * count_parameters(build(signature))
+
+
+def _compared(published_us: float, modelled_us: float) -> dict[str, float]:
+    return {"published_us": published_us, "modelled_us": modelled_us, "error_percent": (modelled_us / published_us - 1) * 100}

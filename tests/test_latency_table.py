@@ -1,0 +1,158 @@
+"""``LookupTable``: sums, files, and a message for every fault in them."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fbnet_pfld.latency import TABLES, Cost, LookupTable
+from fbnet_pfld.search_space import Architecture, InputError, Signature, SpaceSpec
+
+INFO = {"name": "bench", "device": "a phone", "clock_ghz": 2.0, "engine": "ncnn", "threads": 1, "precision": "fp32",
+        "unit": "us", "method": "measured",
+        "sources": ["a stop watch"], "uncertainty": "5 %", "date": "2026-01-31", "version": "0.1.0"}
+HEADER = "op,in_channels,out_channels,stride,size,latency_us"
+ROW = "sep_k3,32,32,1,14,99.5"
+SPEC = SpaceSpec.load("pfld")
+
+
+@dataclass
+class Layout:
+    """What a space looks like from here."""
+
+    layers: dict
+    fixed: list
+
+    def signatures(self):
+        return self.layers
+
+    def fixed_signatures(self):
+        return self.fixed
+
+
+def space(points: int = 106) -> Layout:
+    layout = SPEC.layout(points, 112)
+    return Layout(layout.layers, layout.fixed())
+
+
+def write(folder, lines=(HEADER, ROW), **changes):
+    path = folder / "t.csv"
+    path.write_text("\n".join(lines) + "\n")
+    info = {key: value for key, value in (INFO | changes).items() if value is not ...}
+    path.with_suffix(".json").write_text(json.dumps(info))
+    return path
+
+
+architectures = st.fixed_dictionaries({label: st.sampled_from(names) for label, names in SPEC.candidates().items()})
+signatures = st.builds(Signature, st.text("abc_123", min_size=1), *[st.integers(1, 4096)] * 4)
+latencies = st.floats(0, 1e9, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("points", [68, 98, 106])
+@settings(max_examples=25, deadline=None)
+@given(choices=architectures)
+def test_cost_of_the_space_adds_up_to_the_latency_of_an_architecture(name, points, choices):
+    table = LookupTable.load(name)
+    cost = table.cost(space(points))
+    assert isinstance(cost, Cost)
+    total = cost.fixed_us + sum(cost.blocks_us[label][block] for label, block in choices.items())
+    assert table.latency_us(Architecture(SPEC, points, 112, choices)) == pytest.approx(total, rel=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.dictionaries(signatures, latencies, min_size=1, max_size=20))
+def test_a_saved_table_loads_as_it_was(tmp_path_factory, rows):
+    table = LookupTable(**INFO, rows=rows)
+    path = tmp_path_factory.mktemp("tables") / "deep" / "t.csv"
+    table.save(path)
+    assert LookupTable.load(path) == table
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+
+
+def test_columns_may_stand_in_any_order(tmp_path):
+    path = write(tmp_path, ["latency_us,size,stride,out_channels,in_channels,op", "99.5,14,2,64,32,sep_k3"])
+    assert LookupTable.load(path).rows == {Signature("sep_k3", 32, 64, 2, 14): 99.5}
+
+
+def test_no_row_names_signature_table_and_the_command_that_makes_one(tmp_path):
+    table = LookupTable.load(write(tmp_path))
+    with pytest.raises(InputError, match=r"'bench' has no row for .* 32->32 stride 1 at 14x14; .* fbnet-pfld latency fit "):
+        table.cost(space())
+    with pytest.raises(InputError, match="has no row for"):
+        table.latency_us(Architecture(SPEC, 106, 112, {label: names[0] for label, names in SPEC.candidates().items()}))
+
+
+@pytest.mark.parametrize(("lines", "message"), [
+    ([], r"t.csv:1: .*columns op, "),
+    ([HEADER.replace(",stride", ""), "sep_k3,32,32,14,99.5"], "t.csv:1: column 'stride' is missing"),
+    ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; allowed: in_channels"),
+    ([HEADER + ",op", ROW + ",sep_k3"], "t.csv:1: column 'op' is there twice"),
+    ([HEADER, ROW + ",7"], "t.csv: not a CSV file: .*line 2"),
+    ([HEADER, "sep_k3,32,32,1,14"], "t.csv:2: latency_us is ''"),
+    ([HEADER, "", ROW], "t.csv:2: op is empty"),
+    ([HEADER, ROW, "sep_k3,32,32,one,14,99.5"], "t.csv:3: stride is 'one'; allowed: a whole number from 1"),
+    ([HEADER, "sep_k3,0,32,1,14,99.5"], "t.csv:2: in_channels is '0'"),
+    ([HEADER, "sep_k3,32,32,1,14.0,99.5"], "t.csv:2: size is '14.0'"),
+    ([HEADER, "sep_k3,32,32,1,14,fast"], "t.csv:2: latency_us is 'fast'; allowed: microseconds, a finite number from 0"),
+    ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'"),
+    ([HEADER, "sep_k3,32,32,1,14,inf"], "t.csv:2: latency_us is 'inf'"),
+    ([HEADER, "sep_k3,32,32,1,14,-1"], "t.csv:2: latency_us is '-1'"),
+    ([HEADER, ROW, ROW], "t.csv:3: a second row for sep_k3 32->32 stride 1 at 14x14"),
+])
+def test_faults_of_the_csv_file_name_file_and_line(tmp_path, lines, message):
+    path = write(tmp_path, lines)
+    with pytest.raises(InputError, match=message) as caught:
+        LookupTable.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"wattage": 5}, "t.json: unknown key 'wattage'; allowed: clock_ghz"),
+    ({"rows": {}}, "t.json: unknown key 'rows'"),
+    ({"device": ...}, "t.json: key 'device' is missing"),
+    ({"unit": "ms"}, "t.json: unit: .*'us'"),
+    ({"method": "guessed"}, "t.json: method: .*'measured' or 'modelled'"),
+    ({"threads": 0}, "t.json: threads: "),
+    ({"clock_ghz": -1}, "t.json: clock_ghz: "),
+    ({"date": "yesterday"}, "t.json: date: "),
+    ({"name": ""}, "t.json: name: "),
+    ({"sources": "a book"}, "t.json: sources: "),
+])
+def test_faults_of_the_json_file_name_file_and_key(tmp_path, changes, message):
+    path = write(tmp_path, **changes)
+    with pytest.raises(InputError, match=message) as caught:
+        LookupTable.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_zero_is_a_latency(tmp_path):
+    assert LookupTable.load(write(tmp_path, [HEADER, "skip,32,32,1,14,0"])).rows == {Signature("skip", 32, 32, 1, 14): 0.0}
+
+
+def test_missing_and_broken_files(tmp_path):
+    with pytest.raises(InputError, match="latency table not found: .*none.csv"):
+        LookupTable.load(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="unknown latency table 'pixel'; allowed: snapdragon625-1t, .* or a .csv"):
+        LookupTable.load("pixel")
+    path = write(tmp_path)
+    path.with_suffix(".json").write_text("{,}")
+    with pytest.raises(InputError, match=r"t\.json:1"):
+        LookupTable.load(path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match=r"JSON file not found: .*t\.json"):
+        LookupTable.load(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        LookupTable.load(path)
+
+
+def test_a_table_is_not_saved_where_it_cannot_be(tmp_path):
+    table = LookupTable.load(write(tmp_path))
+    with pytest.raises(InputError, match=r"ends in \.csv"):
+        table.save(tmp_path / "t.txt")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match="cannot write"):
+        table.save(tmp_path / "folder.csv")
