@@ -11,10 +11,10 @@ import torch
 import typer
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors
-from ..evaluators.synthetic import generate
 from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
 from .config import Config
+from .data_commands import synthesise
 from .export import export_onnx
 from .finetune import finetune_network
 from .onnx_file import run_onnx, session
@@ -38,7 +38,7 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     start = time.perf_counter()
     config = Config.load(CONFIG)
     console.print(f"{TRAIN + TEST} synthetic faces -> {data_root}")
-    generate(data_root, TRAIN, TEST, config.input_size, seed, overwrite=True)
+    synthesise(data_root, TRAIN, TEST, config.input_size, seed, overwrite=True)
     chosen = search_supernet(config, data_root, snapshot / "supernet", seed)
     supernet = snapshot / "supernet" / BEST
     finetune_network(config, data_root, snapshot / "subnet", chosen, supernet, seed)

@@ -1,0 +1,44 @@
+"""``fbnet-pfld data``: make synthetic data sets, look at any data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..evaluators import LandmarkDataset
+from ..evaluators.synthetic import generate
+from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish
+from .pictures_faces import contact_sheet
+
+app = typer.Typer(no_args_is_help=True)
+
+Count = Annotated[int, typer.Option(min=1)]
+Out = Annotated[Path, typer.Option("--out", "--data-root", "--data_root", help="The data set's folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")]
+
+
+def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite: bool) -> dict[str, int]:
+    """Generate a data set under a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("faces", total=train + test)
+        return generate(out, train, test, size, seed, lambda done: bar.update(task, completed=done), overwrite)
+
+
+@app.command()
+def synth(out: Out = DATA_ROOT, train: Count = 4000, test: Count = 500,
+          size: Annotated[int, typer.Option(min=32, help="Side of the images, in pixels.")] = 112, overwrite: Overwrite = False,
+          seed: Seed = 0, as_json: Json = False) -> None:
+    """Render synthetic faces with 106 exact points and exact pose."""
+    finish({"data_root": str(out), **synthesise(out, train, test, size, seed, overwrite)}, as_json)
+
+
+@app.command()
+def show(data_root: DataRoot = DATA_ROOT, split: Annotated[str, typer.Option(help="train or test.")] = "test",
+         count: Count = 32, out: Annotated[Path, typer.Option("--out", help="The picture.")] = OUTPUT / "faces.png",
+         points: Points = None, seed: Seed = 0, as_json: Json = False) -> None:
+    """Draw the first faces of a data set with their points."""
+    data = LandmarkDataset(data_root, split, points or 106, limit=count)
+    contact_sheet(data.images, data.points, out)
+    finish({"picture": str(out), "faces": len(data)}, as_json)

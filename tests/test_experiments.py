@@ -1,0 +1,150 @@
+"""The commands' functions on a tiny data set: files written, figures that agree, faults told and nothing overwritten."""
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+
+from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
+from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.experiments.export import export_onnx
+from fbnet_pfld.experiments.finetune import finetune_network
+from fbnet_pfld.experiments.host_latency import host_latency_us
+from fbnet_pfld.experiments.onnx_file import run_onnx, session, write_onnx, zero_denormals
+from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
+from fbnet_pfld.experiments.search import search_supernet
+from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
+
+PFLD = SpaceSpec.load("pfld")
+SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
+TINY = {"search__epochs": 2, "search__warmup_epochs": 1, "search__batch_size": 16, "finetune__epochs": 1,
+        "finetune__batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("c") / "c.pth"
+    Checkpoint.of(SMALL.build(), SMALL, {}).save(path)
+    return path
+
+
+def test_config_overrides_and_defaults(tmp_path):
+    assert Config.load(None) == Config()
+    (tmp_path / "c.yaml").write_text("points: 68\nsearch: {epochs: 9}\n")
+    config = Config.load(tmp_path / "c.yaml", search__epochs=7, lut=None)
+    assert (config.points, config.search.epochs, config.search.alpha, config.lut) == (68, 7, 0.25, "snapdragon625-4t")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("colour: 1", "unknown key 'colour'; allowed: eye_corners, finetune, input_size, lut, points, search, space"),
+    ("search: {lr: 1}", "unknown key 'search.lr'; allowed: alpha"),
+    ("search: {epochs: many}", "search.epochs: input should be a valid integer"),
+    ("search: {epochs: 2}", "search.warmup_epochs is 5; allowed: fewer than search.epochs, 2"),
+    ("- a", "not a mapping"),
+    ("a: [", "c.yaml:"),
+])
+def test_faults_of_a_config_name_file_and_key(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        Config.load(tmp_path / "c.yaml")
+    assert "c.yaml" in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_exported_file_equals_torch_and_carries_no_denormals(blobs, checkpoint, tmp_path):
+    loaded = Checkpoint.load(checkpoint)
+    loaded.weights["layers.0.primary.0.weight"].view(-1)[0] = 1e-40
+    loaded.save(tmp_path / "c.pth")
+    result = export_onnx(tmp_path / "c.pth", blobs, tmp_path / "out" / "s.onnx")
+    data = LandmarkDataset(blobs, "test", limit=8)
+    x = data.images.float() / 255
+    with torch.no_grad():
+        expected = loaded.build("c")(x).numpy()
+    got = run_onnx(session(tmp_path / "out" / "s.onnx"), x)
+    assert np.abs(got - expected).max() < 1e-4
+    assert result["bytes"] == (tmp_path / "out" / "s.onnx").stat().st_size
+    for weight in onnx.load(tmp_path / "out" / "s.onnx").graph.initializer:
+        values = np.abs(onnx.numpy_helper.to_array(weight))
+        assert not ((values > 0) & (values < 1e-38)).any()
+
+
+def test_zero_denormals_counts_what_it_changes():
+    model = torch.nn.Linear(2, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1e-35, 1.0], [-1e-38, 0.0]]))
+    assert zero_denormals(model) == 2
+    assert torch.equal(model.weight, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+
+
+def test_comparison_agrees_with_its_parts(blobs, checkpoint, tmp_path):
+    export_onnx(checkpoint, blobs, tmp_path / "s.onnx")
+    test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
+    candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106),
+                  "file": load_candidate(tmp_path / "s.onnx", 106)}
+    lite, subnet, file = compare(candidates, test, table)
+    assert (subnet.parameters, subnet.macs) == (105_476, 5_830_224)
+    assert subnet.table_us == table.latency_us(SMALL)
+    assert subnet.nme == pytest.approx(evaluate(candidates["subnet"].model, test)["nme"])
+    assert file.nme == pytest.approx(subnet.nme, rel=1e-3)
+    assert file.parameters is None
+    assert lite.table_us > subnet.table_us
+    assert lite.onnx_bytes > subnet.onnx_bytes
+
+
+def test_host_latency_tells_a_large_network_from_a_small_one(tmp_path):
+    """By a factor of twelve in multiply-accumulates: no shared machine is noisy enough to turn that round."""
+    for name, model in (("lite", PfldLite()), ("small", SMALL.build())):
+        write_onnx(model, tmp_path / f"{name}.onnx", torch.zeros(1, 3, 112, 112))
+    times = host_latency_us({name: tmp_path / f"{name}.onnx" for name in ("lite", "small")})
+    assert times["lite"] > times["small"] > 0
+
+
+def test_faults_leave_older_files_alone(blobs, checkpoint, tmp_path):
+    target = tmp_path / "s.onnx"
+    target.write_text("old")
+    for arguments, message in (
+        ((tmp_path / "none.pth", blobs, target), "cannot be read"),
+        ((checkpoint, tmp_path / "none", target), "data root not found"),
+        ((checkpoint, blobs, target, 68), "checkpoint of 106 points, but 68"),
+    ):
+        with pytest.raises(InputError, match=message):
+            export_onnx(*arguments)
+    assert target.read_text() == "old"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        export_onnx(checkpoint, blobs, tmp_path / "file" / "s.onnx")
+    export_onnx(checkpoint, blobs, tmp_path / "t.onnx")
+    with pytest.raises(InputError, match="212 outputs; allowed: 136"):
+        load_candidate(tmp_path / "t.onnx", 68)
+
+
+def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, tmp_path):
+    table = LookupTable.load("snapdragon625-4t")
+    some = next(iter(PfldSpace().signatures()["layer_2"].values()))
+    table.model_copy(update={"rows": {k: v for k, v in table.rows.items() if k != some}}).save(tmp_path / "t.csv")
+    config = Config.load(None, lut=str(tmp_path / "t.csv"), **TINY)
+    with pytest.raises(InputError, match=f"has no row for {some.op} 32->64 stride 2 at 14x14"):
+        search_supernet(config, blobs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_search_then_finetune_leaves_the_documented_files(blobs, tmp_path):
+    config = Config.load(None, **TINY)
+    chosen = search_supernet(config, blobs, tmp_path / "supernet")
+    assert Architecture.load(tmp_path / "supernet" / "architecture.json") == chosen
+    assert chosen.latency["us"] == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)
+    history = pd.read_csv(tmp_path / "supernet" / "history.csv")
+    assert list(history["epoch"]) == [0, 1]
+    for label in PFLD.labels:
+        assert history.filter(like=f"prob/{label}/").sum(axis=1).to_numpy() == pytest.approx(1.0, abs=1e-4)
+    supernet = tmp_path / "supernet" / "checkpoint_best.pth"
+    best = finetune_network(config, blobs, tmp_path / "subnet", chosen, supernet)
+    assert Checkpoint.load(tmp_path / "subnet" / "checkpoint_best.pth").architecture("x") == chosen
+    assert best.kind == "subnet"
+    with pytest.raises(InputError, match="other settings or another seed"):
+        search_supernet(config, blobs, tmp_path / "supernet", seed=1, resume="auto")
