@@ -52,7 +52,7 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
 
     evaluator = make_evaluator(dataset, options, folder, seed, [KeepBest(save), *callbacks], eye_corners=eye_corners,
                                resume=resume, devices=devices)
-    evaluator.evaluate(model)
+    evaluator.evaluate(model.train())  # Lightning leaves each module in the mode that it finds it in
     return Checkpoint.load(best)
 
 
