@@ -164,7 +164,7 @@ class Head:
         rows, row_t = self.y[:_FRONT_ROWS], T[:_FRONT_ROWS]
         t = np.interp(points[:, 1], rows, row_t)
         theta = np.zeros_like(t)
-        for _ in range(6):
+        for _ in range(3):  # 4e-5 units from the limit
             theta = np.arcsin(np.clip(points[:, 0] / np.interp(t, T, self.a), -0.99, 0.99))
             t = np.interp(points[:, 1] + np.interp(t, T, self.lift) * (1 - np.cos(theta)), rows, row_t)
         return theta, t

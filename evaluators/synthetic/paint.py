@@ -93,6 +93,12 @@ def speckle(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, 
     return cv2.resize(small, shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
+def tinted(pattern: Array, gain: Array, base: Array) -> Array:
+    """uint8 (H, W, 3) of ``base + gain * pattern`` for a float32 (H, W) pattern and colours (3,)."""
+    return cv2.merge([cv2.addWeighted(pattern, float(g), pattern, 0, float(b), dtype=cv2.CV_8U)
+                      for g, b in zip(gain, base, strict=True)])
+
+
 class Texture:
     """The painted head.
 
@@ -112,7 +118,7 @@ class Texture:
         px = self.points
         self.unit = float(np.linalg.norm(px[89] - px[39]) / np.linalg.norm(model.points[89] - model.points[39]))
         tone = speckle(rng, self.size, (24, 36)) * 2 + speckle(rng, self.size, (height // 2, width // 2)) * 2.5
-        self.skin = np.clip(look.skin.astype(np.float32) + tone[..., None], 0, 255).astype(np.uint8)
+        self.skin = tinted(tone, np.ones(3), look.skin)
         self._complexion()
         self._beard()
         for eye in ("left", "right"):
@@ -251,4 +257,4 @@ class Texture:
     def _strands(self, rng: np.random.Generator) -> Array:
         height, width = self.size
         streaks = speckle(rng, self.size, (6, width // 2)) * 0.14 + speckle(rng, self.size, (8, 12)) * 0.08
-        return np.clip(self.look.hair.astype(np.float32) * (1 + streaks[..., None]) + 6, 0, 255).astype(np.uint8)
+        return tinted(streaks, self.look.hair, self.look.hair + 6)

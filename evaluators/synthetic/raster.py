@@ -41,8 +41,8 @@ class Surface:
     gloss: float = 1.0
 
 
-def shade(grid: Array, light: Light, two_sided: bool, gloss: float) -> Array:
-    """Facing, diffuse light and highlight for every grid point, float32 (h, w, 3); facing > 0 is seen from the front."""
+def shade(grid: Array, light: Light, two_sided: bool, gloss: float) -> tuple[Array, Array, Array]:
+    """Facing, diffuse light and highlight for every grid point, (h, w) each; facing > 0 is seen from the front."""
     across = np.empty_like(grid)
     across[:, 1:-1] = grid[:, 2:] - grid[:, :-2]
     across[:, 0], across[:, -1] = grid[:, 1] - grid[:, 0], grid[:, -1] - grid[:, -2]
@@ -59,7 +59,7 @@ def shade(grid: Array, light: Light, two_sided: bool, gloss: float) -> Array:
     diffuse = light.ambient * (0.85 - 0.15 * normal[..., 1]) + light.strength * np.maximum(normal @ light.direction, 0)
     half = light.direction + (0, 0, -1)
     highlight = gloss * light.gloss * 150 * np.maximum(normal @ (half / np.linalg.norm(half)), 0) ** 18
-    return np.stack([facing, diffuse, highlight], axis=-1).astype(np.float32)
+    return facing, diffuse, highlight
 
 
 def splat(surfaces: list[Surface], light: Light, scale: float, offset: Array, side: int) -> tuple[Array, Array]:
@@ -77,32 +77,36 @@ def splat(surfaces: list[Surface], light: Light, scale: float, offset: Array, si
     tuple of ndarray
         float32 (side, side, 3) colours, black where nothing is, and float32 (side, side), 1 where something is.
     """
-    pixels, depths, colors, lights = [], [], [], []
+    pixels, depths, samples, colors, lights, count = [], [], [], [], [], 0
     for surface in surfaces:
         height, width = surface.texture.shape[:2]
-        grid = np.asarray(surface.grid, np.float32)
-        fine = cv2.resize(grid, (width, height)).reshape(-1, 3)
-        lit = cv2.resize(shade(grid, light, surface.two_sided, surface.gloss), (width, height)).reshape(-1, 3)
-        x = (fine[:, 0] * scale + offset[0]).astype(np.int32)
-        y = (fine[:, 1] * scale + offset[1]).astype(np.int32)
+        facing, *lit = shade(surface.grid, light, surface.two_sided, surface.gloss)
+        x, y = surface.grid[..., 0] * scale + offset[0], surface.grid[..., 1] * scale + offset[1]
+        depth = np.clip((0.5 - surface.grid[..., 2] / _DEPTH_RANGE) * 65535, 0, 65535)
+        x, y, depth, facing = (_enlarge(plane, width, height) for plane in (x, y, depth, facing))
         keep = (x >= 0) & (x < side) & (y >= 0) & (y < side)
         if not surface.two_sided:
-            keep &= lit[:, 0] > 0
+            keep &= facing > 0
         if surface.cover is not None:
             keep &= surface.cover.reshape(-1)
         kept = np.flatnonzero(keep)
-        pixels.append(y[kept] * side + x[kept])
-        depths.append(fine[kept, 2])
-        colors.append(surface.texture.reshape(-1, 3)[kept])
-        lights.append(lit[kept])
-    depth = np.clip((0.5 - np.concatenate(depths) / _DEPTH_RANGE) * 65535, 0, 65535).astype(np.uint16)
-    order = np.argsort(depth, kind="stable")
-    nearest = np.full(side * side, -1, np.int32)
-    nearest[np.concatenate(pixels)[order]] = order
+        pixels.append(y[kept].astype(np.int32) * side + x[kept].astype(np.int32))
+        depths.append(depth[kept].astype(np.uint16))
+        samples.append(kept + count)
+        colors.append(surface.texture.reshape(-1, 3))
+        lights.append([_enlarge(plane, width, height) for plane in lit])
+        count += height * width
+    # assignments follow one another: the nearest sample of a picture element is its last
+    order = np.argsort(np.concatenate(depths), kind="stable")
+    nearest = np.full(side * side, -1)
+    nearest[np.concatenate(pixels)[order]] = np.concatenate(samples)[order]
     hit = nearest >= 0
     seen = nearest[hit]
-    lit = np.concatenate(lights)[seen]
+    diffuse, highlight = (np.concatenate(plane)[seen][:, None] for plane in zip(*lights, strict=True))
     picture = np.zeros((side * side, 3), np.float32)
-    tint = light.tint.astype(np.float32)
-    picture[hit] = np.concatenate(colors)[seen] * (lit[:, 1:2] * tint) + lit[:, 2:3]
+    picture[hit] = np.concatenate(colors)[seen] * (diffuse * light.tint.astype(np.float32)) + highlight
     return picture.reshape(side, side, 3), hit.reshape(side, side).astype(np.float32)
+
+
+def _enlarge(plane: Array, width: int, height: int) -> Array:
+    return cv2.resize(np.asarray(plane, np.float32), (width, height)).reshape(-1)

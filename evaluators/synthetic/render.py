@@ -14,8 +14,8 @@ from .paint import Texture
 from .raster import splat
 from .scene import background, body, glasses, head_surfaces, occlude
 
-OVERSAMPLE = 1.5
-TEXTURE = (2.75, 3.4)
+OVERSAMPLE = 1.25
+TEXTURE = (2.3, 2.85)
 """Height and width of the head's texture over the side of the picture."""
 
 

@@ -11,7 +11,7 @@ from .look import Look
 from .paint import BALL, Texture, blend, columns_to_theta, curve, fixed
 from .raster import Surface
 
-GRID = (72, 112)
+GRID = (60, 92)
 _TOP = 1.35
 """Depth order only: hats and hair lie over the skin by this part of their radius at most."""
 
@@ -36,7 +36,7 @@ def head_surfaces(model: FaceModel, look: Look, texture: Texture, rotation: Arra
         out.append(Surface(shell @ rotation.T, cloth, rows < -0.62, gloss=0.2))
         if look.hat == "cap":
             angle, reach = np.meshgrid(np.linspace(-1.2, 1.2, 16), np.linspace(0.0, 0.75, 6))
-            brim = np.stack([1.1 * np.sin(angle), -0.72 + 0.12 * reach - 0.1 * np.cos(angle) * 0,
+            brim = np.stack([1.1 * np.sin(angle), -0.72 + 0.12 * reach,
                              -(1.16 * np.cos(angle) + reach * np.cos(angle) ** 0.5)], axis=-1)
             out.append(Surface(brim @ rotation.T, flat(look.cloth * 0.8, size[0] // 4, size[1] // 2), two_sided=True,
                                gloss=0.2))
@@ -64,7 +64,7 @@ def _ear(look: Look, sign: int, rotation: Array, size: tuple[int, int]) -> Surfa
     angle, radius = np.meshgrid(np.linspace(0, 2 * np.pi, 20), np.linspace(0.0, 1.0, 8))
     bowl = 0.10 * np.sin(radius * np.pi * 0.75) + 0.03 * radius
     grid = np.stack([sign * (1.0 + look.shape.width + bowl + 0.10 * radius * np.maximum(-np.cos(angle), 0)),
-                     0.22 + radius * (0.30 - 0.06 * np.sin(angle)) * np.sin(angle) * np.float64(1.0),
+                     0.22 + radius * (0.30 - 0.06 * np.sin(angle)) * np.sin(angle),
                      0.12 - 0.17 * radius * np.cos(angle)], axis=-1)
     tall, wide = max(24, size[0] // 8), max(48, size[1] // 5)
     tone = 0.62 + 0.38 * np.clip(np.linspace(-0.2, 1.5, tall), 0, 1)
