@@ -37,8 +37,8 @@ class Augment:
     def __call__(self, images: Tensor, points: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Augment float images (N, 3, S, S) 0..1, points (N, P, 2) normalised, and pose (N, 3) in degrees.
 
-        Mirroring negates yaw and roll; a rotation of the image is added to roll, exact for a frontal face and good enough for
-        the auxiliary loss otherwise. Uncovered corners repeat the border.
+        Mirroring negates yaw and roll; turning the image counter-clockwise adds to roll, which is the last of the three
+        rotations of a pose. Uncovered corners repeat the border.
         """
         n, device = len(images), images.device
         angle, scale, shift_x, shift_y, gain, bias = (2 * torch.rand(6, n, device=device) - 1).unbind()
@@ -58,5 +58,5 @@ class Augment:
         points = (points - 0.5) @ matrix.transpose(1, 2) + 0.5 + shift[:, None]
         if self.mirror:
             points = torch.where(flip[:, None, None], points[:, list(self.mirror)], points)
-        pose = torch.stack((pose[:, 0], pose[:, 1] * sign, pose[:, 2] * sign + torch.rad2deg(angle)), dim=1)
+        pose = torch.stack((pose[:, 0], pose[:, 1] * sign, pose[:, 2] * sign - torch.rad2deg(angle)), dim=1)
         return images.clamp(0, 1), points, pose

@@ -1,7 +1,7 @@
 """Draw shaded, textured surfaces by splatting: every texture pixel is a sample, and the nearest sample wins.
 
 A surface is a coarse grid of 3-D points with a fine texture. Grid and light are enlarged to the texture's size, which leaves
-about one sample per picture element; gaps between samples are closed when the picture is scaled down.
+about one sample per picture element; gaps between samples are closed afterwards.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from .look import Light
 
 _DEPTH_RANGE = 8.0
 """Depths from minus to plus half of this, head units, are told apart."""
+_GAP = 0.3
+"""A sample that lies further than this behind all around it is seen through a gap."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,28 @@ def splat(surfaces: list[Surface], light: Light, scale: float, offset: Array, si
         colors.append(surface.texture.reshape(-1, 3))
         lights.append([_enlarge(plane, width, height) for plane in lit])
         count += height * width
+    depth = np.concatenate(depths)
     # assignments follow one another: the nearest sample of a picture element is its last
-    order = np.argsort(np.concatenate(depths), kind="stable")
-    nearest = np.full(side * side, -1)
-    nearest[np.concatenate(pixels)[order]] = np.concatenate(samples)[order]
+    order = np.argsort(depth, kind="stable")
+    pixel, nearest, front = np.concatenate(pixels)[order], np.full(side * side, -1), np.zeros((side, side), np.uint16)
+    nearest[pixel] = np.concatenate(samples)[order]
+    front.reshape(-1)[pixel] = depth[order]
     hit = nearest >= 0
     seen = nearest[hit]
     diffuse, highlight = (np.concatenate(plane)[seen][:, None] for plane in zip(*lights, strict=True))
     picture = np.zeros((side * side, 3), np.float32)
     picture[hit] = np.concatenate(colors)[seen] * (diffuse * light.tint.astype(np.float32)) + highlight
-    return picture.reshape(side, side, 3), hit.reshape(side, side).astype(np.float32)
+    return _close_gaps(picture.reshape(side, side, 3), hit.reshape(side, side), front)
+
+
+def _close_gaps(picture: Array, hit: Array, front: Array) -> tuple[Array, Array]:
+    """Give picture elements that all their neighbours lie well in front of the colour of these neighbours."""
+    closed = cv2.morphologyEx(front, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    gap = closed - front > _GAP / _DEPTH_RANGE * 65535
+    sound = (hit & ~gap).astype(np.float32)
+    around = cv2.blur(picture * sound[..., None], (3, 3)) / np.maximum(cv2.blur(sound, (3, 3)), 1e-3)[..., None]
+    picture[gap] = around[gap]
+    return picture, (hit | gap).astype(np.float32)
 
 
 def _enlarge(plane: Array, width: int, height: int) -> Array:

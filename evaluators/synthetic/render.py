@@ -96,13 +96,8 @@ def _draw(model: FaceModel, look: Look, camera: Camera, rng: np.random.Generator
     side = int(OVERSAMPLE * size)
     factor = side / size
     picture, hit = splat(surfaces, look.light, camera.scale * factor, camera.offset * factor, side)
-    solid = cv2.morphologyEx(hit, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    # gaps between samples take the colour of the samples around them
-    weight = cv2.resize(hit, (size, size), interpolation=cv2.INTER_AREA)
-    colors = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-3)[..., None]
-    alpha = cv2.resize(solid, (size, size), interpolation=cv2.INTER_AREA) * (weight > 0)
-    out = background(look, rng, size)
-    out += alpha[..., None] * (colors - out)
+    alpha = cv2.resize(hit, (size, size), interpolation=cv2.INTER_AREA)[..., None]
+    out = background(look, rng, size) * (1 - alpha) + cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.clip(out, 0, 255).astype(np.uint8)
 
 

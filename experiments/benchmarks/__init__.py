@@ -1,0 +1,1 @@
+"""Speed, measured: each module prints ratios against a named peer in one run, and one JSON line last."""
