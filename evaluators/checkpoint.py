@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -68,10 +69,12 @@ class Checkpoint:
             content = Path(path).read_bytes()
         except OSError as error:
             raise InputError(f"checkpoint cannot be read: {path}: {error.strerror}") from None
-        try:
-            data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError):
-            data = None
+        data = None
+        if zipfile.is_zipfile(io.BytesIO(content)):  # torch would read anything else as a pickle of its old format
+            try:
+                data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            except (RuntimeError, pickle.UnpicklingError):
+                pass
         if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
             raise InputError(f"not a checkpoint of this package: {path}; allowed: checkpoint_best.pth of search or finetune")
         return cls(**{name: data[name] for name in _KEYS - {"version"}})

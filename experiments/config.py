@@ -1,5 +1,6 @@
 """The YAML config: everything that is not a path, a device or a seed."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,18 +17,21 @@ Positive = Annotated[float, Field(gt=0)]
 class SearchOptions(TrainOptions):
     """How a supernet is searched: its training, and the options of ``strategies.FBNet``.
 
-    ``val_fraction`` is the part of the training data on which the architecture parameters learn.
+    ``val_fraction`` is the part of the training data on which the architecture parameters learn. Defaults that differ from the
+    strategy's (the reference's): a search of tens of epochs needs faster logits and a temperature that falls faster, and the
+    weight decay of the logits, an L2 term in Adam's gradient, would outweigh the gradient of a loss of a few hundredths.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20
-    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.3
     mode: Literal["mul", "add"] = "mul"
     alpha: Annotated[float, Field(ge=0)] = 0.25
     beta: Annotated[float, Field(ge=0)] = 0.8
     temperature: Positive = 5.0
+    anneal: Annotated[float, Field(gt=0, le=1)] = 0.85
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
-    arc_learning_rate: Positive = 0.01
-    arc_weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    arc_learning_rate: Positive = 0.03
+    arc_weight_decay: Annotated[float, Field(ge=0)] = 0.0
 
     def strategy_options(self) -> dict[str, Any]:
         """Keyword arguments of ``strategies.FBNet``."""
@@ -78,15 +82,15 @@ class Config(BaseModel):
         return config
 
 
-def check_resume(record: Path, settings: BaseModel, seed: int, resume: str | None) -> None:
-    """Write a run's settings beside its checkpoints; a resumed run must have the settings it was started with.
+def check_resume(record: Path, what: str | dict[str, Any], settings: BaseModel, seed: int, resume: str | None) -> None:
+    """Write what a run trains, and how, beside its checkpoints; a resumed run must be the one that was started.
 
     Raises
     ------
     InputError
-        If a setting differs.
+        If network, seed or a setting differs.
     """
-    text = f'{{"seed": {seed}, "settings": {settings.model_dump_json()}}}\n'
+    text = json.dumps({"what": what, "seed": seed, "settings": settings.model_dump(mode="json")}) + "\n"
     if resume is not None and record.is_file() and record.read_text(encoding="utf-8") != text:
-        raise InputError(f"{record}: the run to resume had other settings or another seed; allowed: the same")
+        raise InputError(f"{record}: the run to resume had another network, other settings or another seed; allowed: the same")
     write_text(record, text)

@@ -21,9 +21,16 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder
 def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite: bool) -> dict[str, int]:
     """Generate a data set under a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("faces", total=train + test)
-        return generate(out, train, test, size, seed, lambda done: bar.update(task, completed=done), overwrite)
+    bar = Progress(*columns, console=console)
+    task = bar.add_task("faces", total=train + test)
+
+    def show(done: int) -> None:
+        bar.start()  # here, so that no bar stands above a message that nothing can be written
+        bar.update(task, completed=done)
+        if done == train + test:
+            bar.stop()
+
+    return generate(out, train, test, size, seed, show, overwrite)
 
 
 @app.command()

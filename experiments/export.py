@@ -34,7 +34,7 @@ def export_onnx(checkpoint: Path, data_root: Path, path: Path, points: int | Non
 
 def export(resume: Annotated[Path, typer.Option("--resume", help="Checkpoint to export.")] = SUBNET,
            data_root: DataRoot = DATA_ROOT,
-           output: Annotated[Path, typer.Option("--output", "--onnx_path", help="The ONNX file.")] = OUTPUT / "subnet.onnx",
+           output: Annotated[Path, typer.Option("--output", "--onnx-path", "--onnx_path", help="The ONNX file.")] = OUTPUT / "subnet.onnx",
            points: Points = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Write a checkpoint as ONNX: denormal weights zeroed, checked, and compared with torch on test images."""
     finish(export_onnx(resume, data_root, output, points), as_json)

@@ -35,7 +35,8 @@ def finetune_network(config: Config, data_root: Path, folder: Path, network: Arc
     if supernet is not None:
         inherit(model, network, Checkpoint.load(supernet), supernet)
     data = LandmarkDataset(data_root, "train", model.num_points, model.input_size)
-    check_resume(folder / "settings.json", config, seed, resume)
+    what = network if isinstance(network, str) else network.to_dict()
+    check_resume(folder / "settings.json", what, config, seed, resume)
     return train(model, network, data, config.finetune, folder, seed, [TrainingProgress(title)],
                  eye_corners=config.eye_corners, resume=resume, devices=devices)
 

@@ -19,7 +19,7 @@ def fit(
     threads: Annotated[int, typer.Option("--threads", help="Threads of the modelled engine: 1 or 4.")] = 4,
     space: Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")] = "pfld",
     points: Points = None,
-    input_size: Annotated[int, typer.Option("--input-size", help="Side of the input image, in pixels.")] = 112,
+    input_size: Annotated[int, typer.Option("--input-size", "--input_size", help="Side of the input image, in pixels.")] = 112,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -37,8 +37,8 @@ def fit(
 
 
 @app.command(name="list")
-def list_tables(as_json: Json = False) -> None:
-    """List the shipped tables."""
+def list_tables(seed: Seed = 0, as_json: Json = False) -> None:
+    """List the shipped tables; nothing here is random."""
     tables = [LookupTable.load(name) for name in TABLES]
     view = Table(title="latency tables")
     for heading in ("name", "device", "threads", "method", "uncertainty"):

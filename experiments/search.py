@@ -41,8 +41,8 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
                     devices: str = "") -> Architecture:
     """Search and write the best epoch's ``checkpoint_best.pth`` and ``architecture.json`` into ``folder``.
 
-    The best epoch is the one after the warm-up in which the supernet, each candidate weighted by its probability, has the
-    lowest NME on the held-out part of the training data.
+    The best epoch is the one after the warm-up in which the supernet, its candidates weighted as in training but without
+    noise, has the lowest NME on the held-out part of the training data.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     callbacks = [KeepBest(save, first_epoch=config.search.warmup_epochs), History(folder / HISTORY), TrainingProgress("search")]
     evaluator = make_evaluator(data, config.search, folder, seed, callbacks, eye_corners=config.eye_corners, shuffle_val=True,
                                resume=resume, devices=devices)
-    check_resume(folder / "settings.json", config, seed, resume)
+    check_resume(folder / "settings.json", space.spec.to_dict(), config, seed, resume)
     run_search(space, evaluator, strategy)
     return Architecture.load(folder / ARCHITECTURE)
 

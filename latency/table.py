@@ -76,9 +76,12 @@ class LookupTable(TableInfo):
     ----------
     rows
         Signature -> latency in microseconds, finite, 0 or more.
+    file
+        The CSV file that it was loaded from, for messages; not part of what is saved.
     """
 
     rows: dict[Signature, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    file: str = Field("", exclude=True)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "LookupTable":
@@ -100,7 +103,7 @@ class LookupTable(TableInfo):
             info = TableInfo.model_validate(read_json(sidecar, "latency table's JSON file"))
         except ValidationError as error:
             raise InputError(f"{sidecar}: {first_error(error, TableInfo)}") from None
-        return cls(**info.model_dump(), rows=rows)
+        return cls(**info.model_dump(), rows=rows, file=str(name_or_path))
 
     def save(self, path: str | Path) -> None:
         """Write the CSV file ``path`` and its JSON file; they replace older ones only when complete.
@@ -141,7 +144,7 @@ class LookupTable(TableInfo):
 
     def _row(self, signature: Signature) -> float:
         if signature not in self.rows:
-            raise InputError(f"latency table {self.name!r} has no row for {signature}; make a table for your space with: "
+            raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make a table for your space with: "
                              f"fbnet-pfld latency fit --space … --out …")
         return self.rows[signature]
 

@@ -70,7 +70,7 @@ class FBNetModule(DartsLightningModule):
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
-        """Validate the supernet, each candidate weighted by its probability."""
+        """Validate the supernet, its candidates weighted as in training but without noise."""
         return self.training_module.validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:

@@ -8,10 +8,11 @@ from torch.nn import functional
 
 
 class GumbelMixedLayer(DifferentiableMixedLayer):
-    """Candidates weighted by one Gumbel-softmax sample per step in training, and by their probabilities in eval mode.
+    """Candidates weighted by one Gumbel-softmax sample per step in training, and by the sample without noise in eval mode.
 
     The most probable candidate alone would be no fair figure of the supernet in eval mode: while the temperature is high,
-    the BatchNorm statistics behind it are those of mixtures (a network of 5 % error then shows 1,000 %).
+    the BatchNorm statistics behind it are those of mixtures (a network of 5 % error then shows 1,000 %). Nor would weights at
+    temperature 1, far from those of the training steps.
 
     NNI's own layer draws new noise wherever it is asked for weights, so its latency term sees another sample than its forward
     pass. Here the sample is drawn by ``resample`` and kept; layers of one label share it. Source: Wu et al. 2019, FBNet,
@@ -42,7 +43,7 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
         return {self.label: dict(zip(self.names, self._arch_alpha.detach().softmax(-1).tolist(), strict=True))}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        weights = self.sample if self.training else self._arch_alpha.softmax(-1)
+        weights = self.sample if self.training else (self._arch_alpha / self.temperature).softmax(-1)
         if weights is None:
             raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
         return self._reduction([self[name](*args, **kwargs) for name in self.names], weights)

@@ -6,12 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
+from nni.nas.space import model_context
+
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
 from fbnet_pfld.experiments.config import Config
 from fbnet_pfld.experiments.export import export_onnx
 from fbnet_pfld.experiments.finetune import finetune_network
 from fbnet_pfld.experiments.host_latency import host_latency_us
 from fbnet_pfld.experiments.onnx_file import run_onnx, session, write_onnx, zero_denormals
+from fbnet_pfld.experiments.progress import TrainingProgress
 from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
 from fbnet_pfld.experiments.search import search_supernet
 from fbnet_pfld.latency import LookupTable
@@ -146,5 +149,41 @@ def test_search_then_finetune_leaves_the_documented_files(blobs, tmp_path):
     best = finetune_network(config, blobs, tmp_path / "subnet", chosen, supernet)
     assert Checkpoint.load(tmp_path / "subnet" / "checkpoint_best.pth").architecture("x") == chosen
     assert best.kind == "subnet"
-    with pytest.raises(InputError, match="other settings or another seed"):
+    _same_subnet(chosen, tmp_path / "supernet" / "architecture.json", tmp_path / "subnet" / "checkpoint_best.pth")
+    with pytest.raises(InputError, match="another network, other settings or another seed"):
         search_supernet(config, blobs, tmp_path / "supernet", seed=1, resume="auto")
+
+
+def _same_subnet(chosen, architecture_file, checkpoint_file):
+    """The finetuned checkpoint, NNI's context, the frozen space and the JSON file give one subnet."""
+    loaded = Checkpoint.load(checkpoint_file)
+    finetuned = loaded.build(checkpoint_file).eval()
+    with model_context(chosen.choices):
+        in_context = PfldSpace()
+    x = torch.rand(4, 3, 112, 112)
+    for other in (in_context, PfldSpace().freeze(chosen.choices), Architecture.load(architecture_file).build()):
+        other.load_state_dict(loaded.weights)
+        assert torch.allclose(other.eval()(x), finetuned(x), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch):
+    config = Config.load(None, **{**TINY, "search__epochs": 3})
+    straight = search_supernet(config, blobs, tmp_path / "a")
+
+    class Killed(Exception):
+        pass
+
+    def kill(self, trainer, *_):
+        if trainer.current_epoch == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingProgress, "on_train_batch_end", kill)
+        with pytest.raises(Killed):
+            search_supernet(config, blobs, tmp_path / "b")
+    resumed = search_supernet(config, blobs, tmp_path / "b", resume="auto")
+    assert resumed == straight
+    assert (tmp_path / "a" / "history.csv").read_text() == (tmp_path / "b" / "history.csv").read_text()
+    first, second = (Checkpoint.load(tmp_path / name / "checkpoint_best.pth").weights for name in "ab")
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -68,7 +68,7 @@ def test_a_saved_table_loads_as_it_was(tmp_path_factory, rows):
     table = LookupTable(**INFO, rows=rows)
     path = tmp_path_factory.mktemp("tables") / "deep" / "t.csv"
     table.save(path)
-    assert LookupTable.load(path) == table
+    assert LookupTable.load(path).model_copy(update={"file": table.file}) == table
     assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
 
 
@@ -79,7 +79,7 @@ def test_columns_may_stand_in_any_order(tmp_path):
 
 def test_no_row_names_signature_table_and_the_command_that_makes_one(tmp_path):
     table = LookupTable.load(write(tmp_path))
-    with pytest.raises(InputError, match=r"'bench' has no row for .* 32->32 stride 1 at 14x14; .* fbnet-pfld latency fit "):
+    with pytest.raises(InputError, match=r"t.csv has no row for .* 32->32 stride 1 at 14x14; .* fbnet-pfld latency fit "):
         table.cost(space())
     with pytest.raises(InputError, match="has no row for"):
         table.latency_us(Architecture(SPEC, 106, 112, {label: names[0] for label, names in SPEC.candidates().items()}))

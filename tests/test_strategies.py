@@ -135,11 +135,14 @@ def test_forward_and_latency_see_the_same_sample_and_shared_labels_one_choice():
     assert not torch.equal(again["a"], weights["a"])
 
 
-def test_eval_mode_weighs_by_probability_and_becomes_the_frozen_choice_when_that_is_certain():
+def test_eval_mode_weighs_without_noise_and_becomes_the_frozen_choice_when_that_is_certain():
     _, space, module = supernet()
     space.eval()
     x = torch.rand(5, 4)
-    p = torch.softmax(space.first._arch_alpha, -1)
+    with torch.no_grad():
+        space.first._arch_alpha.copy_(torch.tensor([0.3, -1.2, 2.0]))
+    space.first.temperature = 2.0
+    p = torch.softmax(space.first._arch_alpha / 2, -1)
     by_hand = sum(w * space.first[name](x) for w, name in zip(p, space.first.names, strict=True))
     assert torch.allclose(space.first(x), by_hand, atol=1e-6)
     with torch.no_grad():

@@ -1,0 +1,190 @@
+"""The command line: a user's mistake is one line and exit code 2, and leaves every file as it was."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
+from fbnet_pfld.experiments import cli
+from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
+
+PFLD = SpaceSpec.load("pfld")
+SMALL = dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True))
+
+
+def run(monkeypatch, *arguments) -> int:
+    """Exit code of a command, run in this process (its imports take seconds)."""
+    monkeypatch.setattr(sys, "argv", ["fbnet-pfld", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def edit_line(root: Path, number: int, change) -> None:
+    listing = root / "train_data" / "list.txt"
+    lines = listing.read_text().splitlines()
+    lines[number - 1] = " ".join(change(lines[number - 1].split()))
+    listing.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def place(blobs, tmp_path, monkeypatch):
+    """A working folder with everything that the commands want, sound; each test spoils one thing."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(blobs, "data")
+    torch.manual_seed(0)
+    chosen = Architecture(PFLD, 106, 112, SMALL)
+    chosen.save("ckpt_save/supernet/architecture.json")
+    space = PfldSpace("pfld")
+    supernet = space.state_dict()
+    Checkpoint("supernet", PFLD.to_dict(), 106, 112, supernet, {}).save("ckpt_save/supernet/checkpoint_best.pth")
+    Checkpoint.of(chosen.build(), chosen, {}).save("ckpt_save/subnet/checkpoint_best.pth")
+    few = Architecture(PFLD, 68, 112, SMALL)
+    Checkpoint.of(few.build(), few, {}).save("points68.pth")
+    Path("output").mkdir()
+    Path("output/subnet.onnx").write_text("older file")
+    Path("config.yaml").write_text("search: {epochs: 1, warmup_epochs: 0}\nfinetune: {epochs: 1, batch_size: 16}\n")
+    return tmp_path
+
+
+def spoil_json(change):
+    def spoil():
+        path = Path("ckpt_save/supernet/architecture.json")
+        data = json.loads(path.read_text())
+        change(data)
+        path.write_text(json.dumps(data))
+    return spoil
+
+
+def drop_a_row():
+    table = LookupTable.load("snapdragon625-4t")
+    some = next(iter(PfldSpace().signatures()["layer_2"].values()))
+    table.model_copy(update={"rows": {key: us for key, us in table.rows.items() if key != some}}).save("short.csv")
+
+
+def other_space(data):
+    data["space"] = PFLD.to_dict() | {"name": "mine", "head": 128}
+
+
+SEARCH, FINETUNE = ("search", "--config", "config.yaml"), ("finetune", "--config", "config.yaml")
+DATA = ("--data_root", "data")
+# name -> what is spoiled, the command, what its one line must name
+FAULTS = {
+    "no data root": (lambda: None, (*SEARCH, "--data_root", "none"), ("data root not found: none", "allowed:")),
+    "no data root for finetuning": (lambda: None, (*FINETUNE, "--data-root", "none"), ("data root not found: none",)),
+    "215 tokens": (lambda: edit_line(Path("data"), 7, lambda tokens: tokens[:-1]), (*SEARCH, *DATA),
+                   ("list.txt:7: 215 tokens; allowed: 216",)),
+    "missing image": (lambda: Path("data/train_data/imgs/00002.png").unlink(), (*SEARCH, *DATA),
+                      ("list.txt:3", "00002.png cannot be read: No such file")),
+    "unreadable image": (lambda: Path("data/train_data/imgs/00002.png").write_bytes(b"no image"), (*FINETUNE, *DATA),
+                         ("list.txt:3", "00002.png cannot be decoded; allowed:")),
+    "coordinate not finite": (lambda: edit_line(Path("data"), 5, lambda tokens: [*tokens[:4], "nan", *tokens[5:]]),
+                              (*SEARCH, *DATA), ("list.txt:5: token 5 is 'nan'; allowed: finite numbers",)),
+    "word for a coordinate": (lambda: edit_line(Path("data"), 5, lambda tokens: [*tokens[:4], "left", *tokens[5:]]),
+                              (*SEARCH, *DATA), ("list.txt:5", "'left'")),
+    "unknown block": (spoil_json(lambda data: data["choices"].update(layer_1="mb_k9")), (*FINETUNE, *DATA),
+                      ("architecture.json", "layer_1", "'mb_k9'", "allowed: gh_k3")),
+    "unknown layer": (spoil_json(lambda data: data["choices"].update(layer_9="gh_k3")), (*FINETUNE, *DATA),
+                      ("architecture.json", "layer_9", "allowed:")),
+    "no JSON": (lambda: Path("ckpt_save/supernet/architecture.json").write_text("{"), (*FINETUNE, *DATA),
+                ("architecture.json",)),
+    "architecture of another space": (spoil_json(other_space), (*FINETUNE, *DATA),
+                                      ("checkpoint_best.pth: supernet of another search space; allowed: 'mine'",)),
+    "table without a needed row": (drop_a_row, (*SEARCH, *DATA, "--lut", "short.csv"),
+                                   ("short.csv has no row for", "32->64 stride 2 at 14x14")),
+    "unknown table": (lambda: None, (*SEARCH, *DATA, "--lut", "snapdragon"), ("snapdragon", "allowed:", "snapdragon625-1t")),
+    "subnet of 68 points": (lambda: None, ("evaluate", *DATA, "--resume", "points68.pth"),
+                            ("points68.pth: checkpoint of 68 points, but 106", "allowed:")),
+    "export of 68 points": (lambda: None, ("export", *DATA, "--resume", "points68.pth", "--points", "106"),
+                            ("points68.pth: checkpoint of 68 points, but 106",)),
+    "data of other points": (lambda: None, ("export", *DATA, "--resume", "points68.pth"),
+                             ("list.txt:1: 216 tokens; allowed: 140",)),
+    "checkpoint that is none": (lambda: None, ("evaluate", *DATA, "--resume", "config.yaml"),
+                               ("not a checkpoint of this package: config.yaml; allowed:",)),
+    "unknown key": (lambda: Path("config.yaml").write_text("search: {epoch: 3}\n"), (*SEARCH, *DATA),
+                    ("config.yaml: unknown key 'search.epoch'; allowed: ",)),
+    "unwritable checkpoint folder": (lambda: None, (*SEARCH, *DATA, "--snapshot", "config.yaml/x"), ("cannot write config.yaml/x",)),
+    "unwritable finetuning folder": (lambda: None, (*FINETUNE, *DATA, "--model", "pfld_lite", "--snapshot", "config.yaml/x"),
+                                     ("cannot write config.yaml/x",)),
+    "unwritable ONNX file": (lambda: None, ("export", *DATA, "--output", "config.yaml/s.onnx"), ("cannot write config.yaml",)),
+    "unknown baseline": (lambda: None, (*FINETUNE, *DATA, "--model", "resnet"),
+                         ("unknown baseline 'resnet'; allowed: pfld_lite, pfld_mobilenetv3",)),
+    "nothing to resume": (lambda: None, (*SEARCH, *DATA, "--resume", "last.ckpt"), ("nothing to resume from: last.ckpt",)),
+    "data set in the way": (lambda: None, ("data", "synth", "--out", "data", "--train", "1", "--test", "1"),
+                            ("data is not empty; allowed:",)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_one_line_and_change_nothing(place, monkeypatch, capfd, fault):
+    spoil, command, named = FAULTS[fault]
+    spoil()
+    before = contents(place)
+    assert run(monkeypatch, *command) == 2
+    error = capfd.readouterr().err.strip()
+    assert error.startswith("fbnet-pfld: ")
+    assert "\n" not in error
+    for words in named:
+        assert words in error
+    assert contents(place) == before
+
+
+def test_the_sound_place_is_sound(place, monkeypatch, capfd):
+    """What the faults start from works, so that each of them is the only one; the last line is JSON."""
+    assert run(monkeypatch, *FINETUNE, *DATA, "--json") == 0
+    finetuned = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert finetuned["checkpoint"] == "ckpt_save/subnet/checkpoint_best.pth"
+    assert run(monkeypatch, "evaluate", *DATA, "--json") == 0
+    row = json.loads(capfd.readouterr().out.splitlines()[-1])["networks"][0]
+    network = Checkpoint.load(finetuned["checkpoint"]).build("x")
+    assert row["nme"] == pytest.approx(evaluate(network, LandmarkDataset("data", "test"))["nme"])
+    assert run(monkeypatch, "export", *DATA, "--json") == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])["bytes"] == Path("output/subnet.onnx").stat().st_size
+    assert run(monkeypatch, "data", "show", "--data-root", "data", "--count", "4", "--json") == 0
+    assert Path(json.loads(capfd.readouterr().out.splitlines()[-1])["picture"]).stat().st_size > 10_000
+
+
+def test_every_option_of_two_words_can_be_written_with_dashes_and_underscores():
+    def options(command):
+        for inner in getattr(command, "commands", {}).values():
+            yield from options(inner)
+        for parameter in command.params:
+            yield command.name, [name for name in parameter.opts if name.startswith("--")]
+
+    found = list(options(typer.main.get_command(cli.app)))
+    assert ("search", ["--data-root", "--data_root"]) in found
+    for command, names in found:
+        spelled = {name[2:].replace("-", "_") for name in names}
+        assert {f"--{name.replace('_', '-')}" for name in spelled} | {f"--{name}" for name in spelled} == set(names), command
+
+
+def test_every_command_takes_a_seed_and_json():
+    def leaves(command):
+        inner = getattr(command, "commands", {})
+        return [leaf for each in inner.values() for leaf in leaves(each)] if inner else [command]
+
+    for command in leaves(typer.main.get_command(cli.app)):
+        names = {name for parameter in command.params for name in parameter.opts}
+        assert {"--seed", "--json"} <= names, command.name
+
+
+def test_the_installed_command_runs():
+    script = Path(sys.executable).parent / "fbnet-pfld"
+    done = subprocess.run([script, "search", "--data_root", "none"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == "fbnet-pfld: data root not found: none; allowed: a folder with train_data/list.txt and " \
+                          "test_data/list.txt\n"
+    assert done.stdout == ""
