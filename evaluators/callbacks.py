@@ -30,17 +30,15 @@ class KeepBest(pl.Callback):
         Writes the weights as they are; gets the logged figures of this validation as floats.
     monitor
         Name of the logged figure.
-    first_epoch
-        Earlier epochs do not count, such as a search's warm-up.
     """
 
-    def __init__(self, save: Callable[[dict[str, float]], None], monitor: str = "val_nme", first_epoch: int = 0):
-        self.save, self.monitor, self.first_epoch = save, monitor, first_epoch
+    def __init__(self, save: Callable[[dict[str, float]], None], monitor: str = "val_nme"):
+        self.save, self.monitor = save, monitor
         self.best = float("inf")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if trainer.current_epoch >= self.first_epoch and figures[self.monitor] < self.best:
+        if figures[self.monitor] < self.best:
             self.best = figures[self.monitor]
             self.save(figures)
 

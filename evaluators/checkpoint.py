@@ -1,5 +1,6 @@
 """Checkpoints of finished networks: plain data and weights, so that loading them runs no foreign code."""
 
+import contextlib
 import io
 import pickle
 import zipfile
@@ -71,10 +72,8 @@ class Checkpoint:
             raise InputError(f"checkpoint cannot be read: {path}: {error.strerror}") from None
         data = None
         if zipfile.is_zipfile(io.BytesIO(content)):  # torch would read anything else as a pickle of its old format
-            try:
+            with contextlib.suppress(RuntimeError, pickle.UnpicklingError):
                 data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-            except (RuntimeError, pickle.UnpicklingError):
-                pass
         if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
             raise InputError(f"not a checkpoint of this package: {path}; allowed: checkpoint_best.pth of search or finetune")
         return cls(**{name: data[name] for name in _KEYS - {"version"}})

@@ -28,7 +28,7 @@ class SearchOptions(TrainOptions):
     alpha: Annotated[float, Field(ge=0)] = 0.25
     beta: Annotated[float, Field(ge=0)] = 0.8
     temperature: Positive = 5.0
-    anneal: Annotated[float, Field(gt=0, le=1)] = 0.85
+    anneal: Annotated[float, Field(gt=0, le=1)] = 0.9
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
     arc_learning_rate: Positive = 0.03
     arc_weight_decay: Annotated[float, Field(ge=0)] = 0.0

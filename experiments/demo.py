@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 import typer
+from torch.optim.swa_utils import update_bn
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors
 from ..latency import LookupTable
@@ -25,7 +26,7 @@ from .search import HISTORY, search_supernet
 
 CONFIG = Path(__file__).parent / "demo.yaml"
 BASELINE = "pfld_lite"
-TRAIN, TEST, RANDOM_SUBNETS = 1500, 200, 40
+TRAIN, TEST, RANDOM_SUBNETS = 1200, 200, 30
 
 
 Faces = Annotated[Path, typer.Option("--data-root", "--data_root", help="Where to put the faces.")]
@@ -50,7 +51,8 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     names = {f"{BASELINE} (baseline)": snapshot / BASELINE / BEST, "subnet": snapshot / "subnet" / BEST,
              "subnet.onnx": output / "subnet.onnx"}
     rows = compare({name: load_candidate(path, config.points) for name, path in names.items()}, test, table)
-    _picture(output / "demo.png", output / "subnet.onnx", test, rows, _random_subnets(supernet, test, table, seed), table,
+    few = LandmarkDataset(data_root, "train", config.points, config.input_size, limit=256)
+    _picture(output / "demo.png", output / "subnet.onnx", test, rows, _random_subnets(supernet, few, test, table, seed), table,
              pd.read_csv(snapshot / "supernet" / HISTORY))
     seconds = time.perf_counter() - start
     console.print(f"{seconds:.0f} s; picture: {output / 'demo.png'}; ONNX file: {exported['onnx']}")
@@ -58,8 +60,12 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
             "picture": str(output / "demo.png"), "seconds": round(seconds, 1), **exported}, as_json, as_table(rows, table))
 
 
-def _random_subnets(supernet: Path, test: LandmarkDataset, table: LookupTable, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot."""
+def _random_subnets(supernet: Path, train: LandmarkDataset, test: LandmarkDataset, table: LookupTable,
+                    seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot.
+
+    Their BatchNorm statistics, which in the supernet are those of mixtures, are taken anew from training faces.
+    """
     checkpoint = Checkpoint.load(supernet)
     spec, rng = SpaceSpec.from_dict(checkpoint.network, str(supernet)), random.Random(seed)
     latencies, errors = [], []
@@ -68,6 +74,7 @@ def _random_subnets(supernet: Path, test: LandmarkDataset, table: LookupTable, s
         architecture = Architecture(spec, checkpoint.num_points, checkpoint.input_size, choices)
         subnet = architecture.build()
         inherit(subnet, architecture, checkpoint, supernet)
+        update_bn((images.float() / 255 for images in train.images.split(64)), subnet)
         latencies.append(table.latency_us(architecture))
         errors.append(evaluate(subnet, test)["nme"])
     return np.array(latencies), np.array(errors)

@@ -32,9 +32,11 @@ def export_onnx(checkpoint: Path, data_root: Path, path: Path, points: int | Non
             "compared_images": len(data)}
 
 
-def export(resume: Annotated[Path, typer.Option("--resume", help="Checkpoint to export.")] = SUBNET,
-           data_root: DataRoot = DATA_ROOT,
-           output: Annotated[Path, typer.Option("--output", "--onnx-path", "--onnx_path", help="The ONNX file.")] = OUTPUT / "subnet.onnx",
+Source = Annotated[Path, typer.Option("--resume", help="Checkpoint to export.")]
+Target = Annotated[Path, typer.Option("--output", "--onnx-path", "--onnx_path", help="The ONNX file.")]
+
+
+def export(resume: Source = SUBNET, data_root: DataRoot = DATA_ROOT, output: Target = OUTPUT / "subnet.onnx",
            points: Points = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Write a checkpoint as ONNX: denormal weights zeroed, checked, and compared with torch on test images."""
     finish(export_onnx(resume, data_root, output, points), as_json)

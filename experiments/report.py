@@ -11,7 +11,7 @@ from rich.table import Table
 from torch import nn
 
 from ..evaluators import Checkpoint, LandmarkDataset, predict, score
-from ..latency import LookupTable, whole_network_us
+from ..latency import MODELLED_DEVICE, LookupTable, whole_network_us
 from ..search_space import Architecture, InputError, count
 from .host_latency import host_latency_us
 from .onnx_file import run_onnx, session, write_onnx
@@ -66,8 +66,8 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
             eye_corners: tuple[int, int] | None = None) -> list[Row]:
     """Evaluate networks on the test set and time them on this machine, side by side.
 
-    A subnet's latency is the sum of its rows in ``table``; a baseline has none, so the model behind the table is applied to
-    its layers.
+    A subnet's latency is the sum of its rows in ``table``. A baseline has none there: the model behind the shipped tables is
+    applied to its layers, and of any other table it has no latency.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = {}
@@ -112,7 +112,9 @@ def as_dicts(rows: list[Row]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 
-def _table_us(candidate: Candidate, table: LookupTable) -> float:
+def _table_us(candidate: Candidate, table: LookupTable) -> float | None:
     if candidate.architecture is not None:
         return table.latency_us(candidate.architecture)
+    if (table.method, table.device) != ("modelled", MODELLED_DEVICE):
+        return None
     return whole_network_us(candidate.model, candidate.model.input_size, table.threads)

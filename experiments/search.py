@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 
-from ..evaluators import BEST, Checkpoint, KeepBest, LandmarkDataset, make_evaluator
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, make_evaluator
 from ..latency import LookupTable
 from ..search_space import Architecture, PfldSpace
 from ..search_space.inputs import write_text
@@ -19,14 +19,15 @@ ARCHITECTURE, HISTORY = "architecture.json", "history.csv"
 
 
 class History(pl.Callback):
-    """Write every figure that is logged, one row per epoch, as CSV; a resumed run goes on with the rows before it."""
+    """Write every figure of the validations, one row per epoch, as CSV; a resumed run goes on with the rows before it."""
 
     def __init__(self, path: Path):
         self.path = path
         self.rows: list[dict[str, float]] = []
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # what training steps log comes an epoch late here, and not at all in a resumed run's first epoch
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("train_")}
         self.rows.append({"epoch": trainer.current_epoch, **figures})
         write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
 
@@ -39,10 +40,10 @@ class History(pl.Callback):
 
 def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0, resume: str | None = None,
                     devices: str = "") -> Architecture:
-    """Search and write the best epoch's ``checkpoint_best.pth`` and ``architecture.json`` into ``folder``.
+    """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``.
 
-    The best epoch is the one after the warm-up in which the supernet, its candidates weighted as in training but without
-    noise, has the lowest NME on the held-out part of the training data.
+    The latest, and at the end the last, is the best in a search: its logits have learnt longest, under the lowest temperature.
+    An epoch with a lower NME may be one whose latency had yet to fall.
 
     Raises
     ------
@@ -55,14 +56,14 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     strategy = FBNet(table.cost(space), **config.search.strategy_options())
     data = LandmarkDataset(data_root, "train", config.points, config.input_size)
 
-    def save(figures: dict[str, float]) -> None:
-        metrics = {name: value for name, value in figures.items() if name.startswith("val_")}
+    def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
         latency = {"us": round(table.latency_us(chosen), 1), "table": table.name, "method": table.method}
         Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
         Architecture(**{**vars(chosen), "latency": latency}).save(folder / ARCHITECTURE)
 
-    callbacks = [KeepBest(save, first_epoch=config.search.warmup_epochs), History(folder / HISTORY), TrainingProgress("search")]
+    callbacks = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
     evaluator = make_evaluator(data, config.search, folder, seed, callbacks, eye_corners=config.eye_corners, shuffle_val=True,
                                resume=resume, devices=devices)
     check_resume(folder / "settings.json", space.spec.to_dict(), config, seed, resume)

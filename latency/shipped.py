@@ -35,5 +35,5 @@ def uncertainty(threads: int) -> str:
     return (f"not measured: fitted to {found['figures']} published figures of other Cortex-A53 boards; mean error on a network "
             f"left out of the fit {found['left_out_percent']:.1f} % (depthwise-separable ones "
             f"{found['left_out_separable_percent']:.1f} %), by which the model was chosen; "
-            f"Paddle-Lite's single-thread figures for this chip are missed by {errors[low]:+.0f} % ({low}) to "
-            f"{errors[high]:+.0f} % ({high})")
+            f"Paddle-Lite's single-thread figures for this chip, known when another board's scale was taken for it, are missed "
+            f"by {errors[low]:+.0f} % ({low}) to {errors[high]:+.0f} % ({high})")

@@ -144,8 +144,8 @@ class LookupTable(TableInfo):
 
     def _row(self, signature: Signature) -> float:
         if signature not in self.rows:
-            raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make a table for your space with: "
-                             f"fbnet-pfld latency fit --space … --out …")
+            raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make a table for your "
+                             "space with: fbnet-pfld latency fit --space … --out …")
         return self.rows[signature]
 
 

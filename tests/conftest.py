@@ -7,10 +7,17 @@ from pathlib import Path
 # before NNI is imported, which settles then where it writes
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fbnet-pfld-tests-")
 
+import shutil
+import sys
+
 import cv2
 import numpy as np
 import pytest
 import torch
+
+from fbnet_pfld.evaluators import Checkpoint
+from fbnet_pfld.experiments import cli
+from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 
 torch.set_num_threads(2)
 
@@ -37,3 +44,37 @@ def write_blobs(root: Path, train: int = 96, test: int = 32, points: int = 106, 
 @pytest.fixture(scope="session")
 def blobs(tmp_path_factory) -> Path:
     return write_blobs(tmp_path_factory.mktemp("blobs"))
+
+
+@pytest.fixture
+def place(blobs, tmp_path, monkeypatch):
+    """A working folder with everything that the commands want, sound; each test spoils one thing."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(blobs, "data")
+    torch.manual_seed(0)
+    spec = SpaceSpec.load("pfld")
+    choices = dict(zip(spec.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True))
+    chosen = Architecture(spec, 106, 112, choices)
+    chosen.save("ckpt_save/supernet/architecture.json")
+    weights = PfldSpace("pfld").state_dict()
+    Checkpoint("supernet", spec.to_dict(), 106, 112, weights, {}).save("ckpt_save/supernet/checkpoint_best.pth")
+    Checkpoint.of(chosen.build(), chosen, {}).save("ckpt_save/subnet/checkpoint_best.pth")
+    few = Architecture(spec, 68, 112, choices)
+    Checkpoint.of(few.build(), few, {}).save("points68.pth")
+    Path("output").mkdir()
+    Path("output/subnet.onnx").write_text("older file")
+    Path("config.yaml").write_text("search: {epochs: 1, warmup_epochs: 0}\nfinetune: {epochs: 1, batch_size: 16}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run a command in this process (its imports take seconds); returns its exit code."""
+    def command(*arguments) -> int:
+        monkeypatch.setattr(sys, "argv", ["fbnet-pfld", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+    return command

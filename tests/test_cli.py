@@ -1,32 +1,19 @@
 """The command line: a user's mistake is one line and exit code 2, and leaves every file as it was."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 import typer
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
 from fbnet_pfld.experiments import cli
 from fbnet_pfld.latency import LookupTable
-from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
+from fbnet_pfld.search_space import PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
-SMALL = dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True))
-
-
-def run(monkeypatch, *arguments) -> int:
-    """Exit code of a command, run in this process (its imports take seconds)."""
-    monkeypatch.setattr(sys, "argv", ["fbnet-pfld", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -38,26 +25,6 @@ def edit_line(root: Path, number: int, change) -> None:
     lines = listing.read_text().splitlines()
     lines[number - 1] = " ".join(change(lines[number - 1].split()))
     listing.write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture
-def place(blobs, tmp_path, monkeypatch):
-    """A working folder with everything that the commands want, sound; each test spoils one thing."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(blobs, "data")
-    torch.manual_seed(0)
-    chosen = Architecture(PFLD, 106, 112, SMALL)
-    chosen.save("ckpt_save/supernet/architecture.json")
-    space = PfldSpace("pfld")
-    supernet = space.state_dict()
-    Checkpoint("supernet", PFLD.to_dict(), 106, 112, supernet, {}).save("ckpt_save/supernet/checkpoint_best.pth")
-    Checkpoint.of(chosen.build(), chosen, {}).save("ckpt_save/subnet/checkpoint_best.pth")
-    few = Architecture(PFLD, 68, 112, SMALL)
-    Checkpoint.of(few.build(), few, {}).save("points68.pth")
-    Path("output").mkdir()
-    Path("output/subnet.onnx").write_text("older file")
-    Path("config.yaml").write_text("search: {epochs: 1, warmup_epochs: 0}\nfinetune: {epochs: 1, batch_size: 16}\n")
-    return tmp_path
 
 
 def spoil_json(change):
@@ -116,7 +83,8 @@ FAULTS = {
                                ("not a checkpoint of this package: config.yaml; allowed:",)),
     "unknown key": (lambda: Path("config.yaml").write_text("search: {epoch: 3}\n"), (*SEARCH, *DATA),
                     ("config.yaml: unknown key 'search.epoch'; allowed: ",)),
-    "unwritable checkpoint folder": (lambda: None, (*SEARCH, *DATA, "--snapshot", "config.yaml/x"), ("cannot write config.yaml/x",)),
+    "unwritable checkpoint folder": (lambda: None, (*SEARCH, *DATA, "--snapshot", "config.yaml/x"),
+                                     ("cannot write config.yaml/x",)),
     "unwritable finetuning folder": (lambda: None, (*FINETUNE, *DATA, "--model", "pfld_lite", "--snapshot", "config.yaml/x"),
                                      ("cannot write config.yaml/x",)),
     "unwritable ONNX file": (lambda: None, ("export", *DATA, "--output", "config.yaml/s.onnx"), ("cannot write config.yaml",)),
@@ -129,11 +97,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_one_line_and_change_nothing(place, monkeypatch, capfd, fault):
+def test_faults_are_one_line_and_change_nothing(place, run, capfd, fault):
     spoil, command, named = FAULTS[fault]
     spoil()
     before = contents(place)
-    assert run(monkeypatch, *command) == 2
+    assert run(*command) == 2
     error = capfd.readouterr().err.strip()
     assert error.startswith("fbnet-pfld: ")
     assert "\n" not in error
@@ -142,18 +110,18 @@ def test_faults_are_one_line_and_change_nothing(place, monkeypatch, capfd, fault
     assert contents(place) == before
 
 
-def test_the_sound_place_is_sound(place, monkeypatch, capfd):
+def test_the_sound_place_is_sound(place, run, capfd):
     """What the faults start from works, so that each of them is the only one; the last line is JSON."""
-    assert run(monkeypatch, *FINETUNE, *DATA, "--json") == 0
+    assert run(*FINETUNE, *DATA, "--json") == 0
     finetuned = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert finetuned["checkpoint"] == "ckpt_save/subnet/checkpoint_best.pth"
-    assert run(monkeypatch, "evaluate", *DATA, "--json") == 0
+    assert run("evaluate", *DATA, "--json") == 0
     row = json.loads(capfd.readouterr().out.splitlines()[-1])["networks"][0]
     network = Checkpoint.load(finetuned["checkpoint"]).build("x")
     assert row["nme"] == pytest.approx(evaluate(network, LandmarkDataset("data", "test"))["nme"])
-    assert run(monkeypatch, "export", *DATA, "--json") == 0
+    assert run("export", *DATA, "--json") == 0
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["bytes"] == Path("output/subnet.onnx").stat().st_size
-    assert run(monkeypatch, "data", "show", "--data-root", "data", "--count", "4", "--json") == 0
+    assert run("data", "show", "--data-root", "data", "--count", "4", "--json") == 0
     assert Path(json.loads(capfd.readouterr().out.splitlines()[-1])["picture"]).stat().st_size > 10_000
 
 

@@ -5,7 +5,6 @@ import onnx
 import pandas as pd
 import pytest
 import torch
-
 from nni.nas.space import model_context
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
@@ -96,6 +95,10 @@ def test_comparison_agrees_with_its_parts(blobs, checkpoint, tmp_path):
     assert file.parameters is None
     assert lite.table_us > subnet.table_us
     assert lite.onnx_bytes > subnet.onnx_bytes
+    mine = table.model_copy(update={"method": "measured", "device": "my phone"})
+    lite, subnet = compare({name: candidates[name] for name in ("lite", "subnet")}, test, mine)
+    assert lite.table_us is None  # the model behind the shipped tables knows nothing of that phone
+    assert subnet.table_us == table.latency_us(SMALL)
 
 
 def test_host_latency_tells_a_large_network_from_a_small_one(tmp_path):

@@ -1,7 +1,7 @@
 """Faces per second of the synthetic generator on one core, beside reading the finished files.
 
-Run ``python -m fbnet_pfld.experiments.benchmarks.synthetic_faces``. The peer is OpenCV decoding the same faces' JPEG files: what
-training from a ready data set costs instead. Turns alternate, and medians of the turns are reported.
+Run ``python -m fbnet_pfld.experiments.benchmarks.synthetic_faces``. The peer is OpenCV decoding the same faces' JPEG files:
+what training from a ready data set costs instead. Turns alternate, and medians of the turns are reported.
 """
 
 import json
