@@ -26,7 +26,7 @@ from .search import HISTORY, search_supernet
 
 CONFIG = Path(__file__).parent / "demo.yaml"
 BASELINE = "pfld_lite"
-TRAIN, TEST, RANDOM_SUBNETS = 1200, 200, 30
+TRAIN, TEST, RANDOM_SUBNETS = 1600, 200, 30
 
 
 Faces = Annotated[Path, typer.Option("--data-root", "--data_root", help="Where to put the faces.")]
@@ -48,7 +48,7 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
 
     table = LookupTable.load(config.lut)
     test = LandmarkDataset(data_root, "test", config.points, config.input_size)
-    names = {f"{BASELINE} (baseline)": snapshot / BASELINE / BEST, "subnet": snapshot / "subnet" / BEST,
+    names = {BASELINE: snapshot / BASELINE / BEST, "subnet": snapshot / "subnet" / BEST,
              "subnet.onnx": output / "subnet.onnx"}
     rows = compare({name: load_candidate(path, config.points) for name, path in names.items()}, test, table)
     few = LandmarkDataset(data_root, "train", config.points, config.input_size, limit=256)

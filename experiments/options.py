@@ -1,6 +1,7 @@
 """Command-line options that several commands share, and how every command ends."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,13 +26,16 @@ SUPERNET = SNAPSHOT / "supernet" / "checkpoint_best.pth"
 SUBNET = SNAPSHOT / "subnet" / "checkpoint_best.pth"
 OUTPUT = Path("output")
 
+WIDTH = 120
+"""Columns of a table that goes to a file or a pipe."""
+
 console = Console(stderr=True)
 """For progress and remarks; standard output is for results."""
 
 
 def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) -> None:
     """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for."""
-    out = Console()
+    out = Console(width=None if sys.stdout.isatty() else WIDTH)
     if table is not None:
         out.print(table)
     else:

@@ -9,8 +9,8 @@ def quieten() -> None:
     # NNI checks every name in torch.nn when it is imported and is surprised by two that newer releases have
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module.*", category=RuntimeWarning)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
-    for name in ("pytorch_lightning", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    import nni  # noqa: F401  its import sets up its loggers
+    import nni  # noqa: F401  both imports set up loggers
+    import pytorch_lightning  # noqa: F401
 
-    logging.getLogger("nni").setLevel(logging.ERROR)
+    for name in ("pytorch_lightning", "nni"):
+        logging.getLogger(name).setLevel(logging.ERROR)

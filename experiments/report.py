@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import nn
 
@@ -95,10 +96,9 @@ def _row(name: str, candidate: Candidate, file: Path, host_us: float, test: Land
 
 def as_table(rows: list[Row], table: LookupTable) -> Table:
     """The rows as a table for the screen; a modelled latency is called modelled."""
-    view = Table(title="test set")
-    device = f"{table.name}, {table.method}"
-    for heading in ("network", "ONNX KB", "parameters", "M MACs", f"latency us ({device})", "latency us (this machine)",
-                    "NME %", "FR@8 %", "AUC@8 %"):
+    view = Table(title="test set", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left",
+                 caption=f"table us: {table.name}, {table.method}; host us: this machine, onnxruntime, one thread")
+    for heading in ("network", "ONNX KB", "params", "M MACs", "table us", "host us", "NME %", "FR@8", "AUC@8"):
         view.add_column(heading, justify="left" if heading == "network" else "right", overflow="fold")
     for row in rows:
         cells = ((row.onnx_bytes / 1000, ".0f"), (row.parameters, ",d"), (row.macs and row.macs / 1e6, ".2f"),

@@ -1,0 +1,72 @@
+"""What the README says can be run: every command parses, the quick ones and the code blocks run as written."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from fbnet_pfld.evaluators import Checkpoint
+from fbnet_pfld.experiments import cli
+from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.search_space import Architecture, PfldLite
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [shlex.split(line, comments=True) for line in re.findall(r"^\$ fbnet-pfld (.*)$", README, re.MULTILINE)]
+QUICK = ("data show", "evaluate", "export", "latency list", "latency fit")
+
+
+def block(language: str) -> str:
+    return re.search(rf"```{language}\n(.*?)```", README, re.DOTALL).group(1)
+
+
+@pytest.fixture
+def users_folder(place):
+    """A folder in which the README's user has come to the end of the first trainings."""
+    Path("data").rename("moved")
+    Path("data").mkdir()
+    Path("moved").rename("data/106points")
+    torch.manual_seed(0)
+    Checkpoint.of(PfldLite(), "pfld_lite", {}).save("ckpt_save/pfld_lite/checkpoint_best.pth")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_is_one(words):
+    command, words = typer.main.get_command(cli.app), list(words)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words)
+
+
+def test_the_quick_commands_run(users_folder, run, capfd):
+    quick = [words for words in COMMANDS if " ".join(words).startswith(QUICK)]
+    assert len(quick) == len(QUICK)
+    for words in quick:
+        assert run(*words) == 0, words
+        assert capfd.readouterr().out
+    for name in ("output/faces.png", "output/subnet.onnx", "mine.csv", "mine.json"):
+        assert Path(name).stat().st_size > 0
+
+
+def test_the_config_is_valid_and_says_the_defaults(tmp_path):
+    (tmp_path / "c.yaml").write_text(block("yaml"))
+    assert Config.load(tmp_path / "c.yaml") == Config()
+
+
+@pytest.mark.slow
+def test_the_code_runs(users_folder):
+    names: dict = {}
+    exec(block("python"), names)
+    assert Architecture.load("mine.json").choices == names["choices"]
+    assert names["subnet"](torch.rand(2, 3, 112, 112)).shape == (2, 212)
+
+
+def test_links_and_make_targets_are_there():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in re.findall(r"[`$] ?make (\w+)", README):
+        assert target in targets
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).is_file(), link
