@@ -9,13 +9,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..evaluators import LandmarkDataset
 from ..evaluators.synthetic import generate
 from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish
-from .pictures_faces import contact_sheet
+from .pictures import contact_sheet
 
 app = typer.Typer(no_args_is_help=True)
 
 Count = Annotated[int, typer.Option(min=1)]
 Out = Annotated[Path, typer.Option("--out", "--data-root", "--data_root", help="The data set's folder.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a synthetic data set that is there.")]
 
 
 def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite: bool) -> dict[str, int]:
@@ -47,5 +47,5 @@ def show(data_root: DataRoot = DATA_ROOT, split: Annotated[str, typer.Option(hel
          points: Points = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Draw the first faces of a data set with their points."""
     data = LandmarkDataset(data_root, split, points or 106, limit=count)
-    contact_sheet(data.images, data.points, out)
+    contact_sheet(data.images, data.points.numpy(), out)
     finish({"picture": str(out), "faces": len(data)}, as_json)

@@ -28,7 +28,6 @@ CONFIG = Path(__file__).parent / "demo.yaml"
 BASELINE = "pfld_lite"
 TRAIN, TEST, RANDOM_SUBNETS = 1600, 200, 30
 
-
 Faces = Annotated[Path, typer.Option("--data-root", "--data_root", help="Where to put the faces.")]
 Output = Annotated[Path, typer.Option("--output", help="Folder for subnet.onnx and demo.png.")]
 
@@ -38,8 +37,8 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     """Synthesise faces, search with the Snapdragon 625 table, finetune, export, run the ONNX file, and show the result."""
     start = time.perf_counter()
     config = Config.load(CONFIG)
-    console.print(f"{TRAIN + TEST} synthetic faces -> {data_root}")
     synthesise(data_root, TRAIN, TEST, config.input_size, seed, overwrite=True)
+    console.print(f"{TRAIN + TEST} synthetic faces -> {data_root}")
     chosen = search_supernet(config, data_root, snapshot / "supernet", seed)
     supernet = snapshot / "supernet" / BEST
     finetune_network(config, data_root, snapshot / "subnet", chosen, supernet, seed)
@@ -50,7 +49,7 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     test = LandmarkDataset(data_root, "test", config.points, config.input_size)
     names = {BASELINE: snapshot / BASELINE / BEST, "subnet": snapshot / "subnet" / BEST,
              "subnet.onnx": output / "subnet.onnx"}
-    rows = compare({name: load_candidate(path, config.points) for name, path in names.items()}, test, table)
+    rows = compare({name: load_candidate(path, config.points, config.input_size) for name, path in names.items()}, test, table)
     few = LandmarkDataset(data_root, "train", config.points, config.input_size, limit=256)
     _picture(output / "demo.png", output / "subnet.onnx", test, rows, _random_subnets(supernet, few, test, table, seed), table,
              pd.read_csv(snapshot / "supernet" / HISTORY))

@@ -19,7 +19,7 @@ def evaluate(resume: Files = (SUBNET,), data_root: DataRoot = DATA_ROOT, config:
     """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy."""
     settings = Config.load(config, points=points, lut=lut)
     table = LookupTable.load(settings.lut)
-    candidates = {str(path): load_candidate(path, settings.points) for path in resume}
+    candidates = {str(path): load_candidate(path, settings.points, settings.input_size) for path in resume}
     test = LandmarkDataset(data_root, "test", settings.points, settings.input_size)
     rows = compare(candidates, test, table, settings.eye_corners)
     finish({"networks": as_dicts(rows), "table": table.name, "method": table.method}, as_json, as_table(rows, table))

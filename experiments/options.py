@@ -22,7 +22,6 @@ Resume = Annotated[str | None, typer.Option("--resume", help='Continue a killed 
 
 DATA_ROOT = Path("data/106points")
 SNAPSHOT = Path("ckpt_save")
-SUPERNET = SNAPSHOT / "supernet" / "checkpoint_best.pth"
 SUBNET = SNAPSHOT / "subnet" / "checkpoint_best.pth"
 OUTPUT = Path("output")
 

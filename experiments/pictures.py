@@ -1,5 +1,6 @@
 """The pictures of a search: faces with points, choice probabilities over time, accuracy against latency."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..search_space.inputs import atomic_path
 matplotlib.use("Agg")  # no display is needed to write a file
 
 TRUE, PREDICTED = "#1b9e77", "#d95f02"
+SHEET_COLUMNS = 8
 
 
 def draw_faces(axes: Sequence[Axes], images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray) -> None:
@@ -29,13 +31,32 @@ def draw_faces(axes: Sequence[Axes], images: Tensor, truth: np.ndarray, predicte
     nme
         float (N,), percent.
     """
-    for axis, image, true, guess, error in zip(axes, images, truth, predicted, nme, strict=False):
-        size = image.shape[-1]
-        axis.imshow(image.flip(0).permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
-        axis.plot(*(true * size).T, ".", color=TRUE, markersize=2.5, label="true")
-        axis.plot(*(guess * size).T, ".", color=PREDICTED, markersize=2.5, label="predicted")
-        axis.set_title(f"NME {error:.1f} %", fontsize=8)
+    for axis in axes:
         axis.set_axis_off()
+    for axis, image, true, guess, error in zip(axes, images, truth, predicted, nme, strict=False):
+        _draw_face(axis, image, {TRUE: true, PREDICTED: guess}, 2.5)
+        axis.set_title(f"NME {error:.1f} %", fontsize=8)
+
+
+def _draw_face(axis: Axes, image: Tensor, points: Mapping[str, np.ndarray], markersize: float) -> None:
+    """Draw an image uint8 (3, S, S), BGR, with points (P, 2), normalised, by their colour."""
+    size = image.shape[-1]
+    axis.imshow(image.flip(0).permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
+    for color, marks in points.items():
+        axis.plot(*(marks * size).T, ".", color=color, markersize=markersize)
+
+
+def contact_sheet(images: Tensor, points: np.ndarray, path: str | Path) -> None:
+    """Write faces uint8 (N, 3, S, S), BGR, with points (N, P, 2), normalised, as one picture."""
+    rows = math.ceil(len(images) / SHEET_COLUMNS)
+    figure = Figure(figsize=(1.6 * SHEET_COLUMNS, 1.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, SHEET_COLUMNS, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, image, marks in zip(axes, images, points, strict=False):
+        _draw_face(axis, image, {TRUE: marks}, 1.5)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=130)
 
 
 def draw_probabilities(axes: Sequence[Axes], history: pd.DataFrame) -> None:

@@ -64,6 +64,11 @@ class TrainingProgress(pl.Callback):
             line = "  ".join(form.format(figures[name]) for name, form in SHOWN.items() if name in figures)
             self.console.print(f"{self.title} {epoch}  {line}", highlight=False, soft_wrap=True)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self.teardown(trainer, pl_module, "fit")
+        if isinstance(exception, KeyboardInterrupt):
+            self.console.print(f"{self.title} interrupted; search and finetune go on with --resume auto", soft_wrap=True)
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self._bar:
             self._bar.stop()

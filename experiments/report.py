@@ -45,22 +45,30 @@ class Row:
     auc8: float
 
 
-def load_candidate(path: Path, num_points: int) -> Candidate:
+def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
     """Load a checkpoint, or an ONNX file (by its suffix).
 
     Raises
     ------
     InputError
-        If it cannot be read, or is of another number of points.
+        If it cannot be read, or is of another number of points or input size.
     """
     if path.suffix == ".onnx":
-        outputs = session(path).get_outputs()[0].shape[-1]
+        runner = session(path)
+        outputs, size = runner.get_outputs()[0].shape[-1], runner.get_inputs()[0].shape[-1]
         if outputs != 2 * num_points:
             raise InputError(f"{path}: {outputs} outputs; allowed: {2 * num_points}, for {num_points} points")
+        _check_size(size, input_size, path)
         return Candidate(onnx=path)
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(num_points, path)
+    _check_size(checkpoint.input_size, input_size, path)
     return Candidate(checkpoint.build(path), checkpoint.architecture(path) if checkpoint.kind == "subnet" else None)
+
+
+def _check_size(size: int, wanted: int, path: Path) -> None:
+    if size != wanted:
+        raise InputError(f"{path}: network of input size {size}, but {wanted} is configured; allowed: input_size: {size}")
 
 
 def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable,

@@ -1,5 +1,6 @@
 """``fbnet-pfld search``: train the supernet, choose the architecture."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
         latency = {"us": round(table.latency_us(chosen), 1), "table": table.name, "method": table.method}
         Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
-        Architecture(**{**vars(chosen), "latency": latency}).save(folder / ARCHITECTURE)
+        replace(chosen, latency=latency).save(folder / ARCHITECTURE)
 
     callbacks = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
     evaluator = make_evaluator(data, config.search, folder, seed, callbacks, eye_corners=config.eye_corners, shuffle_val=True,

@@ -75,6 +75,9 @@ FAULTS = {
     "unknown table": (lambda: None, (*SEARCH, *DATA, "--lut", "snapdragon"), ("snapdragon", "allowed:", "snapdragon625-1t")),
     "subnet of 68 points": (lambda: None, ("evaluate", *DATA, "--resume", "points68.pth"),
                             ("points68.pth: checkpoint of 68 points, but 106", "allowed:")),
+    "network of another input size": (lambda: Path("config.yaml").write_text("input_size: 96\n"),
+                                      ("evaluate", *DATA, "--config", "config.yaml"),
+                                      ("checkpoint_best.pth: network of input size 112, but 96", "allowed:")),
     "export of 68 points": (lambda: None, ("export", *DATA, "--resume", "points68.pth", "--points", "106"),
                             ("points68.pth: checkpoint of 68 points, but 106",)),
     "data of other points": (lambda: None, ("export", *DATA, "--resume", "points68.pth"),
@@ -91,6 +94,7 @@ FAULTS = {
     "unknown baseline": (lambda: None, (*FINETUNE, *DATA, "--model", "resnet"),
                          ("unknown baseline 'resnet'; allowed: pfld_lite, pfld_mobilenetv3",)),
     "nothing to resume": (lambda: None, (*SEARCH, *DATA, "--resume", "last.ckpt"), ("nothing to resume from: last.ckpt",)),
+    "demo where other data are": (lambda: None, ("demo", "--data-root", "data"), ("data is not empty; allowed:",)),
     "data set in the way": (lambda: None, ("data", "synth", "--out", "data", "--train", "1", "--test", "1"),
                             ("data is not empty; allowed:",)),
 }

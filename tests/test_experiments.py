@@ -85,8 +85,8 @@ def test_zero_denormals_counts_what_it_changes():
 def test_comparison_agrees_with_its_parts(blobs, checkpoint, tmp_path):
     export_onnx(checkpoint, blobs, tmp_path / "s.onnx")
     test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
-    candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106),
-                  "file": load_candidate(tmp_path / "s.onnx", 106)}
+    candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
+                  "file": load_candidate(tmp_path / "s.onnx", 106, 112)}
     lite, subnet, file = compare(candidates, test, table)
     assert (subnet.parameters, subnet.macs) == (105_476, 5_830_224)
     assert subnet.table_us == table.latency_us(SMALL)
@@ -125,7 +125,7 @@ def test_faults_leave_older_files_alone(blobs, checkpoint, tmp_path):
         export_onnx(checkpoint, blobs, tmp_path / "file" / "s.onnx")
     export_onnx(checkpoint, blobs, tmp_path / "t.onnx")
     with pytest.raises(InputError, match="212 outputs; allowed: 136"):
-        load_candidate(tmp_path / "t.onnx", 68)
+        load_candidate(tmp_path / "t.onnx", 68, 112)
 
 
 def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, tmp_path):

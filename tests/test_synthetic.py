@@ -179,3 +179,11 @@ def test_a_data_set_is_replaced_only_on_request_and_whole(tmp_path, monkeypatch)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "file"]
     generate(tmp_path / "d", 1, 1, 48, seed=1, overwrite=True)
     assert (tmp_path / "d" / "train_data" / "list.txt").read_text() != old
+
+
+def test_a_folder_that_is_no_synthetic_set_is_never_replaced(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "mine.txt").write_text("years of work")
+    with pytest.raises(InputError, match="with --overwrite a synthetic data set"):
+        generate(tmp_path / "d", 1, 1, 48, overwrite=True)
+    assert (tmp_path / "d" / "mine.txt").read_text() == "years of work"

@@ -17,7 +17,7 @@ FLIP = np.array(FACTS["flip"])
 PARTS = {name: np.array(indices) for name, indices in FACTS["parts"].items()}
 NUM_POINTS = len(FLIP)
 
-EYE, MOUTH_Y, NOSE_TIP_Y, NOSE_BASE_Y, BROW_Y = (-0.44, 0.0), 0.99, 0.45, 0.67, -0.31
+EYE, MOUTH_Y, BROW_Y = (-0.44, 0.0), 0.99, -0.31
 
 # points relative to the middle of the left eye, opening upwards negative
 _EYE = {35: (-0.18, 0.02), 41: (-0.095, -0.055), 40: (-0.005, -0.085), 42: (0.085, -0.055), 39: (0.185, 0.035),

@@ -81,7 +81,6 @@ class Look:
     brightness: float
     cast: Array
     saturation: float
-    quality: int
 
 
 def _choose(rng: np.random.Generator, odds: dict[str, float]) -> str:
@@ -131,5 +130,4 @@ def random_look(rng: np.random.Generator) -> Look:
         background=_choose(rng, BACKGROUNDS), light=_light(rng), centre=0.5 + np.clip(rng.normal(0, 0.028, 2), -0.06, 0.06),
         extent=rng.uniform(0.74, 0.88), blur=max(0.0, rng.normal(0.001, 0.004)), noise=max(0.0, rng.normal(2, 3)),
         contrast=rng.uniform(0.75, 1.2), brightness=rng.normal(0, 12), cast=rng.normal(1, 0.04, 3),
-        saturation=rng.uniform(0.0, 0.3) if rng.random() < 0.08 else rng.uniform(0.75, 1.2),
-        quality=int(rng.integers(75, 97)))
+        saturation=rng.uniform(0.0, 0.3) if rng.random() < 0.08 else rng.uniform(0.75, 1.2))

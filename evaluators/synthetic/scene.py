@@ -12,8 +12,6 @@ from .paint import BALL, Texture, blend, columns_to_theta, curve, fixed
 from .raster import Surface
 
 GRID = (60, 92)
-_TOP = 1.35
-"""Depth order only: hats and hair lie over the skin by this part of their radius at most."""
 
 
 def flat(color: Array, height: int, width: int) -> Array:

@@ -1,5 +1,6 @@
 """Write a synthetic data set in the 106points layout."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from ...search_space.inputs import InputError
 from .render import Face, render_face
 
 JPEG_QUALITY = 92
+RECORD = "synthetic.json"
+"""How a data set was made; a folder without it is not ours to replace."""
 
 
 def generate(out: str | Path, train: int, test: int, size: int = 112, seed: int = 0,
@@ -19,7 +22,7 @@ def generate(out: str | Path, train: int, test: int, size: int = 112, seed: int 
     """Render ``train`` and ``test`` faces into ``out/{train_data,test_data}/{list.txt,imgs}``.
 
     A face depends on seed, split and index alone: a larger set begins with the smaller one. The set appears under its name
-    when it is complete.
+    when it is complete, with a file ``synthetic.json`` that says how it was made.
 
     Parameters
     ----------
@@ -30,18 +33,21 @@ def generate(out: str | Path, train: int, test: int, size: int = 112, seed: int 
     progress
         Called with the number of faces done after each one.
     overwrite
-        Whether a folder that is there and not empty may be replaced.
+        Whether a synthetic data set that is there may be replaced; nothing else is.
 
     Raises
     ------
     InputError
-        If ``out`` is there and not empty, or cannot be written.
+        If ``out`` is there and may not be replaced, or cannot be written.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; allowed: a new folder")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise InputError(f"{out} is not empty; allowed: a new or empty folder, or --overwrite")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / RECORD).is_file():
+            raise InputError(f"{out} is not empty; allowed: a new or empty folder, or with --overwrite a synthetic data set")
+        if not overwrite:
+            raise InputError(f"{out} is not empty; allowed: a new or empty folder, or --overwrite")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -55,18 +61,27 @@ def generate(out: str | Path, train: int, test: int, size: int = 112, seed: int 
                 for index in range(count):
                     face = render_face(np.random.default_rng([seed, number, index]), size)
                     name = f"{split}/imgs/{index:05d}.jpg"
-                    cv2.imwrite(str(temporary / name), face.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+                    (temporary / name).write_bytes(encode(face))
                     listing.write(_line(name, face))
                     done += 1
                     if progress:
                         progress(done)
+        made = {"train": train, "test": test, "size": size, "seed": seed}
+        (temporary / RECORD).write_text(json.dumps(made) + "\n", encoding="utf-8")
         if out.exists():
             shutil.rmtree(out)
         temporary.chmod(0o755)
         temporary.rename(out)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return {"train": train, "test": test, "size": size, "seed": seed}
+    return made
+
+
+def encode(face: Face) -> bytes:
+    """The picture as a JPEG file."""
+    return cv2.imencode(".jpg", face.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 def _line(name: str, face: Face) -> str:
