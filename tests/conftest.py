@@ -19,7 +19,7 @@ from fbnet_pfld.evaluators import Checkpoint
 from fbnet_pfld.experiments import cli
 from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 def write_blobs(root: Path, train: int = 96, test: int = 32, points: int = 106, size: int = 112) -> Path:

@@ -51,12 +51,13 @@ def test_counts_of_the_extreme_subnets_are_the_published_ones(blocks, expected):
 
 def test_counts_of_the_parts_are_the_published_ones():
     space = PfldSpace()
-    fixed = sum(count(build(s), s.size)[0] for s in [space.layout.stem])
     fixed = sum(p.numel() for part in (space.stem, space.entry, space.pools, space.head, space.points)
                 for p in part.parameters())
     assert fixed == 96_132
     assert count(subnet("mb_k5_e2_res", "mb_k5_e2_res", *["mb_k5_e2_res_se"] * 3).build())[0] == 209_604
     assert sum(p.numel() for p in PoseNet(16).parameters()) == 167_491
+    logits = sum(map(len, PFLD.candidates().values()))
+    assert sum(p.numel() for p in PfldSpace().parameters()) + logits == 643_345
     assert count(PfldLite()) == (265_604, pytest.approx(77.4e6, rel=1e-3))
 
 
