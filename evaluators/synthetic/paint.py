@@ -65,14 +65,16 @@ def blend(image: Array, points: Array, color: Array, strength: float = 1.0, soft
     ``soft`` is the sigma of its edge, pixels; ``clip`` a second polygon to which the paint is confined.
     """
     pad = int(3 * soft + line + 3)
-    height, width = image.shape[:2]
-    x0, y0 = np.maximum(points.min(axis=0).astype(int) - pad, 0)
-    x1, y1 = points.max(axis=0).astype(int) + pad
-    part = image[y0:min(y1, height), x0:min(x1, width)]
+    at = fixed(points)
+    left, top, width, height = cv2.boundingRect(at)
+    x0, y0 = max((left >> SHIFT) - pad, 0), max((top >> SHIFT) - pad, 0)
+    x1, y1 = ((left + width) >> SHIFT) + pad, ((top + height) >> SHIFT) + pad
+    part = image[y0:max(y1, 0), x0:max(x1, 0)]
     if part.size == 0:
         return
     mask = np.zeros(part.shape[:2], np.uint8)
-    at = fixed(points - (x0, y0))
+    corner = np.array([x0 << SHIFT, y0 << SHIFT], np.int32)
+    at -= corner
     if line:
         cv2.polylines(mask, [at], False, 255, max(1, round(line)), cv2.LINE_AA, SHIFT)
     else:
@@ -81,7 +83,7 @@ def blend(image: Array, points: Array, color: Array, strength: float = 1.0, soft
         mask = cv2.GaussianBlur(mask, (0, 0), soft)
     if clip is not None:
         inside = np.zeros_like(mask)
-        cv2.fillPoly(inside, [fixed(clip - (x0, y0))], 255, cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(inside, [fixed(clip) - corner], 255, cv2.LINE_AA, SHIFT)
         mask = cv2.min(mask, inside)
     alpha = mask.astype(np.float32)[..., None] * np.float32(strength / 255)
     part[:] = (part + alpha * (np.asarray(color, np.float32) - part)).astype(np.uint8)
