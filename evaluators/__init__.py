@@ -3,8 +3,9 @@
 from .callbacks import KeepBest
 from .checkpoint import Checkpoint, inherit
 from .dataset import LandmarkDataset
-from .finetune import BEST, evaluate, finetune, predict, score
+from .finetune import BEST, evaluate, finetune, predict, recalibrate, score
 from .layouts import layout_of
+from .loaders import split_indices
 from .metrics import normalised_errors
 from .training import LAST, TrainOptions, make_evaluator
 
@@ -22,5 +23,7 @@ __all__ = [
     "make_evaluator",
     "normalised_errors",
     "predict",
+    "recalibrate",
     "score",
+    "split_indices",
 ]

@@ -1,5 +1,6 @@
 """The 106points data-set layout: ``{train_data,test_data}/list.txt`` and ``imgs``, decoded once and kept as uint8."""
 
+import copy
 from pathlib import Path
 
 import cv2
@@ -68,6 +69,13 @@ class LandmarkDataset(Dataset):
         for k, (i, tokens) in enumerate(numbered):
             image = _decode(root / tokens[0], size, f"{listing}:{i}")
             self.images[k] = torch.from_numpy(image).permute(2, 0, 1)
+
+    def subset(self, indices: list[int]) -> "LandmarkDataset":
+        """The faces ``indices`` alone, as a data set of the same kind."""
+        part = copy.copy(self)
+        part.names = [self.names[i] for i in indices]
+        part.images, part.points, part.pose = self.images[indices], self.points[indices], self.pose[indices]
+        return part
 
     def __len__(self) -> int:
         return len(self.images)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from ..search_space import Architecture
 from .callbacks import KeepBest
@@ -54,6 +55,14 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
                                resume=resume, devices=devices)
     evaluator.evaluate(model.train())  # Lightning leaves each module in the mode that it finds it in
     return Checkpoint.load(best)
+
+
+def recalibrate(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 64) -> None:
+    """Take a network's BatchNorm statistics anew from the faces of ``dataset``, in place.
+
+    A subnet with a supernet's weights needs it: its statistics there are those of mixtures of blocks, or of other paths.
+    """
+    update_bn((images.float() / 255 for images in dataset.images.split(batch_size)), model)
 
 
 @torch.no_grad()

@@ -9,18 +9,21 @@ quieten()
 import typer  # noqa: E402
 
 from ..search_space.inputs import InputError  # noqa: E402
-from . import data_commands, latency_commands  # noqa: E402
+from . import data_commands, latency_commands, launch, trial  # noqa: E402
 from .demo import demo  # noqa: E402
 from .evaluate import evaluate  # noqa: E402
 from .export import export  # noqa: E402
 from .finetune import finetune  # noqa: E402
+from .from_experiment import from_experiment  # noqa: E402
 from .search import search  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Search, finetune and export face-landmark networks inside a device's latency budget.")
-for command in (search, finetune, evaluate, export, demo):
+for command in (search, finetune, evaluate, export, demo, from_experiment):
     app.command()(command)
 app.add_typer(data_commands.app, name="data", help="Synthetic data sets, and a look at any data set.")
+app.add_typer(launch.app, name="launch", help="Multi-trial experiments with NNI's web UI.")
+app.add_typer(trial.app, name="trial", help="One trial of an NNI experiment; NNI runs it.")
 app.add_typer(latency_commands.app, name="latency", help="Latency look-up tables.")
 
 

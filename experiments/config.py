@@ -1,6 +1,7 @@
 """The YAML config: everything that is not a path, a device or a seed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,8 @@ Positive = Annotated[float, Field(gt=0)]
 class SearchOptions(TrainOptions):
     """How a supernet is searched: its training, and the options of ``strategies.FBNet``.
 
-    ``val_fraction`` is the part of the training data on which the architecture parameters learn. Defaults that differ from the
+    ``val_fraction`` is the part of the training data on which the architecture parameters learn. ``target_us`` is a latency
+    target in microseconds, in place of ``mode``, ``alpha`` and ``beta``. Defaults that differ from the
     strategy's (the reference's): a search of tens of epochs needs faster logits and a temperature that falls faster, and the
     weight decay of the logits, an L2 term in Adam's gradient, would outweigh the gradient of a loss of a few hundredths.
     """
@@ -27,6 +29,7 @@ class SearchOptions(TrainOptions):
     mode: Literal["mul", "add"] = "mul"
     alpha: Annotated[float, Field(ge=0)] = 0.25
     beta: Annotated[float, Field(ge=0)] = 0.8
+    target_us: Positive | None = None
     temperature: Positive = 5.0
     anneal: Annotated[float, Field(gt=0, le=1)] = 0.9
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
@@ -64,16 +67,32 @@ class Config(BaseModel):
         where = "command line" if path is None else str(path)
         if data is not None and not isinstance(data, dict):
             raise InputError(f"{where}: not a mapping; allowed: key: value lines")
+        return cls._checked(data or {}, where).override(overrides, where)
+
+    def override(self, values: Mapping[str, Any], where: str) -> "Config":
+        """The same with other ``values`` (``search__epochs`` for nested keys), those that are not None.
+
+        Raises
+        ------
+        InputError
+            Naming the key that is unknown or wrong, and what is allowed; ``where`` says in it who gave the values.
+        """
+        data = self.model_dump()
+        for name, value in values.items():
+            *parents, key = name.split("__")
+            target = data
+            for parent in parents:
+                target = target.setdefault(parent, {})
+                if not isinstance(target, dict):
+                    raise InputError(f"{where}: {parent!r} has no keys, but {name.replace('__', '.')!r} is given")
+            if value is not None:
+                target[key] = value
+        return self._checked(data, where)
+
+    @classmethod
+    def _checked(cls, data: dict[str, Any], where: str) -> "Config":
         try:
-            checked = cls.model_validate(data or {}).model_dump()
-            for name, value in overrides.items():
-                if value is not None:
-                    *parents, key = name.split("__")
-                    target = checked
-                    for parent in parents:
-                        target = target[parent]
-                    target[key] = value
-            config = cls.model_validate(checked)
+            config = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{where}: {first_error(error, cls)}") from None
         if config.search.warmup_epochs >= config.search.epochs:

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 import typer
-from torch.optim.swa_utils import update_bn
 
-from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors, recalibrate
 from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
 from .config import Config
@@ -73,7 +72,7 @@ def _random_subnets(supernet: Path, train: LandmarkDataset, test: LandmarkDatase
         architecture = Architecture(spec, checkpoint.num_points, checkpoint.input_size, choices)
         subnet = architecture.build()
         inherit(subnet, architecture, checkpoint, supernet)
-        update_bn((images.float() / 255 for images in train.images.split(64)), subnet)
+        recalibrate(subnet, train)
         latencies.append(table.latency_us(architecture))
         errors.append(evaluate(subnet, test)["nme"])
     return np.array(latencies), np.array(errors)

@@ -1,5 +1,6 @@
 """``fbnet-pfld finetune``: train the chosen subnet, or a baseline by the same recipe."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,8 @@ from .search import ARCHITECTURE
 
 
 def finetune_network(config: Config, data_root: Path, folder: Path, network: Architecture | str,
-                     supernet: Path | None = None, seed: int = 0, resume: str | None = None, devices: str = "") -> Checkpoint:
+                     supernet: Path | None = None, seed: int = 0, resume: str | None = None, devices: str = "",
+                     callbacks: Sequence[pl.Callback] = ()) -> Checkpoint:
     """Train a subnet (with the supernet's weights if one is given) or a baseline; write its best epoch into ``folder``.
 
     Raises
@@ -37,7 +39,7 @@ def finetune_network(config: Config, data_root: Path, folder: Path, network: Arc
     data = LandmarkDataset(data_root, "train", model.num_points, model.input_size)
     what = network if isinstance(network, str) else network.to_dict()
     check_resume(folder / "settings.json", what, config, seed, resume)
-    return train(model, network, data, config.finetune, folder, seed, [TrainingProgress(title)],
+    return train(model, network, data, config.finetune, folder, seed, [TrainingProgress(title), *callbacks],
                  eye_corners=config.eye_corners, resume=resume, devices=devices)
 
 

@@ -1,11 +1,13 @@
 """``fbnet-pfld search``: train the supernet, choose the architecture."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pytorch_lightning as pl
+import typer
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, make_evaluator
 from ..latency import LookupTable
@@ -39,8 +41,14 @@ class History(pl.Callback):
         self.rows = state_dict["rows"]
 
 
+def with_latency(architecture: Architecture, table: LookupTable) -> Architecture:
+    """The same architecture, with its latency by a table noted in it."""
+    return replace(architecture, latency={"us": round(table.latency_us(architecture), 1), "table": table.name,
+                                          "method": table.method})
+
+
 def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0, resume: str | None = None,
-                    devices: str = "") -> Architecture:
+                    devices: str = "", callbacks: Sequence[pl.Callback] = ()) -> Architecture:
     """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``.
 
     The latest, and at the end the last, is the best in a search: its logits have learnt longest, under the lowest temperature.
@@ -60,26 +68,28 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
-        latency = {"us": round(table.latency_us(chosen), 1), "table": table.name, "method": table.method}
         Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
-        replace(chosen, latency=latency).save(folder / ARCHITECTURE)
+        with_latency(chosen, table).save(folder / ARCHITECTURE)
 
-    callbacks = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
-    evaluator = make_evaluator(data, config.search, folder, seed, callbacks, eye_corners=config.eye_corners, shuffle_val=True,
-                               resume=resume, devices=devices)
+    own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
+    evaluator = make_evaluator(data, config.search, folder, seed, [*own, *callbacks], eye_corners=config.eye_corners,
+                               shuffle_val=True, resume=resume, devices=devices)
     check_resume(folder / "settings.json", space.spec.to_dict(), config, seed, resume)
     run_search(space, evaluator, strategy)
     return Architecture.load(folder / ARCHITECTURE)
 
 
+Target = Annotated[float | None, typer.Option("--target-us", "--target_us", help="Latency target in microseconds.")]
+
+
 def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_id: DevId = "", config: ConfigFile = None,
-           points: Points = None, lut: Lut = None, epochs: Epochs = None, resume: Resume = None, seed: Seed = 0,
-           as_json: Json = False) -> None:
-    """Train the supernet with the latency table in the loss, and choose the architecture.
+           points: Points = None, lut: Lut = None, target_us: Target = None, epochs: Epochs = None, resume: Resume = None,
+           seed: Seed = 0, as_json: Json = False) -> None:
+    """Train the supernet with the latency table in the loss or around a latency target, and choose the architecture.
 
     Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, history.csv and TensorBoard logs.
     """
-    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs)
+    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us)
     folder = snapshot / "supernet"
     chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)
     finish({"architecture": str(folder / ARCHITECTURE), "checkpoint": str(folder / BEST), "choices": chosen.choices,

@@ -3,5 +3,16 @@
 from .cost_term import MODES, LatencyTerm
 from .fbnet import FBNet, FBNetModule
 from .launch import run_search
+from .target import LatencyTarget, check_target, cost_range, decode
 
-__all__ = ["MODES", "FBNet", "FBNetModule", "LatencyTerm", "run_search"]
+__all__ = [
+    "MODES",
+    "FBNet",
+    "FBNetModule",
+    "LatencyTarget",
+    "LatencyTerm",
+    "check_target",
+    "cost_range",
+    "decode",
+    "run_search",
+]

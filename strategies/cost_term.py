@@ -31,8 +31,8 @@ MODES: dict[str, Callable[[Tensor, Tensor, float, float], Tensor]] = {
 }
 
 
-class LatencyTerm:
-    """Join the task loss and the latency of a sampled architecture.
+class ExpectedCost:
+    """Cost of an architecture whose choices are weighted, differentiable in the weights.
 
     Parameters
     ----------
@@ -40,23 +40,14 @@ class LatencyTerm:
         The space's cost.
     candidates
         Label -> names of the space's candidates, in the order of the logits.
-    mode
-        ``mul``: loss * alpha * log(us) ** beta; ``add``: loss + alpha * us ** beta. In ``add``, alpha carries the unit of the
-        loss per microsecond to the power of beta.
-    alpha, beta
-        The weights above.
 
     Raises
     ------
     InputError
-        If the mode is unknown, labels or candidates of cost and space differ, a cost is negative or not finite, or in mode
-        ``mul`` an architecture costs 1 us or less, where the power of the logarithm is not defined.
+        If labels or candidates of cost and space differ, or a cost is negative or not finite.
     """
 
-    def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]], mode: str = "mul", alpha: float = 0.25,
-                 beta: float = 0.8):
-        if mode not in MODES:
-            raise InputError(f"unknown mode {mode!r} of the latency term; {allowed(MODES)}")
+    def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]]):
         for label in sorted(cost.blocks_us.keys() ^ candidates.keys()):
             side = "latency table's cost" if label in cost.blocks_us else "search space"
             raise InputError(f"layer {label!r} is only in the {side}; allowed: the same layers in both")
@@ -70,10 +61,6 @@ class LatencyTerm:
         self.fixed_us = float(cost.fixed_us)
         self.tables = {label: torch.tensor([float(cost.blocks_us[label][name]) for name in names])
                        for label, names in candidates.items()}
-        cheapest = self.fixed_us + sum(float(table.min()) for table in self.tables.values())
-        if mode == "mul" and cheapest <= 1:
-            raise InputError(f"the cheapest architecture costs {cheapest:g} us; allowed in mode 'mul': more than 1 us")
-        self.mode, self.alpha, self.beta = mode, alpha, beta
 
     def cost_us(self, weights: Mapping[str, Tensor]) -> Tensor:
         """Expected cost in microseconds, a scalar with gradient, for label -> weights (candidates,) that sum to one."""
@@ -81,6 +68,37 @@ class LatencyTerm:
         for label, table in self.tables.items():
             total = total + (weights[label] * table.to(weights[label])).sum()
         return total
+
+
+class LatencyTerm(ExpectedCost):
+    """Join the task loss and the latency of a sampled architecture.
+
+    Parameters
+    ----------
+    cost, candidates
+        As for :class:`ExpectedCost`.
+    mode
+        ``mul``: loss * alpha * log(us) ** beta; ``add``: loss + alpha * us ** beta. In ``add``, alpha carries the unit of the
+        loss per microsecond to the power of beta.
+    alpha, beta
+        The weights above.
+
+    Raises
+    ------
+    InputError
+        As :class:`ExpectedCost`, and if the mode is unknown, or in mode ``mul`` an architecture costs 1 us or less, where the
+        power of the logarithm is not defined.
+    """
+
+    def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]], mode: str = "mul", alpha: float = 0.25,
+                 beta: float = 0.8):
+        if mode not in MODES:
+            raise InputError(f"unknown mode {mode!r} of the latency term; {allowed(MODES)}")
+        super().__init__(cost, candidates)
+        cheapest = self.fixed_us + sum(float(table.min()) for table in self.tables.values())
+        if mode == "mul" and cheapest <= 1:
+            raise InputError(f"the cheapest architecture costs {cheapest:g} us; allowed in mode 'mul': more than 1 us")
+        self.mode, self.alpha, self.beta = mode, alpha, beta
 
     def __call__(self, loss: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
         """The objective, a scalar."""

@@ -12,19 +12,22 @@ from nni.nas.strategy import DARTS
 from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor, nn
 
+from ..search_space.inputs import InputError
 from .cost_term import CostTable, LatencyTerm
 from .mixed_layer import GumbelMixedLayer
+from .target import LatencyTarget, check_target
 
 
 class FBNetModule(DartsLightningModule):
     """The search itself, around the Lightning module that trains the network; see :class:`FBNet` for the parameters.
 
     Logs once per epoch ``arch/temperature``, ``arch/entropy`` (mean over the layers, in nats), ``prob/<label>/<block>``, and
-    with a cost ``arch/expected_us`` (under the probabilities) and ``arch/decoded_us`` (of the most probable architecture).
+    with a cost ``arch/expected_us`` (under the probabilities) and ``arch/decoded_us`` (of the chosen architecture).
     """
 
-    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | None, temperature: float, anneal: float,
-                 warmup_epochs: int, arc_learning_rate: float, arc_weight_decay: float, gradient_clip_val: float | None):
+    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, temperature: float,
+                 anneal: float, warmup_epochs: int, arc_learning_rate: float, arc_weight_decay: float,
+                 gradient_clip_val: float | None):
         super().__init__(training_module, arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs,
                          gradient_clip_val=gradient_clip_val)
         self.term, self.initial_temperature, self.anneal = term, temperature, anneal
@@ -34,10 +37,22 @@ class FBNetModule(DartsLightningModule):
         """Gumbel temperature of an epoch: it falls after each epoch with architecture steps."""
         return self.initial_temperature * self.anneal ** max(0, epoch - self.warmup_epochs)
 
+    def layers(self) -> dict[str, GumbelMixedLayer]:
+        """Label -> its searched layer, the first of those that share the label."""
+        return {module.label: module for module in reversed(list(self.supernet_modules()))}
+
     def on_train_epoch_start(self) -> None:
         for module in self.supernet_modules():
             module.temperature = self.temperature(self.trainer.current_epoch)
+        self.tilt_to_target()
         super().on_train_epoch_start()
+
+    def tilt_to_target(self) -> None:
+        """Bring the expected latency of what is sampled back to the target, if there is one."""
+        if isinstance(self.term, LatencyTarget):
+            tilts = self.term.tilt({label: layer._arch_alpha for label, layer in self.layers().items()})
+            for module in self.supernet_modules():
+                module.tilt = tilts[module.label]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         if batch["val"] is not None and self.trainer.current_epoch >= self.warmup_epochs:
@@ -60,6 +75,7 @@ class FBNetModule(DartsLightningModule):
             if not torch.isfinite(module._arch_alpha).all():
                 raise FloatingPointError(f"logits of layer {module.label!r} are not finite after epoch "
                                          f"{self.trainer.current_epoch}, step {batch_idx}")
+        self.tilt_to_target()
 
     def _loss(self, batch: Any, batch_idx: int) -> Tensor:
         loss = self.training_module.training_step(batch, batch_idx)
@@ -79,6 +95,13 @@ class FBNetModule(DartsLightningModule):
         for name, value in self.figures().items():
             self.log(name, value)
 
+    def export(self) -> dict[str, str]:
+        """The chosen architecture, label -> candidate: the most probable one, within the latency target if there is one."""
+        if not isinstance(self.term, LatencyTarget):
+            return super().export()
+        return self.term.decode({label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
+                                 for label, layer in self.layers().items()})
+
     def figures(self) -> dict[str, float]:
         """State of the search: what is logged after each epoch, by name."""
         probabilities = self.export_probs()
@@ -88,7 +111,9 @@ class FBNetModule(DartsLightningModule):
         figures["arch/temperature"] = self.temperature(self.trainer.current_epoch)
         if self.term is not None:
             expected = {label: torch.tensor(list(row.values())) for label, row in probabilities.items()}
-            decoded = {label: nn.functional.one_hot(row.argmax(), len(row)).float() for label, row in expected.items()}
+            chosen = self.export()
+            decoded = {label: torch.tensor([float(name == chosen[label]) for name in row])
+                       for label, row in probabilities.items()}
             figures["arch/expected_us"] = float(self.term.cost_us(expected))
             figures["arch/decoded_us"] = float(self.term.cost_us(decoded))
         return figures
@@ -114,6 +139,9 @@ class FBNet(DARTS):
         Additive cost of the space in microseconds, such as ``LookupTable.load(...).cost(space)``; None for no latency term.
     mode, alpha, beta
         Of the latency term; see :class:`LatencyTerm`. Defaults as the reference has them.
+    target_us
+        Latency target in microseconds, in place of the latency term: sampling stays around it and the chosen architecture is
+        within it; see :class:`LatencyTarget`. None for no target.
     temperature
         Gumbel temperature at the start.
     anneal
@@ -128,25 +156,31 @@ class FBNet(DARTS):
     Raises
     ------
     InputError
-        When the search starts, if cost and space do not fit each other.
+        If no architecture is within the target; when the search starts, if cost and space do not fit each other.
     """
 
     def __init__(self, cost: CostTable | None = None, *, mode: str = "mul", alpha: float = 0.25, beta: float = 0.8,
-                 temperature: float = 5.0, anneal: float = math.exp(-0.045), warmup_epochs: int = 5,
-                 arc_learning_rate: float = 0.01, arc_weight_decay: float = 5e-4, gradient_clip_val: float | None = None,
-                 **kwargs: Any):
+                 target_us: float | None = None, temperature: float = 5.0, anneal: float = math.exp(-0.045),
+                 warmup_epochs: int = 5, arc_learning_rate: float = 0.01, arc_weight_decay: float = 5e-4,
+                 gradient_clip_val: float | None = None, **kwargs: Any):
         super().__init__(arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs,
                          gradient_clip_val=gradient_clip_val, **kwargs)
-        self.cost, self.mode, self.alpha, self.beta = cost, mode, alpha, beta
+        if target_us is not None:
+            if cost is None:
+                raise InputError("a latency target without a cost; allowed: both, or neither")
+            check_target(cost, target_us)
+        self.cost, self.mode, self.alpha, self.beta, self.target_us = cost, mode, alpha, beta, target_us
         self.temperature, self.anneal, self.arc_weight_decay = temperature, anneal, arc_weight_decay
-        self._term: LatencyTerm | None = None
+        self._term: LatencyTerm | LatencyTarget | None = None
 
     def default_mutation_hooks(self) -> list[Callable]:
         return [GumbelMixedLayer.mutate, *super().default_mutation_hooks()]
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
         choices = {m.label: list(m.names) for m in model.modules() if isinstance(m, LayerChoice)}
-        if self.cost is not None:
+        if self.target_us is not None:
+            self._term = LatencyTarget(self.cost, choices, self.target_us)
+        elif self.cost is not None:
             self._term = LatencyTerm(self.cost, choices, self.mode, self.alpha, self.beta)
         return super().mutate_model(model)
 

@@ -21,6 +21,14 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
 
     temperature = 1.0
     sample: Tensor | None = None
+    tilt: Tensor | None = None
+    """What a latency target subtracts from the logits, (candidates,)."""
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the distribution that is sampled, float32 (candidates,)."""
+        logits = self._arch_alpha.float()
+        return logits if self.tilt is None else logits - self.tilt.to(logits)
 
     @classmethod
     def mutate(cls, module: nn.Module, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> nn.Module | None:
@@ -32,7 +40,7 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
     def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
         new = {}
         if self.label not in memo:
-            new = {self.label: functional.gumbel_softmax(self._arch_alpha.float(), tau=self.temperature)}
+            new = {self.label: functional.gumbel_softmax(self.logits, tau=self.temperature)}
         self.sample = {**memo, **new}[self.label]
         return new
 
@@ -40,10 +48,10 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
         """Label -> candidate -> probability, without noise."""
         if self.label in memo:
             return {}
-        return {self.label: dict(zip(self.names, self._arch_alpha.detach().softmax(-1).tolist(), strict=True))}
+        return {self.label: dict(zip(self.names, self.logits.detach().softmax(-1).tolist(), strict=True))}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        weights = self.sample if self.training else (self._arch_alpha / self.temperature).softmax(-1)
+        weights = self.sample if self.training else (self.logits / self.temperature).softmax(-1)
         if weights is None:
             raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
         return self._reduction([self[name](*args, **kwargs) for name in self.names], weights)

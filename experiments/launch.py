@@ -1,0 +1,60 @@
+"""``fbnet-pfld launch``: start NNI experiments, and make what they start from."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..evaluators import BEST
+from ..search_space import SpaceSpec
+from ..search_space.inputs import write_text
+from .config import Config
+from .from_experiment import Output, as_table, choose
+from .multi_trial import STRATEGIES, run_multi_trial
+from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, finish
+from .trial import SUPERNET, Budget, Epochs, Supernet
+from .trials import read_trials
+
+app = typer.Typer(no_args_is_help=True)
+
+Strategy = Annotated[str, typer.Option("--strategy", help=" or ".join(STRATEGIES))]
+Trials = Annotated[int, typer.Option("--trials", min=1, help="How many subnets to rate.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65534, help="Of NNI's web UI.")]
+ResumeId = Annotated[str | None, typer.Option("--resume", help="Go on with a stopped experiment of the same options.")]
+Hold = Annotated[bool, typer.Option("--hold", help="Keep the web UI up at the end until Ctrl-C.")]
+
+
+@app.command()
+def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Supernet = SUPERNET / BEST,
+                strategy: Strategy = "evolution", trials: Trials = 50, budget_us: Budget = None, epochs: Epochs = 0,
+                port: Port = 8080, resume: ResumeId = None, hold: Hold = False,
+                output: Output = OUTPUT / "architecture.json", seed: Seed = 0, as_json: Json = False) -> None:
+    """Search the subnets of a trained supernet trial by trial, with NNI's strategies and its web UI.
+
+    Slower subnets than the budget are never tried. The best one is written as an architecture file. The web UI has no login
+    and listens on every network interface.
+    """
+    experiment = run_multi_trial(Config.load(config), config, data_root, supernet, strategy, trials, budget_us, epochs, port,
+                                 resume, hold, seed)
+    found = read_trials(experiment)
+    best = choose(found, experiment)
+    best.architecture.save(output)
+    finish({"experiment": experiment, "architecture": str(output), "trials": len(found), "nme": best.nme,
+            "latency": best.architecture.latency, "choices": best.architecture.choices}, as_json, as_table(found, best, output))
+
+
+def nni_search_space(spec: SpaceSpec) -> dict[str, dict]:
+    """A space as NNI's tuners want it: label -> a choice of its candidate blocks."""
+    return {label: {"_type": "choice", "_value": list(names)} for label, names in spec.candidates().items()}
+
+
+@app.command()
+def space(out: Annotated[Path, typer.Option("--out", help="The JSON file.")],
+          space: Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")] = "pfld",
+          seed: Seed = 0, as_json: Json = False) -> None:
+    """Write a search space as the searchSpaceFile of an nnictl experiment (see subnets.yml); nothing here is random."""
+    found = nni_search_space(SpaceSpec.load(space))
+    rows = ",\n".join(f"  {json.dumps(label)}: {json.dumps(choice)}" for label, choice in found.items())
+    write_text(out, f"{{\n{rows}\n}}\n")
+    finish({"search_space": str(out), "layers": len(found)}, as_json)

@@ -1,0 +1,157 @@
+"""A multi-trial search as a NAS experiment of NNI: our space and supernet, its strategies, manager and web UI."""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nni
+import requests
+from nni.nas.evaluator import FunctionalEvaluator
+from nni.nas.experiment import NasExperiment
+from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.strategy import Random, RegularizedEvolution, Strategy
+from nni.nas.strategy.middleware import Chain, Filter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..evaluators import Checkpoint, LandmarkDataset
+from ..latency import LookupTable
+from ..search_space import Architecture, InputError, PfldSpace
+from ..search_space.inputs import allowed
+from ..strategies import check_target
+from . import nni_trial
+from .config import Config
+from .nni_fixes import let_experiments_resume
+from .options import console
+from .rating import rate
+from .search import with_latency
+from .trials import read_trials
+
+
+def _evolution(trials: int, layers: int, seed: int) -> Strategy:
+    """Half of the trials at random (20 at most) as the first population; then one block changes in each, on average."""
+    population = max(2, min(20, trials // 2))
+    return RegularizedEvolution(population_size=population, sample_size=max(1, population // 4), mutation_prob=1 / layers,
+                                seed=seed)
+
+
+STRATEGIES: dict[str, Callable[[int, int, int], Strategy]] = {
+    "random": lambda trials, layers, seed: Random(seed=seed),
+    "evolution": _evolution,
+}
+"""Name -> maker of a strategy for a number of trials and layers, and a seed."""
+
+
+def rate_trial(model: ModelSpace, data_root: str, supernet: str, config: str | None, epochs: int, seed: int) -> None:
+    """What a trial runs: rate its subnet and report. NNI's NAS strategies maximise, so ``default`` is the negative NME."""
+    nni_trial.end_with_manager()
+    settings = Config.load(config)
+    choices = nni.get_current_parameter().sample
+    chosen = with_latency(Architecture(model.spec, model.num_points, model.input_size, dict(choices)),
+                          LookupTable.load(settings.lut))
+    nme = rate(chosen, Path(supernet), settings, Path(data_root), nni_trial.folder(), epochs, seed)
+    nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), -nme, nme=nme)
+
+
+def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, supernet: Path, strategy: str, trials: int,
+                    budget_us: float | None, epochs: int, port: int, resume: str | None, hold: bool, seed: int) -> str:
+    """Run the experiment to its end; return its id.
+
+    Trials run one after the other: NNI 3.0 mixes up which trial has which model when several start at once.
+
+    Raises
+    ------
+    InputError
+        If an option or a file is not as it must be; nothing is started then.
+    SystemExit
+        If the experiment was interrupted, or its manager ended.
+    """
+    if strategy not in STRATEGIES:
+        raise InputError(f"unknown strategy {strategy!r}; {allowed(STRATEGIES)}")
+    space = PfldSpace(config.space, config.points, config.input_size)
+    table = LookupTable.load(config.lut)
+    cost = table.cost(space)
+    if budget_us is not None:
+        check_target(cost, budget_us)
+    Checkpoint.load(supernet).check_points(config.points, supernet)
+    LandmarkDataset(data_root, "train", config.points, config.input_size, limit=1)
+    with socket.socket() as probe:
+        if probe.connect_ex(("localhost", port)) == 0:
+            raise InputError(f"port {port} is in use; allowed: a free one, such as --port {port + 1}")
+
+    search = STRATEGIES[strategy](trials, len(space.layers), seed)
+    if budget_us is not None:
+        def within(model: ModelSpace) -> bool:
+            sample = model.sample
+            return cost.fixed_us + sum(cost.blocks_us[label][sample[label]] for label in cost.blocks_us) <= budget_us
+
+        search = Chain(search, Filter(within, retain_history=False))
+    evaluator = FunctionalEvaluator(rate_trial, data_root=str(data_root.resolve()), supernet=str(supernet.resolve()),
+                                    config=config_file and str(config_file.resolve()), epochs=epochs, seed=seed)
+    experiment = NasExperiment(space, evaluator, search, id=resume)
+    experiment.config.experiment_name = f"{strategy}: subnets of one supernet"
+    experiment.config.max_trial_number = trials
+    experiment.config.trial_gpu_number = 0
+    let_experiments_resume()
+    console.print(f"experiment {experiment.id}: web UI at http://localhost:{port} (no login, all interfaces)", soft_wrap=True)
+    _run(experiment, port, trials, resume, hold)
+    return experiment.id
+
+
+def _run(experiment: NasExperiment, port: int, trials: int, resume: str | None, hold: bool) -> None:
+    """Run and stop; SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running)."""
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with _progress(experiment.id, trials):
+            finished = experiment.resume(port) if resume else experiment.run(port)
+        if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
+            raise SystemExit(f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment.id} …")
+        if hold:
+            console.print("finished; the web UI stays up until Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+    except requests.ConnectionError:
+        raise SystemExit(f"the manager of experiment {experiment.id} has ended before its trials; go on with: "
+                         f"fbnet-pfld launch multi-trial --resume {experiment.id} …") from None
+    finally:
+        experiment.stop()
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _progress(experiment: str, trials: int):
+    """A bar with the number of rated trials and the best of them; on a pipe, one line per trial instead."""
+    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[best]}"), TextColumn("left"),
+               TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    task = bar.add_task("trials", total=trials, best="")
+    ended = threading.Event()
+
+    def show() -> None:
+        shown = 0
+        while not ended.is_set():
+            ended.wait(1)
+            with contextlib.suppress(InputError):  # no data base yet
+                rated = read_trials(experiment)
+                if len(rated) > shown:
+                    best = min(rated, key=lambda trial: trial.nme)
+                    text = f"best {best.nme:.2f} % at {best.architecture.latency['us']:,.0f} us"
+                    bar.update(task, completed=len(rated), best=text)
+                    if not console.is_terminal:
+                        console.print(f"trial {len(rated)}/{trials}  {text}", highlight=False, soft_wrap=True)
+                    shown = len(rated)
+
+    watcher = threading.Thread(target=show, daemon=True)
+    with bar:
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()

@@ -1,0 +1,46 @@
+"""Where NNI 3.0 is broken and we depend on it: each fault, and the thin layer over it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import nni
+import nni.trial
+import requests
+import torch
+from nni.nas.utils.serializer import TorchSerializer, set_default_serializer
+
+
+def listed_parameters() -> dict[str, Any]:
+    """Parameters under which the experiment lists this trial.
+
+    The manager hands the next parameters to whichever trial asks first. Of several that start at once, each may so run with
+    another one's, and the web UI, the data base and ``nnictl experiment export`` show every result beside wrong parameters.
+    Here the trial asks (which takes a set off the manager's queue), and then uses those that it is listed with. On a remote
+    machine the manager cannot be asked; what it handed out is used there.
+    """
+    parameters = nni.get_next_parameter()
+    manager, _, _ = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", "").partition("/env/")
+    if not manager or os.environ["NNI_PLATFORM"] != "local":
+        return parameters
+    listed = requests.get(f"{manager}/api/v1/nni/trial-jobs/{nni.get_trial_id()}", timeout=30).json()
+    # results are reported under the number in this record
+    nni.trial._params = json.loads(listed["hyperParameters"][0])
+    return nni.trial._params["parameters"]
+
+
+class _TrustingSerializer(TorchSerializer):
+    """Load the state of a search strategy as the pickle that it is.
+
+    NNI loads it with torch's default, which since torch 2.6 refuses everything but weights, so no multi-trial experiment could
+    be resumed. The file is one that NNI has written on this machine, in the experiment's own folder.
+    """
+
+    def load(self, path: Path) -> Any:
+        return torch.load(path.with_name(path.name + self.suffix), weights_only=False)
+
+
+def let_experiments_resume() -> None:
+    """Make ``NasExperiment.resume`` work for multi-trial experiments."""
+    set_default_serializer(_TrustingSerializer())

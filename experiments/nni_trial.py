@@ -1,0 +1,88 @@
+"""What makes a process a well-behaved trial of an NNI experiment, whichever service started it."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nni
+import psutil
+import pytorch_lightning as pl
+
+from ..search_space import Architecture, InputError
+from .nni_fixes import listed_parameters
+
+ARCHITECTURE_KEY = "architecture"
+"""Key of a final result under which the whole architecture stands, as JSON text."""
+
+# logged name -> key of an intermediate result; NNI's tuners and assessors read "default"
+REPORTED = {"val_nme": "default", "arch/expected_us": "expected_us", "arch/decoded_us": "chosen_us", "arch/entropy": "entropy"}
+
+
+class Report(pl.Callback):
+    """Report the figures in :data:`REPORTED` to NNI after each validation."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        logged = trainer.callback_metrics
+        nni.report_intermediate_result({key: float(logged[name]) for name, key in REPORTED.items() if name in logged})
+
+
+def begin() -> dict[str, Any]:
+    """Become a trial, and return its parameters.
+
+    Raises
+    ------
+    InputError
+        If no NNI experiment started this process.
+    """
+    if nni.get_experiment_id() == "STANDALONE":
+        raise InputError("not started by an NNI experiment; allowed: as the trialCommand of one, see experiments/NNI.md")
+    end_with_manager()
+    return listed_parameters()
+
+
+def folder() -> Path:
+    """Where NNI keeps the files of this trial."""
+    return Path(os.environ["NNI_OUTPUT_DIR"])
+
+
+def finish(architecture: Architecture, default: float, **figures: float) -> dict[str, Any]:
+    """Report the final result of this trial, and write its ``architecture.json``.
+
+    The result holds the whole architecture, since NNI keeps results in the experiment's data base, wherever the trial ran.
+
+    Parameters
+    ----------
+    architecture
+        What the trial found, with its latency.
+    default
+        What the tuner minimises (and a NAS strategy maximises).
+    figures
+        What else there is to be seen in the web UI.
+    """
+    architecture.save(folder() / "architecture.json")
+    metric = {"default": round(default, 4), **figures, "latency_us": architecture.latency["us"],
+              ARCHITECTURE_KEY: json.dumps(architecture.to_dict())}
+    nni.report_final_result(metric)
+    return metric
+
+
+def end_with_manager() -> None:
+    """End this process at once when NNI cancels it, and when the manager that started it is gone.
+
+    NNI cancels a trial by SIGINT. One that ends by the signal itself is shown as canceled; Lightning would catch it and exit
+    with code 1, which NNI shows as failed. A killed manager cancels nothing: its trials would run on without it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    manager = next((process for process in psutil.Process().parents() if process.name() == "node"), None)
+    if manager is not None:
+        threading.Thread(target=_watch, args=(manager,), daemon=True).start()
+
+
+def _watch(manager: psutil.Process) -> None:
+    while manager.is_running() and manager.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,73 @@
+"""``fbnet-pfld trial``: one trial of an NNI experiment; the ``trialCommand`` of the YAML files beside this one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..evaluators import BEST
+from ..latency import LookupTable
+from ..search_space import Architecture, SpaceSpec
+from . import nni_trial
+from .config import Config
+from .finetune import ARCHITECTURE, finetune_network
+from .options import DATA_ROOT, SNAPSHOT, ConfigFile, DataRoot, Json, Seed, finish
+from .rating import rate
+from .search import search_supernet, with_latency
+
+app = typer.Typer(no_args_is_help=True)
+
+SUPERNET = SNAPSHOT / "supernet"
+OVER_BUDGET = 100.0
+"""What an architecture over the budget reports is its latency in percent of the budget: above 100, where no NME comes, and the
+higher the farther off, so that a tuner is led back."""
+
+Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]
+Epochs = Annotated[int, typer.Option("--epochs", min=0, help="Finetune each subnet for so many epochs before it is rated.")]
+Budget = Annotated[float | None, typer.Option("--budget-us", "--budget_us", help="Report slower subnets without training.")]
+Arch = Annotated[Path, typer.Option("--arch", help="Architecture file.")]
+
+
+def _configured(config: Path | None, parameters: Mapping[str, Any]) -> Config:
+    """The config file with a trial's parameters, named as its keys: ``search.beta``."""
+    return Config.load(config).override({name.replace(".", "__"): value for name, value in parameters.items()},
+                                        "parameters of the trial")
+
+
+@app.command()
+def search(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, epochs: Epochs = 0, seed: Seed = 0,
+           as_json: Json = False) -> None:
+    """Search once with the trial's parameters (keys of the config file, such as search.target_us), and rate what was chosen."""
+    settings = _configured(config, nni_trial.begin())
+    folder = nni_trial.folder()
+    chosen = search_supernet(settings, data_root, folder / "supernet", seed, callbacks=[nni_trial.Report()])
+    nme = rate(chosen, folder / "supernet" / BEST, settings, data_root, folder, epochs, seed)
+    finish(nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
+
+
+@app.command()
+def subnet(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Supernet = SUPERNET / BEST,
+           budget_us: Budget = None, epochs: Epochs = 0, seed: Seed = 0, as_json: Json = False) -> None:
+    """Rate the subnet whose blocks the trial's parameters name (label: block), with the supernet's weights."""
+    choices, settings = nni_trial.begin(), Config.load(config)
+    chosen = with_latency(Architecture(SpaceSpec.load(settings.space), settings.points, settings.input_size, choices),
+                          LookupTable.load(settings.lut))
+    percent = 100 * chosen.latency["us"] / budget_us if budget_us else 0
+    if percent > OVER_BUDGET:
+        finish(nni_trial.finish(chosen, percent, over_budget=1), as_json)
+        return
+    nme = rate(chosen, supernet, settings, data_root, nni_trial.folder(), epochs, seed, [nni_trial.Report()])
+    finish(nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), nme, over_budget=0), as_json)
+
+
+@app.command()
+def finetune(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, arch: Arch = SUPERNET / ARCHITECTURE,
+             supernet: Supernet = SUPERNET / BEST, seed: Seed = 0, as_json: Json = False) -> None:
+    """Finetune one architecture with the trial's parameters (keys of the config file, such as finetune.learning_rate)."""
+    settings, chosen = _configured(config, nni_trial.begin()), Architecture.load(arch)
+    best = finetune_network(settings, data_root, nni_trial.folder(), chosen, supernet, seed, callbacks=[nni_trial.Report()])
+    nme = best.metrics["val_nme"]
+    chosen = with_latency(replace(chosen, metrics={"val_nme": nme}), LookupTable.load(settings.lut))
+    finish(nni_trial.finish(chosen, nme), as_json)
