@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ..search_space import InputError
 from ..search_space.inputs import allowed, write_text
-from .options import OUTPUT, Json, Seed, finish
+from .config import Config
+from .options import OUTPUT, ConfigFile, Json, Seed, finish
 from .trials import Trial, read_trials
 
 SHOWN = 10
@@ -45,13 +46,14 @@ def choose(trials: list[Trial], source: str, trial: str | None = None, max_us: f
     return min(within, key=lambda each: each.nme)
 
 
-def from_experiment(source: Source, trial: Chosen = None, max_us: MaxUs = None, output: Output = OUTPUT / "architecture.json",
-                    seed: Seed = 0, as_json: Json = False) -> None:
+def from_experiment(source: Source, config: ConfigFile = None, trial: Chosen = None, max_us: MaxUs = None,
+                    output: Output = OUTPUT / "architecture.json", seed: Seed = 0, as_json: Json = False) -> None:
     """Write the best trial of an NNI experiment, running or stopped, as an architecture file; nothing here is random.
 
-    The parameters of trials of search.yml and finetune.yml are keys of the config file: they go into config.yaml beside it.
+    The config file is that of the experiment. Parameters of trials that are keys of it (those of search.yml and finetune.yml)
+    go into config.yaml beside the architecture file.
     """
-    trials = read_trials(source)
+    trials = read_trials(source, Config.load(config))
     best = choose(trials, source, trial, max_us)
     best.architecture.save(output)
     result = {"architecture": str(output), "trial": best.id, "folder": best.folder, "trials": len(trials), "nme": best.nme,

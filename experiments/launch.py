@@ -35,9 +35,10 @@ def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supe
     Slower subnets than the budget are never tried. The best one is written as an architecture file. The web UI has no login
     and listens on every network interface.
     """
-    experiment = run_multi_trial(Config.load(config), config, data_root, supernet, strategy, trials, budget_us, epochs, port,
+    settings = Config.load(config)
+    experiment = run_multi_trial(settings, config, data_root, supernet, strategy, trials, budget_us, epochs, port,
                                  resume, hold, seed)
-    found = read_trials(experiment)
+    found = read_trials(experiment, settings)
     best = choose(found, experiment)
     best.architecture.save(output)
     finish({"experiment": experiment, "architecture": str(output), "trials": len(found), "nme": best.nme,

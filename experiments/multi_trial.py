@@ -53,7 +53,7 @@ def rate_trial(model: ModelSpace, data_root: str, supernet: str, config: str | N
     chosen = with_latency(Architecture(model.spec, model.num_points, model.input_size, dict(choices)),
                           LookupTable.load(settings.lut))
     nme = rate(chosen, Path(supernet), settings, Path(data_root), nni_trial.folder(), epochs, seed)
-    nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), -nme, nme=nme)
+    nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), -nme)
 
 
 def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, supernet: Path, strategy: str, trials: int,
@@ -96,19 +96,20 @@ def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, s
     experiment.config.max_trial_number = trials
     experiment.config.trial_gpu_number = 0
     let_experiments_resume()
+    nni.silence_stdout()  # standard output is for results; NNI's messages are in its experiment.log
     console.print(f"experiment {experiment.id}: web UI at http://localhost:{port} (no login, all interfaces)", soft_wrap=True)
-    _run(experiment, port, trials, resume, hold)
+    _run(experiment, config, port, trials, resume, hold)
     return experiment.id
 
 
-def _run(experiment: NasExperiment, port: int, trials: int, resume: str | None, hold: bool) -> None:
+def _run(experiment: NasExperiment, config: Config, port: int, trials: int, resume: str | None, hold: bool) -> None:
     """Run and stop; SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running)."""
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        with _progress(experiment.id, trials):
+        with _progress(experiment.id, config, trials):
             finished = experiment.resume(port) if resume else experiment.run(port)
         if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
             raise SystemExit(f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment.id} …")
@@ -125,7 +126,7 @@ def _run(experiment: NasExperiment, port: int, trials: int, resume: str | None, 
 
 
 @contextlib.contextmanager
-def _progress(experiment: str, trials: int):
+def _progress(experiment: str, config: Config, trials: int):
     """A bar with the number of rated trials and the best of them; on a pipe, one line per trial instead."""
     columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[best]}"), TextColumn("left"),
                TimeRemainingColumn())
@@ -138,7 +139,7 @@ def _progress(experiment: str, trials: int):
         while not ended.is_set():
             ended.wait(1)
             with contextlib.suppress(InputError):  # no data base yet
-                rated = read_trials(experiment)
+                rated = read_trials(experiment, config)
                 if len(rated) > shown:
                     best = min(rated, key=lambda trial: trial.nme)
                     text = f"best {best.nme:.2f} % at {best.architecture.latency['us']:,.0f} us"

@@ -10,6 +10,8 @@ import nni.trial
 import requests
 import torch
 from nni.nas.utils.serializer import TorchSerializer, set_default_serializer
+from nni.runtime.tuner_command_channel import TunerCommandChannel
+from nni.runtime.tuner_command_channel.command_type import CommandType
 
 
 def listed_parameters() -> dict[str, Any]:
@@ -41,6 +43,20 @@ class _TrustingSerializer(TorchSerializer):
         return torch.load(path.with_name(path.name + self.suffix), weights_only=False)
 
 
+def _receive_without_imports(channel: TunerCommandChannel) -> Any:
+    """The manager's next command, past the list of earlier and running trials that it sends when an experiment is resumed.
+
+    NNI's NAS engine does not know these commands: its listening thread dies of them, and the experiment waits for ever.
+    """
+    while (command := _receive(channel))[0] in (CommandType.ImportData, CommandType.AddCustomizedTrialJob):
+        pass
+    return command
+
+
+_receive = TunerCommandChannel._receive
+
+
 def let_experiments_resume() -> None:
     """Make ``NasExperiment.resume`` work for multi-trial experiments."""
     set_default_serializer(_TrustingSerializer())
+    TunerCommandChannel._receive = _receive_without_imports

@@ -56,10 +56,10 @@ def subnet(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet:
                           LookupTable.load(settings.lut))
     percent = 100 * chosen.latency["us"] / budget_us if budget_us else 0
     if percent > OVER_BUDGET:
-        finish(nni_trial.finish(chosen, percent, over_budget=1), as_json)
+        finish(nni_trial.finish(chosen, percent), as_json)
         return
     nme = rate(chosen, supernet, settings, data_root, nni_trial.folder(), epochs, seed, [nni_trial.Report()])
-    finish(nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), nme, over_budget=0), as_json)
+    finish(nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
 
 
 @app.command()

@@ -10,9 +10,12 @@ from typing import Any
 import pandas as pd
 from nni.tools.nnictl.config_utils import Experiments
 
-from ..search_space import Architecture, InputError
+from ..latency import LookupTable
+from ..search_space import Architecture, InputError, SpaceSpec
 from ..search_space.inputs import allowed, read_json, read_text
-from .nni_trial import ARCHITECTURE_KEY
+from .config import Config
+from .search import with_latency
+from .trial import OVER_BUDGET
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Trial:
     parameters
         What the tuner gave it; empty if the tuner's side was a NAS strategy.
     architecture
-        What it reported, with latency and, if it was rated, ``val_nme`` in its metrics.
+        What it found, with latency and, if it was rated, ``val_nme`` in its metrics.
     folder
         Where its files are, as NNI notes it; None if only an export is at hand.
     """
@@ -42,7 +45,7 @@ class Trial:
         return self.architecture.metrics.get("val_nme")
 
 
-def read_trials(source: str) -> list[Trial]:
+def read_trials(source: str, config: Config) -> list[Trial]:
     """Finished trials of an experiment, in the order in which they ended.
 
     Parameters
@@ -50,11 +53,13 @@ def read_trials(source: str) -> list[Trial]:
     source
         Identifier of an experiment of this user, running or not; its folder; or a .json or .csv file that
         ``nnictl experiment export`` has written.
+    config
+        Of the experiment: names its space, points, input size and table.
 
     Raises
     ------
     InputError
-        If there is no such experiment, or a file is not what it must be.
+        If there is no such experiment, it is of another space, or a file is not what it must be.
     """
     path = Path(source)
     if path.suffix == ".json":
@@ -63,8 +68,17 @@ def read_trials(source: str) -> list[Trial]:
         records = _from_csv(path)
     else:
         records = _from_database(_database(source), source)
-    return [Trial(trial, parameters, _architecture(final, f"{source}: trial {trial}"), folder)
-            for trial, parameters, final, folder in records if isinstance(final, dict) and ARCHITECTURE_KEY in final]
+    spec, table = SpaceSpec.load(config.space), LookupTable.load(config.lut)
+    found = {}  # of a trial that was run again after its manager was killed, the last result
+    for trial, parameters, final, folder in records:
+        if not isinstance(final, dict) or not set(spec.labels) <= final.keys():
+            raise InputError(f"{source}: trial {trial} has not reported a block for each of {', '.join(spec.labels)}; allowed: "
+                             "an experiment of this package on the search space of --config")
+        nme = abs(float(final["default"]))  # negative where a NAS strategy maximises it
+        architecture = Architecture(spec, config.points, config.input_size, {label: final[label] for label in spec.labels},
+                                    metrics={"val_nme": nme} if nme <= OVER_BUDGET else {})
+        found[trial] = Trial(trial, parameters, with_latency(architecture, table), folder)
+    return list(found.values())
 
 
 Record = tuple[str, dict[str, Any], Any, str | None]
@@ -103,7 +117,7 @@ def _from_database(database: Path, source: str) -> list[Record]:
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
             started = connection.execute("select trialJobId, data, logPath from TrialJobEvent "
-                                         "where data is not null").fetchall()
+                                         "where data like '{%'").fetchall()
             results = connection.execute("select trialJobId, parameterId, data from MetricData where type = 'FINAL' "
                                          "order by timestamp").fetchall()
     except sqlite3.Error as error:
@@ -119,12 +133,3 @@ def _flat(parameters: Any) -> dict[str, Any]:
     """Parameters of a tuner; what a NAS strategy sends is a whole serialised model instead."""
     simple = isinstance(parameters, dict) and all(isinstance(value, (str, int, float)) for value in parameters.values())
     return parameters if simple else {}
-
-
-def _architecture(final: dict[str, Any], where: str) -> Architecture:
-    try:
-        return Architecture.from_dict(json.loads(final[ARCHITECTURE_KEY]), where)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where}: its architecture is no JSON") from None
