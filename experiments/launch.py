@@ -10,7 +10,7 @@ from ..evaluators import BEST
 from ..search_space import SpaceSpec
 from ..search_space.inputs import write_text
 from .config import Config
-from .from_experiment import Output, as_table, choose
+from .from_experiment import Output, as_table
 from .multi_trial import STRATEGIES, run_multi_trial
 from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, finish
 from .trial import SUPERNET, Budget, Epochs, Supernet
@@ -36,10 +36,10 @@ def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supe
     and listens on every network interface.
     """
     settings = Config.load(config)
-    experiment = run_multi_trial(settings, config, data_root, supernet, strategy, trials, budget_us, epochs, port,
-                                 resume, hold, seed)
+    experiment, blocks = run_multi_trial(settings, config, data_root, supernet, strategy, trials, budget_us, epochs, port,
+                                         resume, hold, seed)
     found = read_trials(experiment, settings)
-    best = choose(found, experiment)
+    best = next(trial for trial in found if trial.architecture.choices == blocks)
     best.architecture.save(output)
     finish({"experiment": experiment, "architecture": str(output), "trials": len(found), "nme": best.nme,
             "latency": best.architecture.latency, "choices": best.architecture.choices}, as_json, as_table(found, best, output))

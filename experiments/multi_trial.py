@@ -28,7 +28,7 @@ from .nni_fixes import let_experiments_resume
 from .options import console
 from .rating import rate
 from .search import with_latency
-from .trials import read_trials
+from .trials import database_of, read_trials
 
 
 def _evolution(trials: int, layers: int, seed: int) -> Strategy:
@@ -46,26 +46,27 @@ STRATEGIES: dict[str, Callable[[int, int, int], Strategy]] = {
 
 
 def rate_trial(model: ModelSpace, data_root: str, supernet: str, config: str | None, epochs: int, seed: int) -> None:
-    """What a trial runs: rate its subnet and report. NNI's NAS strategies maximise, so ``default`` is the negative NME."""
+    """What a trial runs: rate its subnet, and report the negative NME, since NNI's NAS strategies maximise."""
     nni_trial.end_with_manager()
-    settings = Config.load(config)
+    report, settings = nni_trial.Report(maximised=True), Config.load(config)
     choices = nni.get_current_parameter().sample
     chosen = with_latency(Architecture(model.spec, model.num_points, model.input_size, dict(choices)),
                           LookupTable.load(settings.lut))
-    nme = rate(chosen, Path(supernet), settings, Path(data_root), nni_trial.folder(), epochs, seed)
-    nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), -nme)
+    nme = rate(chosen, Path(supernet), settings, Path(data_root), nni_trial.folder(), epochs, seed, [report])
+    report.final(replace(chosen, metrics={"val_nme": nme}), nme)
 
 
 def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, supernet: Path, strategy: str, trials: int,
-                    budget_us: float | None, epochs: int, port: int, resume: str | None, hold: bool, seed: int) -> str:
-    """Run the experiment to its end; return its id.
+                    budget_us: float | None, epochs: int, port: int, resume: str | None, hold: bool,
+                    seed: int) -> tuple[str, dict[str, str]]:
+    """Run the experiment to its end; return its id, and the blocks of its top model, label by label.
 
     Trials run one after the other: NNI 3.0 mixes up which trial has which model when several start at once.
 
     Raises
     ------
     InputError
-        If an option or a file is not as it must be; nothing is started then.
+        If an option or a file is not as it must be, and nothing is started then; or if every trial has failed.
     SystemExit
         If the experiment was interrupted, or its manager ended.
     """
@@ -78,6 +79,8 @@ def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, s
         check_target(cost, budget_us)
     Checkpoint.load(supernet).check_points(config.points, supernet)
     LandmarkDataset(data_root, "train", config.points, config.input_size, limit=1)
+    if resume is not None:
+        database_of(resume)
     with socket.socket() as probe:
         if probe.connect_ex(("localhost", port)) == 0:
             raise InputError(f"port {port} is in use; allowed: a free one, such as --port {port + 1}")
@@ -98,12 +101,11 @@ def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, s
     let_experiments_resume()
     nni.silence_stdout()  # standard output is for results; NNI's messages are in its experiment.log
     console.print(f"experiment {experiment.id}: web UI at http://localhost:{port} (no login, all interfaces)", soft_wrap=True)
-    _run(experiment, config, port, trials, resume, hold)
-    return experiment.id
+    return experiment.id, _run(experiment, config, port, trials, resume, hold)
 
 
-def _run(experiment: NasExperiment, config: Config, port: int, trials: int, resume: str | None, hold: bool) -> None:
-    """Run and stop; SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running)."""
+def _run(experiment: NasExperiment, config: Config, port: int, trials: int, resume: str | None, hold: bool) -> dict[str, str]:
+    """Run, export and stop; SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running)."""
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -113,10 +115,15 @@ def _run(experiment: NasExperiment, config: Config, port: int, trials: int, resu
             finished = experiment.resume(port) if resume else experiment.run(port)
         if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
             raise SystemExit(f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment.id} …")
+        top = experiment.export_top_models(formatter="dict")
+        if not top:  # NNI ends normally then
+            raise InputError(f"every trial of experiment {experiment.id} has failed; their messages are in the files "
+                             f"trial.stderr under {Path(experiment.config.experiment_working_directory, experiment.id)}")
         if hold:
             console.print("finished; the web UI stays up until Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
+        return dict(top[0])
     except requests.ConnectionError:
         raise SystemExit(f"the manager of experiment {experiment.id} has ended before its trials; go on with: "
                          f"fbnet-pfld launch multi-trial --resume {experiment.id} …") from None

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import nni.trial
 import requests
 import torch
 from nni.nas.utils.serializer import TorchSerializer, set_default_serializer
+from nni.runtime.trial_command_channel import get_default_trial_command_channel, set_default_trial_command_channel
 from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType
 
@@ -30,6 +33,29 @@ def listed_parameters() -> dict[str, Any]:
     # results are reported under the number in this record
     nni.trial._params = json.loads(listed["hyperParameters"][0])
     return nni.trial._params["parameters"]
+
+
+class TrialChannel:
+    """The way from this trial to its manager, kept for reports from inside a one-shot search and after it.
+
+    NNI's engine for one-shot searches takes the place of the process's manager while it runs, so that results never reach the
+    real one, and leaves its own parameters behind, under which a later result would be filed.
+    """
+
+    def __init__(self) -> None:
+        self._channel, self._parameters = get_default_trial_command_channel(), nni.trial._params
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """What is reported within goes to the manager, under the parameters of this trial."""
+        inner = get_default_trial_command_channel(), nni.trial._params
+        set_default_trial_command_channel(self._channel)
+        nni.trial._params = self._parameters
+        try:
+            yield
+        finally:
+            set_default_trial_command_channel(inner[0])
+            nni.trial._params = inner[1]
 
 
 class _TrustingSerializer(TorchSerializer):

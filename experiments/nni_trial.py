@@ -12,22 +12,57 @@ import psutil
 import pytorch_lightning as pl
 
 from ..search_space import Architecture, InputError
-from .nni_fixes import listed_parameters
+from .nni_fixes import TrialChannel, listed_parameters
 
 # logged name -> key of an intermediate result; NNI's tuners and assessors read "default"
 REPORTED = {"val_nme": "default", "arch/expected_us": "expected_us", "arch/decoded_us": "chosen_us", "arch/entropy": "entropy"}
 
 
 class Report(pl.Callback):
-    """Report the figures in :data:`REPORTED` to NNI after each validation."""
+    """What this trial tells NNI: the figures in :data:`REPORTED` after each validation, and the final result.
+
+    To be made before anything else of NNI runs in the trial.
+
+    Parameters
+    ----------
+    maximised
+        Whether the other side maximises ``default``, as NNI's NAS strategies do and its tuners here do not: it is negated then.
+    """
+
+    def __init__(self, maximised: bool = False) -> None:
+        self._channel, self._sign = TrialChannel(), -1 if maximised else 1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         logged = trainer.callback_metrics
-        nni.report_intermediate_result({key: float(logged[name]) for name, key in REPORTED.items() if name in logged})
+        metric = {key: float(logged[name]) for name, key in REPORTED.items() if name in logged}
+        with self._channel.open():
+            nni.report_intermediate_result(metric | {"default": self._sign * metric["default"]})
+
+    def final(self, architecture: Architecture, default: float, **figures: float) -> dict[str, Any]:
+        """Report the final result, and write the trial's ``architecture.json``.
+
+        The result holds the blocks too, label by label, since NNI keeps results in the experiment's data base, wherever the
+        trial ran. (Flat and short, because the web UI gives every entry an axis of its own.)
+
+        Parameters
+        ----------
+        architecture
+            What the trial found, with its latency.
+        default
+            What is minimised.
+        figures
+            What else there is to be seen in the web UI.
+        """
+        architecture.save(folder() / "architecture.json")
+        metric = {"default": self._sign * round(default, 4), "latency_us": architecture.latency["us"]}
+        metric |= figures | architecture.choices
+        with self._channel.open():
+            nni.report_final_result(metric)
+        return metric
 
 
-def begin() -> dict[str, Any]:
-    """Become a trial, and return its parameters.
+def begin() -> tuple[dict[str, Any], Report]:
+    """Become a trial; return its parameters and its way to report.
 
     Raises
     ------
@@ -37,33 +72,13 @@ def begin() -> dict[str, Any]:
     if nni.get_experiment_id() == "STANDALONE":
         raise InputError("not started by an NNI experiment; allowed: as the trialCommand of one, see experiments/NNI.md")
     end_with_manager()
-    return listed_parameters()
+    parameters = listed_parameters()
+    return parameters, Report()
 
 
 def folder() -> Path:
     """Where NNI keeps the files of this trial."""
     return Path(os.environ["NNI_OUTPUT_DIR"])
-
-
-def finish(architecture: Architecture, default: float, **figures: float) -> dict[str, Any]:
-    """Report the final result of this trial, and write its ``architecture.json``.
-
-    The result holds the blocks too, label by label, since NNI keeps results in the experiment's data base, wherever the trial
-    ran. (Flat and short, because the web UI gives every entry an axis of its own.)
-
-    Parameters
-    ----------
-    architecture
-        What the trial found, with its latency.
-    default
-        What the tuner minimises (and a NAS strategy maximises).
-    figures
-        What else there is to be seen in the web UI.
-    """
-    architecture.save(folder() / "architecture.json")
-    metric = {"default": round(default, 4), "latency_us": architecture.latency["us"], **figures, **architecture.choices}
-    nni.report_final_result(metric)
-    return metric
 
 
 def end_with_manager() -> None:

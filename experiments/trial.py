@@ -20,10 +20,6 @@ from .search import search_supernet, with_latency
 app = typer.Typer(no_args_is_help=True)
 
 SUPERNET = SNAPSHOT / "supernet"
-OVER_BUDGET = 100.0
-"""What an architecture over the budget reports is its latency in percent of the budget: above 100, where no NME comes, and the
-higher the farther off, so that a tuner is led back."""
-
 Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=0, help="Finetune each subnet for so many epochs before it is rated.")]
 Budget = Annotated[float | None, typer.Option("--budget-us", "--budget_us", help="Report slower subnets without training.")]
@@ -40,34 +36,39 @@ def _configured(config: Path | None, parameters: Mapping[str, Any]) -> Config:
 def search(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, epochs: Epochs = 0, seed: Seed = 0,
            as_json: Json = False) -> None:
     """Search once with the trial's parameters (keys of the config file, such as search.target_us), and rate what was chosen."""
-    settings = _configured(config, nni_trial.begin())
-    folder = nni_trial.folder()
-    chosen = search_supernet(settings, data_root, folder / "supernet", seed, callbacks=[nni_trial.Report()])
+    parameters, report = nni_trial.begin()
+    settings, folder = _configured(config, parameters), nni_trial.folder()
+    chosen = search_supernet(settings, data_root, folder / "supernet", seed, callbacks=[report])
     nme = rate(chosen, folder / "supernet" / BEST, settings, data_root, folder, epochs, seed)
-    finish(nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
+    finish(report.final(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
 
 
 @app.command()
 def subnet(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Supernet = SUPERNET / BEST,
            budget_us: Budget = None, epochs: Epochs = 0, seed: Seed = 0, as_json: Json = False) -> None:
-    """Rate the subnet whose blocks the trial's parameters name (label: block), with the supernet's weights."""
-    choices, settings = nni_trial.begin(), Config.load(config)
+    """Rate the subnet whose blocks the trial's parameters name (label: block), with the supernet's weights.
+
+    One over the budget reports its latency in percent of it: above 100, where an NME should not be, and the higher the farther
+    off, so that a tuner is led back.
+    """
+    choices, report = nni_trial.begin()
+    settings = Config.load(config)
     chosen = with_latency(Architecture(SpaceSpec.load(settings.space), settings.points, settings.input_size, choices),
                           LookupTable.load(settings.lut))
-    percent = 100 * chosen.latency["us"] / budget_us if budget_us else 0
-    if percent > OVER_BUDGET:
-        finish(nni_trial.finish(chosen, percent), as_json)
+    if budget_us is not None and chosen.latency["us"] > budget_us:
+        finish(report.final(chosen, 100 * chosen.latency["us"] / budget_us, over_budget=1), as_json)
         return
-    nme = rate(chosen, supernet, settings, data_root, nni_trial.folder(), epochs, seed, [nni_trial.Report()])
-    finish(nni_trial.finish(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
+    nme = rate(chosen, supernet, settings, data_root, nni_trial.folder(), epochs, seed, [report])
+    finish(report.final(replace(chosen, metrics={"val_nme": nme}), nme, over_budget=0), as_json)
 
 
 @app.command()
 def finetune(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, arch: Arch = SUPERNET / ARCHITECTURE,
              supernet: Supernet = SUPERNET / BEST, seed: Seed = 0, as_json: Json = False) -> None:
     """Finetune one architecture with the trial's parameters (keys of the config file, such as finetune.learning_rate)."""
-    settings, chosen = _configured(config, nni_trial.begin()), Architecture.load(arch)
-    best = finetune_network(settings, data_root, nni_trial.folder(), chosen, supernet, seed, callbacks=[nni_trial.Report()])
+    parameters, report = nni_trial.begin()
+    settings, chosen = _configured(config, parameters), Architecture.load(arch)
+    best = finetune_network(settings, data_root, nni_trial.folder(), chosen, supernet, seed, callbacks=[report])
     nme = best.metrics["val_nme"]
     chosen = with_latency(replace(chosen, metrics={"val_nme": nme}), LookupTable.load(settings.lut))
-    finish(nni_trial.finish(chosen, nme), as_json)
+    finish(report.final(chosen, nme), as_json)

@@ -15,7 +15,6 @@ from ..search_space import Architecture, InputError, SpaceSpec
 from ..search_space.inputs import allowed, read_json, read_text
 from .config import Config
 from .search import with_latency
-from .trial import OVER_BUDGET
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def read_trials(source: str, config: Config) -> list[Trial]:
     elif path.suffix == ".csv":
         records = _from_csv(path)
     else:
-        records = _from_database(_database(source), source)
+        records = _from_database(database_of(source), source)
     spec, table = SpaceSpec.load(config.space), LookupTable.load(config.lut)
     found = {}  # of a trial that was run again after its manager was killed, the last result
     for trial, parameters, final, folder in records:
@@ -76,7 +75,7 @@ def read_trials(source: str, config: Config) -> list[Trial]:
                              "an experiment of this package on the search space of --config")
         nme = abs(float(final["default"]))  # negative where a NAS strategy maximises it
         architecture = Architecture(spec, config.points, config.input_size, {label: final[label] for label in spec.labels},
-                                    metrics={"val_nme": nme} if nme <= OVER_BUDGET else {})
+                                    metrics={} if final.get("over_budget") else {"val_nme": nme})
         found[trial] = Trial(trial, parameters, with_latency(architecture, table), folder)
     return list(found.values())
 
@@ -86,8 +85,8 @@ Record = tuple[str, dict[str, Any], Any, str | None]
 
 
 def _from_json(path: Path) -> list[Record]:
+    rows = read_json(path, "exported trials")
     try:
-        rows = read_json(path, "exported trials")
         return [(row["trialJobId"], row["parameter"], json.loads(row["value"]), None) for row in rows]
     except (TypeError, KeyError, ValueError):
         raise InputError(f"{path}: not exported trials; allowed: a file of nnictl experiment export") from None
@@ -103,7 +102,8 @@ def _from_csv(path: Path) -> list[Record]:
         raise InputError(f"{path}: not exported trials; allowed: a file of nnictl experiment export") from None
 
 
-def _database(source: str) -> Path:
+def database_of(source: str) -> Path:
+    """The data base of an experiment of this user, by its id or its folder; an :class:`InputError` if there is none."""
     known = Experiments().get_all_experiments()
     folder = Path(known[source]["logDir"], source) if source in known else Path(source)
     database = folder / "db" / "nni.sqlite"

@@ -99,7 +99,7 @@ class Architecture:
             "space": self.space.name if built_in else self.space.to_dict(),
             "num_points": self.num_points,
             "input_size": self.input_size,
-            "choices": self.choices,
+            "choices": {label: self.choices[label] for label in self.space.labels},
             "latency": self.latency,
             "metrics": self.metrics,
             "version": version("fbnet-pfld"),

@@ -39,7 +39,10 @@ class FBNetModule(DartsLightningModule):
 
     def layers(self) -> dict[str, GumbelMixedLayer]:
         """Label -> its searched layer, the first of those that share the label."""
-        return {module.label: module for module in reversed(list(self.supernet_modules()))}
+        layers: dict[str, GumbelMixedLayer] = {}
+        for module in self.supernet_modules():
+            layers.setdefault(module.label, module)
+        return layers
 
     def on_train_epoch_start(self) -> None:
         for module in self.supernet_modules():

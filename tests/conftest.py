@@ -6,6 +6,7 @@ from pathlib import Path
 
 # before NNI is imported, which settles then where it writes
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fbnet-pfld-tests-")
+os.environ["NNI_CONFIG_DIR"] = os.environ["HOME"] + "/nni-config"
 
 import shutil
 import sys

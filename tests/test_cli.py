@@ -93,6 +93,8 @@ FAULTS = {
     "unwritable ONNX file": (lambda: None, ("export", *DATA, "--output", "config.yaml/s.onnx"), ("cannot write config.yaml",)),
     "unknown baseline": (lambda: None, (*FINETUNE, *DATA, "--model", "resnet"),
                          ("unknown baseline 'resnet'; allowed: pfld_lite, pfld_mobilenetv3",)),
+    "target that nothing meets": (lambda: None, (*SEARCH, *DATA, "--target-us", "1700"),
+                                  ("no architecture within 1700 us; allowed: from 1715.8 us, the cheapest (the dearest",)),
     "nothing to resume": (lambda: None, (*SEARCH, *DATA, "--resume", "last.ckpt"), ("nothing to resume from: last.ckpt",)),
     "demo where other data are": (lambda: None, ("demo", "--data-root", "data"), ("data is not empty; allowed:",)),
     "data set in the way": (lambda: None, ("data", "synth", "--out", "data", "--train", "1", "--test", "1"),

@@ -1,0 +1,107 @@
+"""A latency target: decoding against brute force, the tilt against its definition, a search that stays within it."""
+
+import itertools
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_strategies import COST, NAMES, Space, evaluator
+
+from fbnet_pfld.search_space import InputError
+from fbnet_pfld.strategies import FBNet, LatencyTarget, LatencyTerm, cost_range, decode, run_search
+
+LOGITS = {"a": torch.tensor([0.3, -1.0, 2.0]), "b": torch.tensor([-0.5, 0.5])}
+ENTRIES = st.lists(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 100)), min_size=1, max_size=4), min_size=1, max_size=5)
+
+
+def cost_of(cost, choices):
+    return cost.fixed_us + sum(cost.blocks_us[label][name] for label, name in choices.items())
+
+
+@settings(deadline=None, max_examples=200)
+@given(ENTRIES, st.floats(0, 1))
+def test_decoding_equals_brute_force(layers, part):
+    scores = {f"l{i}": {f"b{j}": score for j, (score, _) in enumerate(layer)} for i, layer in enumerate(layers)}
+    cost = SimpleNamespace(fixed_us=3.0, blocks_us={f"l{i}": {f"b{j}": us for j, (_, us) in enumerate(layer)}
+                                                    for i, layer in enumerate(layers)})
+    cheapest, dearest = cost_range(cost)
+    budget = cheapest + part * (dearest - cheapest)
+    every = [dict(zip(scores, names, strict=True)) for names in itertools.product(*scores.values())]
+    assert (cheapest, dearest) == (pytest.approx(min(cost_of(cost, c) for c in every)),
+                                   pytest.approx(max(cost_of(cost, c) for c in every)))
+    best = max(sum(scores[label][name] for label, name in c.items()) for c in every
+               if cost_of(cost, c) <= budget * (1 + 1e-12))
+    chosen = decode(scores, cost, budget)
+    assert list(chosen) == list(scores)
+    assert cost_of(cost, chosen) <= budget * (1 + 1e-9)
+    assert sum(scores[label][name] for label, name in chosen.items()) == pytest.approx(best)
+
+
+def test_a_target_below_the_cheapest_is_refused_with_the_range():
+    message = r"no architecture within 4 us; allowed: from 5.0 us, the cheapest \(the dearest costs 16.0 us\)"
+    for refuse in (lambda: decode({}, COST, 4), lambda: LatencyTarget(COST, NAMES, 4), lambda: FBNet(COST, target_us=4)):
+        with pytest.raises(InputError, match=message):
+            refuse()
+    with pytest.raises(InputError, match="a latency target without a cost"):
+        FBNet(target_us=4)
+    with pytest.raises(InputError, match="no architecture within nan us"):
+        FBNet(COST, target_us=math.nan)
+
+
+@pytest.mark.parametrize("target", [5.5, 8.0, 11.0, 15.5])
+def test_the_tilted_distribution_costs_the_target_on_average(target):
+    target_of = LatencyTarget(COST, NAMES, target)
+    tilt = target_of.tilt(LOGITS)
+    weights = {label: (row - tilt[label]).softmax(-1) for label, row in LOGITS.items()}
+    assert float(target_of.cost_us(weights)) == pytest.approx(target, abs=1e-3)
+    # one strength for all: the tilt is proportional to the cost
+    strengths = [float(tilt[label][i] / target_of.tables[label][i]) for label in NAMES for i in range(len(NAMES[label]))]
+    assert max(strengths) == pytest.approx(min(strengths), rel=1e-5)
+    # and so the mean cost of hard Gumbel samples is the target too
+    torch.manual_seed(0)
+    samples = {label: torch.nn.functional.gumbel_softmax((row - tilt[label]).expand(40_000, -1), hard=True).mean(0)
+               for label, row in LOGITS.items()}
+    assert float(target_of.cost_us(samples)) == pytest.approx(target, abs=0.15)
+
+
+def test_closed_form_of_the_tilt_of_two_candidates():
+    """p = sigmoid(-strength * difference) for equal logits, so strength = log((1 - p) / p) / difference."""
+    cost = SimpleNamespace(fixed_us=1.0, blocks_us={"a": {"slow": 30.0, "fast": 10.0}})
+    tilt = LatencyTarget(cost, {"a": ["slow", "fast"]}, 1 + 10 + 0.2 * 20).tilt({"a": torch.zeros(2)})["a"]
+    assert float(tilt[0] - tilt[1]) == pytest.approx(math.log(0.8 / 0.2), rel=1e-5)
+
+
+def test_a_target_that_everything_meets_tilts_nothing():
+    assert all(not tilt.any() for tilt in LatencyTarget(COST, NAMES, 100.0).tilt(LOGITS).values())
+
+
+def test_at_the_cheapest_only_the_cheapest_is_sampled_and_decoded():
+    target = LatencyTarget(COST, NAMES, cost_range(COST)[0])
+    tilt = target.tilt(LOGITS)
+    assert all(float((LOGITS[label] - tilt[label]).softmax(-1)[0]) > 0.999 for label in NAMES)
+    scores = {label: dict(zip(NAMES[label], row.tolist(), strict=True)) for label, row in LOGITS.items()}
+    assert target.decode(scores) == {"a": "cheap", "b": "cheap"}
+
+
+def test_the_loss_is_left_alone():
+    loss = torch.tensor(0.7)
+    assert LatencyTarget(COST, NAMES, 8.0)(loss, LOGITS) is loss
+    assert not isinstance(LatencyTarget(COST, NAMES, 8.0), LatencyTerm)
+
+
+@pytest.mark.parametrize("target", [6.0, 9.0, 13.0])
+def test_a_search_stays_on_the_target_and_chooses_within_it(target):
+    torch.manual_seed(0)
+    strategy = FBNet(COST, target_us=target, warmup_epochs=1, arc_learning_rate=0.3)
+    chosen = run_search(Space(), evaluator(4), strategy)
+    assert cost_of(COST, chosen) <= target
+    module = strategy.oneshot_module
+    assert module.figures()["arch/expected_us"] == pytest.approx(target, abs=1e-3)
+    assert module.figures()["arch/decoded_us"] == cost_of(COST, chosen)
+    scores = {label: dict(zip(layer.names, layer._arch_alpha.tolist(), strict=True))
+              for label, layer in module.layers().items()}
+    assert chosen == decode(scores, COST, target)
+    assert any(abs(logit) > 0.1 for row in scores.values() for logit in row.values())  # they have learnt
