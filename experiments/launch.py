@@ -11,7 +11,7 @@ from ..search_space import SpaceSpec
 from ..search_space.inputs import write_text
 from .config import Config
 from .from_experiment import Output, as_table
-from .multi_trial import STRATEGIES, run_multi_trial
+from .multi_trial import STRATEGIES, run_multi_trial, view_experiment
 from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, finish
 from .trial import SUPERNET, Budget, Epochs, Supernet
 from .trials import read_trials
@@ -48,6 +48,14 @@ def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supe
 def nni_search_space(spec: SpaceSpec) -> dict[str, dict]:
     """A space as NNI's tuners want it: label -> a choice of its candidate blocks."""
     return {label: {"_type": "choice", "_value": list(names)} for label, names in spec.candidates().items()}
+
+
+@app.command()
+def view(experiment: Annotated[str, typer.Argument(help="Id of a stopped experiment.")], port: Port = 8080, seed: Seed = 0,
+         as_json: Json = False) -> None:
+    """Show a stopped experiment, of nnictl or of launch multi-trial, in NNI's web UI until Ctrl-C; nothing here is random."""
+    view_experiment(experiment, port)
+    finish({"experiment": experiment}, as_json)
 
 
 @app.command()

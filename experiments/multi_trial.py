@@ -1,6 +1,7 @@
 """A multi-trial search as a NAS experiment of NNI: our space and supernet, its strategies, manager and web UI."""
 
 import contextlib
+import logging
 import signal
 import socket
 import threading
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import nni
 import requests
+from nni.experiment import Experiment
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.experiment import NasExperiment
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.strategy import Random, RegularizedEvolution, Strategy
 from nni.nas.strategy.middleware import Chain, Filter
+from nni.tools.nnictl.config_utils import Experiments
+from nni.tools.nnictl.nnictl_utils import update_experiment
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..evaluators import Checkpoint, LandmarkDataset
@@ -80,10 +84,8 @@ def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, s
     Checkpoint.load(supernet).check_points(config.points, supernet)
     LandmarkDataset(data_root, "train", config.points, config.input_size, limit=1)
     if resume is not None:
-        database_of(resume)
-    with socket.socket() as probe:
-        if probe.connect_ex(("localhost", port)) == 0:
-            raise InputError(f"port {port} is in use; allowed: a free one, such as --port {port + 1}")
+        check_stopped(resume)
+    check_port(port)
 
     search = STRATEGIES[strategy](trials, len(space.layers), seed)
     if budget_us is not None:
@@ -99,17 +101,60 @@ def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, s
     experiment.config.max_trial_number = trials
     experiment.config.trial_gpu_number = 0
     let_experiments_resume()
-    nni.silence_stdout()  # standard output is for results; NNI's messages are in its experiment.log
+    _silence()
     console.print(f"experiment {experiment.id}: web UI at http://localhost:{port} (no login, all interfaces)", soft_wrap=True)
     return experiment.id, _run(experiment, config, port, trials, resume, hold)
 
 
+def check_port(port: int) -> None:
+    """Raise :class:`InputError` if something listens at a port of this machine."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("localhost", port)) == 0:
+            raise InputError(f"port {port} is in use; allowed: a free one, such as --port {port + 1}")
+
+
+def check_stopped(experiment: str) -> None:
+    """Raise :class:`InputError` unless an experiment is there and not running."""
+    database_of(experiment)
+    update_experiment()  # a killed manager has left the note that it runs
+    if Experiments().get_all_experiments().get(experiment, {}).get("status", "STOPPED") != "STOPPED":
+        raise InputError(f"experiment {experiment} is running; allowed: a stopped one (nnictl stop {experiment})")
+
+
+def view_experiment(experiment: str, port: int) -> None:
+    """Show a stopped experiment of either kind in the web UI until Ctrl-C or SIGTERM (``nnictl view`` refuses NAS ones).
+
+    Raises
+    ------
+    InputError
+        If there is no such experiment, it is running, or the port is in use.
+    """
+    check_stopped(experiment)
+    check_port(port)
+    _silence()
+    if (database_of(experiment).parents[1] / "checkpoint" / "config.json").exists():
+        viewed: Experiment = NasExperiment(PfldSpace(), FunctionalEvaluator(rate_trial), Random(), id=experiment)
+    else:
+        viewed = Experiment(None, id=experiment)
+    signal.signal(signal.SIGTERM, _interrupt)
+    console.print(f"experiment {experiment}: web UI at http://localhost:{port} until Ctrl-C (no login, all interfaces)",
+                  soft_wrap=True)
+    viewed.view(port)
+
+
+def _silence() -> None:
+    """Keep NNI's messages off the screen, which is for results; they are in its experiment.log."""
+    nni.silence_stdout()
+    logging.getLogger("nni").addHandler(logging.NullHandler())
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _run(experiment: NasExperiment, config: Config, port: int, trials: int, resume: str | None, hold: bool) -> dict[str, str]:
     """Run, export and stop; SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running)."""
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _progress(experiment.id, config, trials):
             finished = experiment.resume(port) if resume else experiment.run(port)

@@ -5,10 +5,25 @@ import json
 import signal
 from pathlib import Path
 
+import onnx
 import onnxruntime
 import pytest
+import requests
 import torch
-from nni_tools import background, ended, free_port, manager_of, nnictl, processes_of, run, shipped, wait_for
+import yaml
+from nni_tools import (
+    EXPERIMENTS,
+    answers,
+    background,
+    ended,
+    free_port,
+    manager_of,
+    nnictl,
+    processes_of,
+    run,
+    shipped,
+    wait_for,
+)
 
 from fbnet_pfld.experiments.config import Config
 from fbnet_pfld.experiments.trials import read_trials
@@ -18,6 +33,10 @@ from fbnet_pfld.search_space import Architecture
 pytestmark = pytest.mark.slow
 
 DATA = "--data-root ../data"
+STATUS = "http://localhost:{}/api/v1/nni/check-status"
+TRIALS = "http://localhost:{}/api/v1/nni/trial-jobs"
+FILE = "http://localhost:{}/api/v1/nni/trial-file/{}/model.onnx"
+"""What the web UI asks for when a trial's Visualization tab is opened."""
 SUBNET = f"timeout 100s fbnet-pfld trial subnet {DATA} --supernet ../ckpt_save/supernet/checkpoint_best.pth --budget-us 2300"
 
 
@@ -28,7 +47,12 @@ def finals(experiment) -> dict[str, dict]:
 
 
 def test_subnets_from_nnictl_to_a_network(place):
-    config = shipped("subnets", maxTrialNumber=4, trialCommand=SUBNET)
+    """As shipped, but for four trials and a budget that nearly all random ones keep."""
+    Path("data").rename("moved")
+    Path("data").mkdir()
+    Path("moved").rename("data/106points")
+    command = yaml.safe_load((EXPERIMENTS / "subnets.yml").read_text())["trialCommand"]
+    config = shipped("subnets", maxTrialNumber=4, trialCommand=command.replace("--budget-us 2100", "--budget-us 2300"))
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         results, trials = finals(experiment), experiment.list_trial_jobs()
@@ -58,7 +82,8 @@ def test_subnets_from_nnictl_to_a_network(place):
 
 
 def test_a_killed_manager_leaves_nothing_running_and_its_experiment_resumes(place):
-    config = shipped("subnets", maxTrialNumber=3, trialConcurrency=1, trialCommand=SUBNET)
+    tuner = {"name": "Evolution", "classArgs": {"optimize_mode": "minimize", "population_size": 4}}
+    config = shipped("subnets", maxTrialNumber=3, trialConcurrency=1, trialCommand=SUBNET, tuner=tuner)
     with nnictl("create", "--config", config, stopped="no experiments matched") as experiment:
         for status in ("SUCCEEDED", "RUNNING"):
             wait_for(lambda status=status: status in {trial.status for trial in experiment.list_trial_jobs()})
@@ -73,7 +98,7 @@ def test_a_killed_manager_leaves_nothing_running_and_its_experiment_resumes(plac
 def test_trials_that_crash_or_take_too_long_fail_and_stop_nothing(place):
     command = (f"if [ $NNI_TRIAL_SEQ_ID = 0 ]; then timeout 1s sleep 60; elif [ $NNI_TRIAL_SEQ_ID = 1 ]; "
                f"then {SUBNET.replace('../data', '../none')}; else {SUBNET}; fi")
-    config = shipped("subnets", maxTrialNumber=3, trialConcurrency=1, trialCommand=command)
+    config = shipped("subnets", maxTrialNumber=3, trialConcurrency=1, trialCommand=command, tuner={"name": "Random"})
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         status = {trial.sequenceId: trial.status for trial in experiment.list_trial_jobs()}
@@ -134,6 +159,8 @@ def test_nas_experiment_stops_at_ctrl_c_and_resumes(place):
     with background(*command) as launch:
         experiment = launch.stderr.readline().split()[1].rstrip(":")
         assert launch.stderr.readline().startswith("trial 1/4  best ")
+        first = requests.get(TRIALS.format(port)).json()[0]["trialJobId"]
+        assert onnx.load_from_string(requests.get(FILE.format(port, first)).content).graph.output[0].name == "landmarks"
         launch.send_signal(signal.SIGINT)
         _, message = launch.communicate(timeout=60)
         assert launch.returncode == 1
@@ -151,4 +178,13 @@ def test_nas_experiment_stops_at_ctrl_c_and_resumes(place):
     assert all(trial.architecture.latency["us"] <= 2200 for trial in trials)
     image = {"image": torch.rand(1, 3, 112, 112).numpy()}
     assert onnxruntime.InferenceSession(Path(best.folder) / "model.onnx").run(None, image)[0].shape == (1, 212)
+    with background("fbnet-pfld", "launch", "view", experiment, "--port", port) as viewer:
+        assert viewer.stderr.readline().startswith(f"experiment {experiment}: web UI at http://localhost:{port}")
+        wait_for(lambda: answers(port))
+        wait_for(lambda: requests.get(STATUS.format(port)).json()["status"] == "VIEWED")
+        assert len(read_trials(experiment, Config())) == 4
+        second = run("fbnet-pfld", "launch", "view", experiment, "--port", free_port())
+        assert (second.returncode, f"experiment {experiment} is running; allowed: a stopped one" in second.stderr) == (2, True)
+        viewer.terminate()
+        viewer.communicate(timeout=60)
     assert processes_of(experiment) == []

@@ -15,7 +15,9 @@ from fbnet_pfld.search_space import Architecture, PfldLite
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [shlex.split(line, comments=True) for line in re.findall(r"^\$ fbnet-pfld (.*)$", README, re.MULTILINE)]
+PAGES = {ROOT: README, ROOT / "experiments": (ROOT / "experiments" / "NNI.md").read_text(encoding="utf-8")}
+COMMANDS = [shlex.split(line, comments=True) for page in PAGES.values()
+            for line in re.findall(r"^\$ fbnet-pfld (.*)$", page, re.MULTILINE)]
 QUICK = ("data show", "evaluate", "export", "latency list", "latency fit")
 
 
@@ -68,5 +70,8 @@ def test_links_and_make_targets_are_there():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for target in re.findall(r"[`$] ?make (\w+)", README):
         assert target in targets
-    for link in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / link).is_file(), link
+    for folder, page in PAGES.items():
+        for link in re.findall(r"\]\(([^)#]+)\)", page):
+            assert (folder / link).exists(), link
+        for config in re.findall(r"--config (\S+\.yml)", page):
+            assert (ROOT / config).is_file(), config
