@@ -11,7 +11,7 @@ from ..search_space import SpaceSpec
 from ..search_space.inputs import write_text
 from .config import Config
 from .from_experiment import Output, as_table
-from .multi_trial import STRATEGIES, run_multi_trial, view_experiment
+from .multi_trial import STRATEGIES, make_experiment, run_experiment, view_experiment
 from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, finish
 from .trial import SUPERNET, Budget, Epochs, Supernet
 from .trials import read_trials
@@ -36,12 +36,12 @@ def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supe
     and listens on every network interface.
     """
     settings = Config.load(config)
-    experiment, blocks = run_multi_trial(settings, config, data_root, supernet, strategy, trials, budget_us, epochs, port,
-                                         resume, hold, seed)
-    found = read_trials(experiment, settings)
+    experiment = make_experiment(settings, config, data_root, supernet, strategy, trials, budget_us, epochs, seed, resume)
+    blocks = run_experiment(experiment, settings, port, resume is not None, hold)
+    found = read_trials(experiment.id, settings)
     best = next(trial for trial in found if trial.architecture.choices == blocks)
     best.architecture.save(output)
-    finish({"experiment": experiment, "architecture": str(output), "trials": len(found), "nme": best.nme,
+    finish({"experiment": experiment.id, "architecture": str(output), "trials": len(found), "nme": best.nme,
             "latency": best.architecture.latency, "choices": best.architecture.choices}, as_json, as_table(found, best, output))
 
 

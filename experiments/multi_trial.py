@@ -60,50 +60,88 @@ def rate_trial(model: ModelSpace, data_root: str, supernet: str, config: str | N
     report.final(replace(chosen, metrics={"val_nme": nme}), nme)
 
 
-def run_multi_trial(config: Config, config_file: Path | None, data_root: Path, supernet: Path, strategy: str, trials: int,
-                    budget_us: float | None, epochs: int, port: int, resume: str | None, hold: bool,
-                    seed: int) -> tuple[str, dict[str, str]]:
-    """Run the experiment to its end; return its id, and the blocks of its top model, label by label.
+def make_experiment(config: Config, config_file: Path | None, data_root: Path, supernet: Path, strategy: str, trials: int,
+                    budget_us: float | None, epochs: int, seed: int, resume: str | None = None) -> NasExperiment:
+    """A new experiment, or a stopped one that can be resumed.
 
-    Trials run one after the other: NNI 3.0 mixes up which trial has which model when several start at once.
+    Its trials run one after the other: NNI 3.0 mixes up which trial has which model when several start at once.
 
     Raises
     ------
     InputError
-        If an option or a file is not as it must be, and nothing is started then; or if every trial has failed.
-    SystemExit
-        If the experiment was interrupted, or its manager ended.
+        If an option or a file is not as it must be.
     """
     if strategy not in STRATEGIES:
         raise InputError(f"unknown strategy {strategy!r}; {allowed(STRATEGIES)}")
     space = PfldSpace(config.space, config.points, config.input_size)
-    table = LookupTable.load(config.lut)
-    cost = table.cost(space)
+    cost = LookupTable.load(config.lut).cost(space)
+    search = STRATEGIES[strategy](trials, len(space.layers), seed)
     if budget_us is not None:
         check_target(cost, budget_us)
+
+        def within(model: ModelSpace) -> bool:
+            return cost.fixed_us + sum(row[model.sample[label]] for label, row in cost.blocks_us.items()) <= budget_us
+
+        search = Chain(search, Filter(within, retain_history=False))
     Checkpoint.load(supernet).check_points(config.points, supernet)
     LandmarkDataset(data_root, "train", config.points, config.input_size, limit=1)
     if resume is not None:
         check_stopped(resume)
-    check_port(port)
-
-    search = STRATEGIES[strategy](trials, len(space.layers), seed)
-    if budget_us is not None:
-        def within(model: ModelSpace) -> bool:
-            sample = model.sample
-            return cost.fixed_us + sum(cost.blocks_us[label][sample[label]] for label in cost.blocks_us) <= budget_us
-
-        search = Chain(search, Filter(within, retain_history=False))
     evaluator = FunctionalEvaluator(rate_trial, data_root=str(data_root.resolve()), supernet=str(supernet.resolve()),
                                     config=config_file and str(config_file.resolve()), epochs=epochs, seed=seed)
     experiment = NasExperiment(space, evaluator, search, id=resume)
     experiment.config.experiment_name = f"{strategy}: subnets of one supernet"
     experiment.config.max_trial_number = trials
     experiment.config.trial_gpu_number = 0
+    return experiment
+
+
+def run_experiment(experiment: NasExperiment, config: Config, port: int, resume: bool, hold: bool) -> dict[str, str]:
+    """Run a multi-trial experiment to its end and stop it; return the blocks of its top model, label by label.
+
+    SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running).
+
+    Parameters
+    ----------
+    port
+        Of the web UI.
+    resume
+        Whether it has run before.
+    hold
+        Whether the web UI stays up at the end until Ctrl-C.
+
+    Raises
+    ------
+    InputError
+        If the port is in use, or every trial has failed.
+    SystemExit
+        If it was interrupted, or its manager has ended.
+    """
+    check_port(port)
     let_experiments_resume()
     _silence()
     console.print(f"experiment {experiment.id}: web UI at http://localhost:{port} (no login, all interfaces)", soft_wrap=True)
-    return experiment.id, _run(experiment, config, port, trials, resume, hold)
+    before, trials = signal.signal(signal.SIGTERM, _interrupt), experiment.config.max_trial_number
+    try:
+        with _progress(experiment.id, config, trials):
+            finished = experiment.resume(port) if resume else experiment.run(port)
+        if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
+            raise SystemExit(f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment.id} …")
+        top = experiment.export_top_models(formatter="dict")
+        if not top:  # NNI ends normally then
+            raise InputError(f"every trial of experiment {experiment.id} has failed; their messages are in the files "
+                             f"trial.stderr under {Path(experiment.config.experiment_working_directory, experiment.id)}")
+        if hold:
+            console.print("finished; the web UI stays up until Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+        return dict(top[0])
+    except requests.ConnectionError:
+        raise SystemExit(f"the manager of experiment {experiment.id} has ended before its trials; go on with: "
+                         f"fbnet-pfld launch multi-trial --resume {experiment.id} …") from None
+    finally:
+        experiment.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_port(port: int) -> None:
@@ -150,31 +188,6 @@ def _silence() -> None:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _run(experiment: NasExperiment, config: Config, port: int, trials: int, resume: str | None, hold: bool) -> dict[str, str]:
-    """Run, export and stop; SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running)."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with _progress(experiment.id, config, trials):
-            finished = experiment.resume(port) if resume else experiment.run(port)
-        if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
-            raise SystemExit(f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment.id} …")
-        top = experiment.export_top_models(formatter="dict")
-        if not top:  # NNI ends normally then
-            raise InputError(f"every trial of experiment {experiment.id} has failed; their messages are in the files "
-                             f"trial.stderr under {Path(experiment.config.experiment_working_directory, experiment.id)}")
-        if hold:
-            console.print("finished; the web UI stays up until Ctrl-C")
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.pause()
-        return dict(top[0])
-    except requests.ConnectionError:
-        raise SystemExit(f"the manager of experiment {experiment.id} has ended before its trials; go on with: "
-                         f"fbnet-pfld launch multi-trial --resume {experiment.id} …") from None
-    finally:
-        experiment.stop()
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

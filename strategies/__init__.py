@@ -1,9 +1,10 @@
 """One-shot search strategies for any NNI model space of ``LayerChoice``s."""
 
 from .cost_term import MODES, LatencyTerm
+from .decode import check_target, cost_range, decode, k_best
 from .fbnet import FBNet, FBNetModule
 from .launch import run_search
-from .target import LatencyTarget, check_target, cost_range, decode
+from .target import LatencyTarget
 
 __all__ = [
     "MODES",
@@ -14,5 +15,6 @@ __all__ = [
     "check_target",
     "cost_range",
     "decode",
+    "k_best",
     "run_search",
 ]

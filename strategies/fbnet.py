@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from ..search_space.inputs import InputError
 from .cost_term import CostTable, LatencyTerm
+from .decode import check_target
 from .mixed_layer import GumbelMixedLayer
-from .target import LatencyTarget, check_target
+from .target import LatencyTarget
 
 
 class FBNetModule(DartsLightningModule):

@@ -6,68 +6,8 @@ import numpy as np
 from scipy.optimize import brentq
 from torch import Tensor
 
-from ..search_space.inputs import InputError
 from .cost_term import CostTable, ExpectedCost
-
-
-def cost_range(cost: CostTable) -> tuple[float, float]:
-    """Cost of the cheapest and of the dearest architecture, in microseconds."""
-    return tuple(cost.fixed_us + sum(pick(row.values()) for row in cost.blocks_us.values()) for pick in (min, max))
-
-
-def check_target(cost: CostTable, target_us: float) -> None:
-    """Raise :class:`InputError` if every architecture costs more than ``target_us``."""
-    cheapest, dearest = cost_range(cost)
-    if not target_us >= cheapest:
-        raise InputError(f"no architecture within {target_us:g} us; allowed: from {cheapest:.1f} us, the cheapest "
-                         f"(the dearest costs {dearest:.1f} us)")
-
-
-def decode(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us: float) -> dict[str, str]:
-    """Choose the architecture with the highest sum of scores whose cost is at most ``budget_us``; exact.
-
-    A multiple-choice knapsack, solved layer by layer over the combinations that no cheaper one equals (Dyer 1984).
-
-    Parameters
-    ----------
-    scores
-        Label -> candidate -> score.
-    cost
-        Of the same labels and candidates, in microseconds.
-    budget_us
-        Upper limit.
-
-    Returns
-    -------
-    dict
-        Label -> candidate.
-
-    Raises
-    ------
-    InputError
-        If nothing fits into the budget.
-    """
-    check_target(cost, budget_us)
-    labels = list(scores)
-    cheapest = [min(cost.blocks_us[label].values()) for label in labels]
-    spent, value = np.array([cost.fixed_us]), np.zeros(1)
-    steps: list[tuple[np.ndarray, np.ndarray]] = []
-    for i, label in enumerate(labels):
-        names = list(scores[label])
-        total = np.add.outer(spent, [cost.blocks_us[label][name] for name in names]).ravel()
-        worth = np.add.outer(value, [scores[label][name] for name in names]).ravel()
-        order = np.lexsort((-worth, total))
-        # the tolerance keeps the cheapest architecture at a target of exactly its cost
-        order = order[total[order] + sum(cheapest[i + 1:]) <= budget_us * (1 + 1e-12)]
-        best_before = np.maximum.accumulate(np.concatenate(([-np.inf], worth[order][:-1])))
-        kept = order[worth[order] > best_before]
-        steps.append(np.divmod(kept, len(names)))
-        spent, value = total[kept], worth[kept]
-    state, choices = len(value) - 1, {}
-    for label, (before, chosen) in zip(reversed(labels), reversed(steps), strict=True):
-        choices[label] = list(scores[label])[chosen[state]]
-        state = before[state]
-    return {label: choices[label] for label in labels}
+from .decode import check_target, cost_range, decode
 
 
 class LatencyTarget(ExpectedCost):
@@ -121,6 +61,6 @@ class LatencyTarget(ExpectedCost):
         return {label: strength / unit * self.tables[label] for label in logits}
 
     def decode(self, logits: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-        """The most probable architecture, by the untilted logits, within the target."""
+        """The most probable architecture, by the untilted logits, within the target and near it; see :func:`decode`."""
         return decode(logits, self.cost, self.target_us)
 

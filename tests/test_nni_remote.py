@@ -36,7 +36,7 @@ def machine(tmp_path_factory):
         StrictModes no
         PasswordAuthentication no
         Subsystem sftp internal-sftp
-        SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore
+        SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore PIP_NO_INDEX=1
     """)
     server = subprocess.Popen([SSHD, "-D", "-f", folder / "config", "-E", folder / "log"])
     try:

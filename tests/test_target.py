@@ -4,14 +4,16 @@ import itertools
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_strategies import COST, NAMES, Space, evaluator
 
-from fbnet_pfld.search_space import InputError
-from fbnet_pfld.strategies import FBNet, LatencyTarget, LatencyTerm, cost_range, decode, run_search
+from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.search_space import InputError, PfldSpace
+from fbnet_pfld.strategies import FBNet, LatencyTarget, LatencyTerm, cost_range, decode, k_best, run_search
 
 LOGITS = {"a": torch.tensor([0.3, -1.0, 2.0]), "b": torch.tensor([-0.5, 0.5])}
 ENTRIES = st.lists(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 100)), min_size=1, max_size=4), min_size=1, max_size=5)
@@ -21,23 +23,84 @@ def cost_of(cost, choices):
     return cost.fixed_us + sum(cost.blocks_us[label][name] for label, name in choices.items())
 
 
+def made(layers):
+    """Scores and cost from layers of (score, us)."""
+    scores = {f"l{i}": {f"b{j}": score for j, (score, _) in enumerate(layer)} for i, layer in enumerate(layers)}
+    blocks = {f"l{i}": {f"b{j}": us for j, (_, us) in enumerate(layer)} for i, layer in enumerate(layers)}
+    return scores, SimpleNamespace(fixed_us=3.0, blocks_us=blocks)
+
+
+def every(scores):
+    return [dict(zip(scores, names, strict=True)) for names in itertools.product(*scores.values())]
+
+
+def score_of(scores, choices):
+    return sum(scores[label][name] for label, name in choices.items())
+
+
 @settings(deadline=None, max_examples=200)
 @given(ENTRIES, st.floats(0, 1))
 def test_decoding_equals_brute_force(layers, part):
-    scores = {f"l{i}": {f"b{j}": score for j, (score, _) in enumerate(layer)} for i, layer in enumerate(layers)}
-    cost = SimpleNamespace(fixed_us=3.0, blocks_us={f"l{i}": {f"b{j}": us for j, (_, us) in enumerate(layer)}
-                                                    for i, layer in enumerate(layers)})
+    scores, cost = made(layers)
     cheapest, dearest = cost_range(cost)
     budget = cheapest + part * (dearest - cheapest)
-    every = [dict(zip(scores, names, strict=True)) for names in itertools.product(*scores.values())]
-    assert (cheapest, dearest) == (pytest.approx(min(cost_of(cost, c) for c in every)),
-                                   pytest.approx(max(cost_of(cost, c) for c in every)))
-    best = max(sum(scores[label][name] for label, name in c.items()) for c in every
-               if cost_of(cost, c) <= budget * (1 + 1e-12))
+    costs = [cost_of(cost, c) for c in every(scores)]
+    assert (cheapest, dearest) == (pytest.approx(min(costs)), pytest.approx(max(costs)))
+    within = [c for c in every(scores) if cost_of(cost, c) <= budget * (1 + 1e-12)]
+    near = [c for c in within if cost_of(cost, c) >= 0.98 * budget * (1 - 1e-12)]
     chosen = decode(scores, cost, budget)
     assert list(chosen) == list(scores)
-    assert cost_of(cost, chosen) <= budget * (1 + 1e-9)
-    assert sum(scores[label][name] for label, name in chosen.items()) == pytest.approx(best)
+    assert chosen in (near or within)
+    assert score_of(scores, chosen) == pytest.approx(max(score_of(scores, c) for c in near or within))
+
+
+@settings(deadline=None, max_examples=200)
+@given(ENTRIES, st.floats(0, 1), st.floats(0, 1), st.integers(1, 12))
+def test_k_best_equal_brute_force(layers, part, floor, k):
+    scores, cost = made(layers)
+    cheapest, dearest = cost_range(cost)
+    budget = cheapest + part * (dearest - cheapest)
+    low = floor * budget
+    between = [c for c in every(scores) if low * (1 - 1e-12) <= cost_of(cost, c) <= budget * (1 + 1e-12)]
+    found = k_best(scores, cost, budget, k, low)
+    assert len(found) == min(k, len(between))
+    assert all(c in between for c in found)
+    assert len({tuple(c.items()) for c in found}) == len(found)
+    expected = sorted((score_of(scores, c) for c in between), reverse=True)[:k]
+    assert [score_of(scores, c) for c in found] == pytest.approx(expected)
+
+
+def best_within(scores, cost, budget):
+    """The highest sum of scores within a budget, by another algorithm: sums that no cheaper one reaches, layer by layer."""
+    front = [(cost.fixed_us, 0.0)]
+    for label, row in cost.blocks_us.items():
+        sums = sorted(((spent + us, -(value + scores[label][name])) for spent, value in front for name, us in row.items()
+                       if spent + us <= budget))
+        front, best = [], math.inf
+        for spent, negative in sums:
+            if negative < best:
+                best = negative
+                front.append((spent, -negative))
+    return max(value for _, value in front)
+
+
+def test_a_space_too_large_for_exact_decoding_keeps_the_limits():
+    """9 ** 22 architectures, about as many as FBNet's own space has."""
+    rng = np.random.default_rng(0)
+    scores, cost = made([list(zip(rng.normal(size=9), rng.uniform(10, 100, 9), strict=True)) for _ in range(22)])
+    budget = 900.0
+    chosen = decode(scores, cost, budget)
+    assert 0.98 * budget <= cost_of(cost, chosen) <= budget
+    assert score_of(scores, chosen) == pytest.approx(best_within(scores, cost, budget), abs=0.01)
+
+
+def test_the_space_of_the_package_is_decoded_near_every_target():
+    space = PfldSpace()
+    cost = LookupTable.load("snapdragon625-4t").cost(space)
+    rng = np.random.default_rng(0)
+    scores = {label: dict(zip(row, rng.normal(size=len(row)), strict=True)) for label, row in cost.blocks_us.items()}
+    for target in np.linspace(*cost_range(cost), 8):
+        assert 0.98 * target <= cost_of(cost, decode(scores, cost, target)) <= target * (1 + 1e-9)
 
 
 def test_a_target_below_the_cheapest_is_refused_with_the_range():

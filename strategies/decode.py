@@ -1,0 +1,101 @@
+"""The best architectures within a latency budget: a multiple-choice knapsack over an additive cost."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..search_space.inputs import InputError
+from .cost_term import CostTable
+
+NEAR = 0.98
+"""Part of the budget from which on an architecture makes full use of it."""
+
+STATES = 200_000
+"""Partial architectures up to which decoding is exact; a space of more is decoded on a grid of costs."""
+
+GRID = 20_000
+"""Steps of that grid from nothing to the budget."""
+
+
+def cost_range(cost: CostTable) -> tuple[float, float]:
+    """Cost of the cheapest and of the dearest architecture, in microseconds."""
+    return tuple(cost.fixed_us + sum(pick(row.values()) for row in cost.blocks_us.values()) for pick in (min, max))
+
+
+def check_target(cost: CostTable, target_us: float) -> None:
+    """Raise :class:`InputError` if every architecture costs more than ``target_us``."""
+    cheapest, dearest = cost_range(cost)
+    if not target_us >= cheapest:
+        raise InputError(f"no architecture within {target_us:g} us; allowed: from {cheapest:.1f} us, the cheapest "
+                         f"(the dearest costs {dearest:.1f} us)")
+
+
+def decode(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us: float) -> dict[str, str]:
+    """The architecture with the highest sum of scores within a budget, and within 2 % of it if any architecture is.
+
+    Parameters
+    ----------
+    scores
+        Label -> candidate -> score, such as the logits of a search.
+    cost
+        Of the same labels and candidates, in microseconds.
+    budget_us
+        Upper limit.
+
+    Returns
+    -------
+    dict
+        Label -> candidate.
+
+    Raises
+    ------
+    InputError
+        If nothing fits into the budget.
+    """
+    check_target(cost, budget_us)
+    return (k_best(scores, cost, budget_us, 1, NEAR * budget_us) or k_best(scores, cost, budget_us, 1))[0]
+
+
+def k_best(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us: float, k: int,
+           at_least_us: float = 0.0) -> list[dict[str, str]]:
+    """The ``k`` architectures with the highest sums of scores that cost from ``at_least_us`` to ``budget_us``, best first.
+
+    Layer by layer, of all partial architectures of one cost the ``k`` best are kept, and those that no completion brings
+    between the limits are dropped: exact, for any additive cost. Where more than :data:`STATES` are left, costs of one step
+    of a fine grid count as one; the limits still hold exactly then, but a better architecture may be missed.
+
+    Returns
+    -------
+    list
+        Label -> candidate, up to ``k`` times; fewer if there are not so many.
+    """
+    labels = list(scores)
+    rest = np.array([[min(cost.blocks_us[label].values()), max(cost.blocks_us[label].values())] for label in labels])
+    spent, value = np.array([cost.fixed_us]), np.zeros(1)
+    steps: list[tuple[np.ndarray, np.ndarray]] = []
+    for i, label in enumerate(labels):
+        names = list(scores[label])
+        total = np.add.outer(spent, [cost.blocks_us[label][name] for name in names]).ravel()
+        worth = np.add.outer(value, [scores[label][name] for name in names]).ravel()
+        cheapest, dearest = rest[i + 1:].sum(0)
+        # sums in another order differ in their last digits: the tolerance keeps an architecture that costs just a limit
+        order = np.flatnonzero((total + cheapest <= budget_us * (1 + 1e-12)) & (total + dearest >= at_least_us * (1 - 1e-12)))
+        alike = total if len(order) <= STATES else np.floor(total / budget_us * GRID)
+        order = order[np.lexsort((-worth[order], alike[order]))]
+        starts = np.flatnonzero(np.diff(alike[order], prepend=-np.inf))
+        rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+        kept = order[rank < k]
+        steps.append(np.divmod(kept, len(names)))
+        spent, value = total[kept], worth[kept]
+    best = np.argsort(-value, kind="stable")[:k]
+    return [_trace(state, labels, scores, steps) for state in best]
+
+
+def _trace(state: int, labels: list[str], scores: Mapping[str, Mapping[str, float]],
+           steps: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, str]:
+    """Follow a final state back to its choices."""
+    choices = {}
+    for label, (before, chosen) in zip(reversed(labels), reversed(steps), strict=True):
+        choices[label] = list(scores[label])[chosen[state]]
+        state = before[state]
+    return {label: choices[label] for label in labels}
