@@ -11,8 +11,8 @@ from rich.table import Table
 from ..search_space import InputError
 from ..search_space.inputs import allowed, write_text
 from .config import Config
+from .finished_trials import Trial, read_trials
 from .options import OUTPUT, ConfigFile, Json, Seed, finish
-from .trials import Trial, read_trials
 
 SHOWN = 10
 

@@ -10,11 +10,11 @@ from ..evaluators import BEST
 from ..search_space import SpaceSpec
 from ..search_space.inputs import write_text
 from .config import Config
+from .finished_trials import read_trials
 from .from_experiment import Output, as_table
 from .multi_trial import STRATEGIES, make_experiment, run_experiment, view_experiment
 from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, finish
 from .trial import SUPERNET, Budget, Epochs, Supernet
-from .trials import read_trials
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -28,11 +28,11 @@ from ..search_space.inputs import allowed
 from ..strategies import check_target
 from . import nni_trial
 from .config import Config
+from .finished_trials import database_of, read_trials
 from .nni_fixes import let_experiments_resume
 from .options import console
 from .rating import rate
 from .search import with_latency
-from .trials import database_of, read_trials
 
 
 def _evolution(trials: int, layers: int, seed: int) -> Strategy:

@@ -1,5 +1,6 @@
 """What makes a process a well-behaved trial of an NNI experiment, whichever service started it."""
 
+import math
 import os
 import signal
 import threading
@@ -52,7 +53,14 @@ class Report(pl.Callback):
             What is minimised.
         figures
             What else there is to be seen in the web UI.
+
+        Raises
+        ------
+        SystemExit
+            If ``default`` is not finite: tuners and web UI could not bear it. The trial fails then.
         """
+        if not math.isfinite(default):
+            raise SystemExit(f"fbnet-pfld: the result of the trial is {default}: its training has diverged")
         architecture.save(folder() / "architecture.json")
         metric = {"default": self._sign * round(default, 4), "latency_us": architecture.latency["us"]}
         metric |= figures | architecture.choices

@@ -76,6 +76,6 @@ def run(monkeypatch):
         try:
             cli.main()
         except SystemExit as end:
-            return int(end.code or 0)
+            return 1 if isinstance(end.code, str) else int(end.code or 0)
         return 0
     return command

@@ -26,7 +26,7 @@ from nni_tools import (
 )
 
 from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.trials import read_trials
+from fbnet_pfld.experiments.finished_trials import read_trials
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture
 

@@ -11,7 +11,7 @@ import yaml
 from nni_tools import BIN, EXPERIMENTS, answers, ended, free_port, nnictl, processes_of, shipped, wait_for
 
 from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.trials import read_trials
+from fbnet_pfld.experiments.finished_trials import read_trials
 
 SSHD = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
 

@@ -17,8 +17,8 @@ from nni_tools import BIN, ENV, EXPERIMENTS, answers, free_port, shipped, wait_f
 
 from fbnet_pfld.experiments import cli, nni_trial
 from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.experiments.finished_trials import read_trials
 from fbnet_pfld.experiments.launch import nni_search_space
-from fbnet_pfld.experiments.trials import read_trials
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec
 
@@ -92,6 +92,12 @@ def test_a_subnet_can_be_finetuned_before_it_is_rated(trial):
     assert code == 0
     assert len(steps) == 2
     assert final["default"] == pytest.approx(min(step["default"] for step in steps), abs=1e-3)
+
+
+def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch, capfd):
+    monkeypatch.setattr("fbnet_pfld.experiments.trial.rate", lambda *_, **__: float("nan"))
+    code, _, finals = trial(SMALL, "subnet")
+    assert (code, finals) == (1, [])
 
 
 @pytest.mark.parametrize(("parameters", "command", "message"), [
