@@ -19,7 +19,8 @@ class SearchOptions(TrainOptions):
     """How a supernet is searched: its training, and the options of ``strategies.FBNet``.
 
     ``val_fraction`` is the part of the training data on which the architecture parameters learn. ``target_us`` is a latency
-    target in microseconds, in place of ``mode``, ``alpha`` and ``beta``. Defaults that differ from the
+    target in microseconds, in place of ``mode``, ``alpha`` and ``beta``. ``paths: one`` runs one block per layer at a time
+    instead of all. Defaults that differ from the
     strategy's (the reference's): a search of tens of epochs needs faster logits and a temperature that falls faster, and the
     weight decay of the logits, an L2 term in Adam's gradient, would outweigh the gradient of a loss of a few hundredths.
     """
@@ -30,6 +31,7 @@ class SearchOptions(TrainOptions):
     alpha: Annotated[float, Field(ge=0)] = 0.25
     beta: Annotated[float, Field(ge=0)] = 0.8
     target_us: Positive | None = None
+    paths: Literal["all", "one"] = "all"
     temperature: Positive = 5.0
     anneal: Annotated[float, Field(gt=0, le=1)] = 0.9
     warmup_epochs: Annotated[int, Field(ge=0)] = 5

@@ -11,7 +11,7 @@ import typer
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, make_evaluator
 from ..latency import LookupTable
-from ..search_space import Architecture, PfldSpace
+from ..search_space import Architecture, InputError, PfldSpace
 from ..search_space.inputs import write_text
 from ..strategies import FBNet, run_search
 from .config import Config, check_resume
@@ -79,16 +79,21 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     return Architecture.load(folder / ARCHITECTURE)
 
 
-Target = Annotated[float | None, typer.Option("--target-us", "--target_us", help="Latency target in microseconds.")]
+TargetUs = Annotated[float | None, typer.Option("--target-us", "--target_us", help="Latency target in microseconds.")]
+TargetMs = Annotated[float | None, typer.Option("--target-ms", "--target_ms", help="The same in milliseconds.")]
 
 
 def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_id: DevId = "", config: ConfigFile = None,
-           points: Points = None, lut: Lut = None, target_us: Target = None, epochs: Epochs = None, resume: Resume = None,
-           seed: Seed = 0, as_json: Json = False) -> None:
+           points: Points = None, lut: Lut = None, target_us: TargetUs = None, target_ms: TargetMs = None,
+           epochs: Epochs = None, resume: Resume = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Train the supernet with the latency table in the loss or around a latency target, and choose the architecture.
 
     Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, history.csv and TensorBoard logs.
     """
+    if target_ms is not None:
+        if target_us is not None:
+            raise InputError("--target-us and --target-ms are given; allowed: one of them")
+        target_us = 1000 * target_ms
     settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us)
     folder = snapshot / "supernet"
     chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)

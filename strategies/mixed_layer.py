@@ -40,9 +40,13 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
     def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
         new = {}
         if self.label not in memo:
-            new = {self.label: functional.gumbel_softmax(self.logits, tau=self.temperature)}
+            new = {self.label: self.draw()}
         self.sample = {**memo, **new}[self.label]
         return new
+
+    def draw(self) -> Tensor:
+        """A new sample: weights (candidates,) that sum to one."""
+        return functional.gumbel_softmax(self.logits, tau=self.temperature)
 
     def export_probs(self, memo: dict[str, Any]) -> dict[str, Any]:
         """Label -> candidate -> probability, without noise."""
@@ -55,3 +59,16 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
         if weights is None:
             raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
         return self._reduction([self[name](*args, **kwargs) for name in self.names], weights)
+
+
+class OnePathLayer(GumbelMixedLayer):
+    """One candidate at a time: the sample is one-hot, and only its block runs, in training and in eval mode."""
+
+    def draw(self) -> Tensor:
+        """A new sample, a candidate by its probability: one-hot (candidates,), without gradient."""
+        return functional.gumbel_softmax(self.logits.detach(), hard=True)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sample is None:
+            raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
+        return self[self.names[int(self.sample.argmax())]](*args, **kwargs)

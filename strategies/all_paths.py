@@ -1,0 +1,128 @@
+"""The search itself, as a Lightning module around the one that trains the network."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from nni.nas.oneshot.pytorch.differentiable import DartsLightningModule
+from torch import Tensor, nn
+
+from .cost_term import LatencyTerm
+from .mixed_layer import GumbelMixedLayer
+from .target import LatencyTarget
+
+
+class FBNetModule(DartsLightningModule):
+    """The search itself, around the Lightning module that trains the network; see :class:`FBNet` for the parameters.
+
+    Logs once per epoch ``arch/temperature``, ``arch/entropy`` (mean over the layers, in nats), ``prob/<label>/<block>``, and
+    with a cost ``arch/expected_us`` (under the probabilities) and ``arch/decoded_us`` (of the chosen architecture).
+    """
+
+    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, temperature: float,
+                 anneal: float, warmup_epochs: int, arc_learning_rate: float, arc_weight_decay: float,
+                 gradient_clip_val: float | None):
+        super().__init__(training_module, arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs,
+                         gradient_clip_val=gradient_clip_val)
+        self.term, self.initial_temperature, self.anneal = term, temperature, anneal
+        self.arc_weight_decay = arc_weight_decay
+
+    def temperature(self, epoch: int) -> float:
+        """Gumbel temperature of an epoch: it falls after each epoch with architecture steps."""
+        return self.initial_temperature * self.anneal ** max(0, epoch - self.warmup_epochs)
+
+    def layers(self) -> dict[str, GumbelMixedLayer]:
+        """Label -> its searched layer, the first of those that share the label."""
+        layers: dict[str, GumbelMixedLayer] = {}
+        for module in self.supernet_modules():
+            layers.setdefault(module.label, module)
+        return layers
+
+    def on_train_epoch_start(self) -> None:
+        for module in self.supernet_modules():
+            module.temperature = self.temperature(self.trainer.current_epoch)
+        self.tilt_to_target()
+        super().on_train_epoch_start()
+
+    def tilt_to_target(self) -> None:
+        """Bring the expected latency of what is sampled back to the target, if there is one."""
+        if isinstance(self.term, LatencyTarget):
+            tilts = self.term.tilt({label: layer._arch_alpha for label, layer in self.layers().items()})
+            for module in self.supernet_modules():
+                module.tilt = tilts[module.label]
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        if batch["val"] is not None and self.trainer.current_epoch >= self.warmup_epochs:
+            self.architecture_step(batch["val"], batch_idx)
+        if batch["train"] is not None:
+            self.resample()
+            loss = self._loss(batch["train"], batch_idx)
+            self.advance_optimization(loss, batch_idx, self.gradient_clip_val)
+            self.advance_lr_schedulers(batch_idx)
+
+    def architecture_step(self, batch: Any, batch_idx: int) -> None:
+        """One step of the logits on held-out data; task loss and latency see the same sample."""
+        optimizer = self.architecture_optimizers()
+        weights = self.resample()
+        optimizer.zero_grad()
+        loss = self._loss(batch, batch_idx)
+        self.manual_backward(loss if self.term is None else self.term(loss, weights))
+        optimizer.step()
+        self.after_architecture_step(batch_idx)
+
+    def after_architecture_step(self, batch_idx: int) -> None:
+        """Check the new logits, and keep the latency target."""
+        for module in self.supernet_modules():
+            if not torch.isfinite(module._arch_alpha).all():
+                raise FloatingPointError(f"logits of layer {module.label!r} are not finite after epoch "
+                                         f"{self.trainer.current_epoch}, step {batch_idx}")
+        self.tilt_to_target()
+
+    def _loss(self, batch: Any, batch_idx: int) -> Tensor:
+        loss = self.training_module.training_step(batch, batch_idx)
+        loss = loss["loss"] if isinstance(loss, dict) else loss
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"task loss is {float(loss.detach())} in epoch {self.trainer.current_epoch}, "
+                                     f"step {batch_idx}; a lower learning rate may help")
+        return loss
+
+    def validation_step(self, batch: Any, batch_idx: int) -> Any:
+        """Validate the supernet, its candidates weighted as in training but without noise."""
+        return self.training_module.validation_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        # the one hook of these that NNI's base class does not pass on
+        self.training_module.on_validation_epoch_end()
+        for name, value in self.figures().items():
+            self.log(name, value)
+
+    def export(self) -> dict[str, str]:
+        """The chosen architecture, label -> candidate: the most probable one, within the latency target if there is one."""
+        if not isinstance(self.term, LatencyTarget):
+            return super().export()
+        return self.term.decode({label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
+                                 for label, layer in self.layers().items()})
+
+    def figures(self) -> dict[str, float]:
+        """State of the search: what is logged after each epoch, by name."""
+        probabilities = self.export_probs()
+        figures = {f"prob/{label}/{name}": p for label, row in probabilities.items() for name, p in row.items()}
+        entropies = [-sum(p * math.log(max(p, 1e-30)) for p in row.values()) for row in probabilities.values()]
+        figures["arch/entropy"] = sum(entropies) / len(entropies)
+        figures["arch/temperature"] = self.temperature(self.trainer.current_epoch)
+        if self.term is not None:
+            expected = {label: torch.tensor(list(row.values())) for label, row in probabilities.items()}
+            chosen = self.export()
+            decoded = {label: torch.tensor([float(name == chosen[label]) for name in row])
+                       for label, row in probabilities.items()}
+            figures["arch/expected_us"] = float(self.term.cost_us(expected))
+            figures["arch/decoded_us"] = float(self.term.cost_us(decoded))
+        return figures
+
+    def arch_parameters(self) -> list[nn.Parameter]:
+        """The logits in the network's order, each once (NNI's order changes between processes, which breaks resuming)."""
+        return list({id(p): p for module in self.supernet_modules() for p in module.arch_parameters()}.values())
+
+    def configure_architecture_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.arch_parameters(), self.arc_learning_rate, weight_decay=self.arc_weight_decay)
