@@ -69,7 +69,7 @@ class Config(BaseModel):
         where = "command line" if path is None else str(path)
         if data is not None and not isinstance(data, dict):
             raise InputError(f"{where}: not a mapping; allowed: key: value lines")
-        return cls._checked(data or {}, where).override(overrides, where)
+        return cls._checked(data or {}, where).override(overrides, "command line")
 
     def override(self, values: Mapping[str, Any], where: str) -> "Config":
         """The same with other ``values`` (``search__epochs`` for nested keys), those that are not None.
