@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "screenshots"
-SIZE = {"width": 1400, "height": 640}
+SIZE = {"width": 1600, "height": 680}
 LOADED_MS = 4000
 HIDE_HOME = """home => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -41,10 +41,11 @@ def viewed(experiment: str) -> Iterator[str]:
 
 
 def _wait_for(address: str) -> None:
+    """Wait until the manager has read the experiment; the page shows errors before."""
     for _ in range(60):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(address).close()
-            return
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/v1/nni/check-status") as reply:
+            if b"VIEWED" in reply.read():
+                return
         time.sleep(1)
     sys.exit(f"no web UI at {address}")
 

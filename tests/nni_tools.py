@@ -43,11 +43,11 @@ def shipped(name: str, **changes) -> Path:
     return folder / f"{name}.yml"
 
 
-def run(*command, timeout: float = 120) -> subprocess.CompletedProcess:
+def run(*command, timeout: float = 240) -> subprocess.CompletedProcess:
     return subprocess.run([str(part) for part in command], env=ENV, capture_output=True, text=True, timeout=timeout)
 
 
-def wait_for(condition, timeout: float = 120, every: float = 0.5):
+def wait_for(condition, timeout: float = 240, every: float = 0.5):
     """The condition's first value that is true."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
