@@ -135,7 +135,7 @@ def test_a_search_at_a_latency_target_is_one_trial(place):
     Path("experiments/c.yaml").write_text("search: {epochs: 3, warmup_epochs: 1, batch_size: 16}\n")
     space = {"search.target_us": {"_type": "choice", "_value": [1900]}}
     config = shipped("search", maxTrialNumber=1, searchSpace=space,
-                     trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml")
+                     trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml --epochs 1")
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         (metrics,) = experiment.get_job_metrics().values()
