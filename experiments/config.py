@@ -20,9 +20,9 @@ class SearchOptions(TrainOptions):
 
     ``val_fraction`` is the part of the training data on which the architecture parameters learn. ``target_us`` is a latency
     target in microseconds, in place of ``mode``, ``alpha`` and ``beta``. ``paths: one`` runs one block per layer at a time
-    instead of all. Defaults that differ from the
-    strategy's (the reference's): a search of tens of epochs needs faster logits and a temperature that falls faster, and the
-    weight decay of the logits, an L2 term in Adam's gradient, would outweigh the gradient of a loss of a few hundredths.
+    instead of all. Defaults that differ from the strategy's (the reference's): a search of tens of epochs needs faster
+    logits and a temperature that falls faster, and the weight decay of the logits, an L2 term in Adam's gradient, would
+    outweigh the gradient of a loss of a few hundredths.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20
