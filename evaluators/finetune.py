@@ -11,7 +11,7 @@ from torch.optim.swa_utils import update_bn
 from ..search_space import Architecture
 from .callbacks import KeepBest
 from .checkpoint import Checkpoint
-from .dataset import LandmarkDataset
+from .dataset import LandmarkDataset, network_input
 from .layouts import layout_of
 from .metrics import landmark_metrics
 from .training import TrainOptions, make_evaluator
@@ -62,7 +62,7 @@ def recalibrate(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 64
 
     A subnet with a supernet's weights needs it: its statistics there are those of mixtures of blocks, or of other paths.
     """
-    update_bn((images.float() / 255 for images in dataset.images.split(batch_size)), model)
+    update_bn((network_input(images) for images in dataset.images.split(batch_size)), model)
 
 
 @torch.no_grad()
@@ -70,7 +70,7 @@ def predict(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 128) -
     """Points that ``model`` predicts for every face, float32 (N, P, 2), normalised."""
     device = next(model.parameters()).device
     model.eval()
-    parts = [model(images.to(device).float() / 255).cpu() for images in dataset.images.split(batch_size)]
+    parts = [model(network_input(images.to(device))).cpu() for images in dataset.images.split(batch_size)]
     return torch.cat(parts).view_as(dataset.points)
 
 

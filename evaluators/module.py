@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..search_space.inputs import InputError, allowed
 from ..search_space.pose import PoseNet
 from .augment import Augment
+from .dataset import network_input
 from .layouts import layout_of
 from .loss import LOSSES
 from .metrics import landmark_metrics
@@ -67,9 +68,10 @@ class LandmarkModule(LightningModule):
         return self.model(images)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        images, points, pose = batch["images"].float() / 255, batch["points"], batch["pose"]
+        images, points, pose = network_input(batch["images"]), batch["points"], batch["pose"]
         if self.augment:
             images, points, pose = self.augment(images, points, pose)
+            images = images.contiguous(memory_format=torch.channels_last)  # resampling returns the usual layout
         if self.pose_net is None:
             loss = self.loss(self.model(images).view_as(points), points)
         else:
@@ -79,7 +81,7 @@ class LandmarkModule(LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        predicted = self.model(batch["images"].float() / 255)
+        predicted = self.model(network_input(batch["images"]))
         self.metrics.update(predicted.view_as(batch["points"]), batch["points"])
 
     def on_validation_epoch_end(self) -> None:

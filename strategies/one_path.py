@@ -16,11 +16,19 @@ PATHS = 2
 class OnePathModule(FBNetModule):
     """Search in which every step runs single sampled paths; see :class:`FBNet` for the parameters.
 
+    In the warm-up the paths are fair: all candidates of a layer have as many steps, whatever the latency target.
+
     The logits' gradient is the score-function estimate of the expected loss with the other paths' loss as baseline (Kool et
     al. 2019, "Buy 4 REINFORCE samples, get a baseline for free"): unbiased whatever the network does with its blocks, without
     a backward pass through it. All paths of a step see the same batch and the same random numbers, so that their losses
     differ by their blocks alone.
     """
+
+    def on_train_epoch_start(self) -> None:
+        fair = self.trainer.current_epoch < self.warmup_epochs
+        for module in self.supernet_modules():
+            module.turns = [] if fair else None
+        super().on_train_epoch_start()
 
     def architecture_step(self, batch: Any, batch_idx: int) -> None:
         optimizer = self.architecture_optimizers()

@@ -22,6 +22,9 @@ class Task(nn.Module):
         super().__init__()
         self.model, self.noise = model, noise
 
+    def on_train_epoch_start(self):
+        pass
+
     def training_step(self, batch, batch_idx):
         loss = self.model(batch).square().mean()
         return loss + torch.rand(()) if self.noise else loss
@@ -147,3 +150,23 @@ def test_one_path_search_keeps_what_the_task_needs_within_a_target():
 def test_unknown_paths_are_refused():
     with pytest.raises(InputError, match="unknown paths 'two'; allowed: all, one"):
         FBNet(paths="two")
+
+
+def test_the_warm_up_is_fair_whatever_the_logits():
+    module = search(target_us=9.0, warmup_epochs=2)
+    module._trainer = SimpleNamespace(current_epoch=1)
+    module.on_train_epoch_start()
+    counts = {label: torch.zeros(len(row)) for label, row in LOGITS.items()}
+    orders = set()
+    for _ in range(10):
+        turns = [module.resample() for _ in range(6)]
+        orders.add(tuple(int(turn["a"].argmax()) for turn in turns))
+        for turn in turns:
+            for label, sample in turn.items():
+                counts[label] += sample
+    assert {label: row.tolist() for label, row in counts.items()} == {"a": [20.0] * 3, "b": [30.0] * 2}
+    assert len(orders) > 5
+    module._trainer = SimpleNamespace(current_epoch=2)
+    module.on_train_epoch_start()
+    samples = torch.stack([module.resample()["a"] for _ in range(4000)]).mean(0)
+    assert torch.allclose(samples, module.layers()["a"].logits.softmax(-1), atol=0.03)
