@@ -2,7 +2,7 @@
 
 from .callbacks import KeepBest
 from .checkpoint import Checkpoint, inherit
-from .dataset import LandmarkDataset
+from .dataset import LandmarkDataset, network_input
 from .finetune import BEST, evaluate, finetune, predict, recalibrate, score
 from .layouts import layout_of
 from .loaders import split_indices
@@ -21,6 +21,7 @@ __all__ = [
     "inherit",
     "layout_of",
     "make_evaluator",
+    "network_input",
     "normalised_errors",
     "predict",
     "recalibrate",

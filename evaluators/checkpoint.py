@@ -16,6 +16,7 @@ from ..search_space import BASELINES, Architecture, InputError, PfldSpace, Space
 from ..search_space.inputs import allowed, atomic_path
 
 KINDS = ("supernet", "subnet", "baseline")
+_LOGITS = "_arch_alpha"  # NNI's name for them
 _KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
 
 
@@ -96,6 +97,25 @@ class Checkpoint:
             raise InputError(f"{where}: a supernet; allowed: checkpoint of a subnet or a baseline")
         load_weights(model, self.weights, where)
         return model.eval()
+
+    def supernet(self, where: str | Path) -> tuple[PfldSpace, dict[str, dict[str, float]]]:
+        """The supernet with all candidates and these weights, and its logits: label -> block -> logit.
+
+        Raises
+        ------
+        InputError
+            If this is no supernet, or its weights are not those of its space.
+        """
+        if self.kind != "supernet":
+            raise InputError(f"{where}: a {self.kind}; allowed: checkpoint of a supernet")
+        space = PfldSpace(SpaceSpec.from_dict(self.network, str(where)), self.num_points, self.input_size)
+        logits = {}
+        weights = dict(self.weights)
+        for i, (label, names) in enumerate(space.spec.candidates().items()):
+            row = weights.pop(f"layers.{i}.{_LOGITS}", torch.zeros(len(names)))
+            logits[label] = dict(zip(names, row.tolist(), strict=True))
+        load_weights(space, weights, where)
+        return space, logits
 
     def check_points(self, num_points: int, where: str | Path) -> None:
         """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""

@@ -95,6 +95,33 @@ def draw_scatter(axis: Axes, groups: Mapping[str, tuple[np.ndarray, np.ndarray]]
     axis.grid(alpha=0.3, which="both")
 
 
+def pareto_picture(path: str | Path, us: Sequence[float], nme: Sequence[float], front: pd.DataFrame,
+                   latency_name: str) -> None:
+    """Draw all scored subnets, and the front among them.
+
+    Parameters
+    ----------
+    us, nme
+        Latency in microseconds and NME in percent of every scored subnet.
+    front
+        The front's rows, with columns ``us`` and ``supernet_nme``.
+    latency_name
+        What the latencies are.
+    """
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axis = figure.subplots()
+    axis.scatter(us, nme, s=1, color="0.7", alpha=0.4, linewidths=0, rasterized=True, label=f"{len(us):,} subnets")
+    axis.plot(front["us"], front["supernet_nme"], "o-", color=PREDICTED, markersize=3, linewidth=1,
+              label=f"front: {len(front)} subnets")
+    axis.set_ylim(0.97 * front["supernet_nme"].min(), float(np.quantile(nme, 0.98)))
+    axis.set_xlabel(f"latency, us ({latency_name})")
+    axis.set_ylabel("NME with the supernet's weights, %")
+    axis.legend()
+    axis.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
 def demo_picture(path: str | Path, images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray,
                  history: pd.DataFrame, groups: Mapping[str, tuple[np.ndarray, np.ndarray]], latency_name: str) -> None:
     """Write the picture at the end of ``demo``: the three parts above on one page. Arguments as theirs."""

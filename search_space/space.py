@@ -1,6 +1,7 @@
 """``PfldSpace``: the search space as an NNI model space, one labelled ``LayerChoice`` per searched layer."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
@@ -8,6 +9,14 @@ from torch import Tensor, nn
 
 from .registry import Signature, build
 from .spec import SpaceSpec
+
+
+class State(NamedTuple):
+    """A batch on its way through the network: map after the latest layer, what the head has of earlier ones, stem's output."""
+
+    y: Tensor
+    pooled: tuple[Tensor, ...]
+    features: Tensor
 
 
 class PfldSpace(ModelSpace):
@@ -50,17 +59,28 @@ class PfldSpace(ModelSpace):
         self.head = build(self.layout.head)
         self.points = build(self.layout.points)
 
+    def begin(self, x: Tensor) -> State:
+        """Run what comes before the searched layers."""
+        features, first = self.stem(x)
+        return State(self.entry(features), (self.pools[0](first),), features)
+
+    def advance(self, i: int, block: nn.Module, state: State) -> State:
+        """Run ``block`` in the place of searched layer ``i``."""
+        y, pooled = block(state.y), state.pooled
+        if i in self.layout.tap_after:
+            pooled = (*pooled, self.pools[len(pooled)](y))
+        return State(y, pooled, state.features)
+
+    def end(self, state: State) -> Tensor:
+        """Run what comes after the searched layers; landmarks (N, 2 * num_points)."""
+        return self.points(self.head(torch.cat((*state.pooled, state.y), dim=1)))
+
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return landmarks (N, 2 * num_points) and the stem's output (N, feature_channels, S/4, S/4) for the pose net."""
-        features, first = self.stem(x)
-        taps = [first]
-        y = self.entry(features)
+        state = self.begin(x)
         for i, layer in enumerate(self.layers):
-            y = layer(y)
-            if i in self.layout.tap_after:
-                taps.append(y)
-        pooled = [pool(tap) for pool, tap in zip(self.pools, taps, strict=True)]
-        return self.points(self.head(torch.cat((*pooled, y), dim=1))), features
+            state = self.advance(i, layer, state)
+        return self.end(state), state.features
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_features(x)[0]

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from .all_paths import FBNetModule
+from .batch_norm import batch_statistics
 
 PATHS = 2
 """Paths that an architecture step compares."""
@@ -67,14 +68,10 @@ class OnePathModule(FBNetModule):
         chosen = self.export()
         self.use({label: torch.tensor([float(name == chosen[label]) for name in layer.names])
                   for label, layer in self.layers().items()})
-        norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        self._momenta = [(module, module.momentum) for module in norms]
-        for module in norms:
-            module.momentum = 0.0
-            module.train()
+        self._statistics = batch_statistics(self)
+        self._statistics.__enter__()
         super().on_validation_start()
 
     def on_validation_end(self) -> None:
-        for module, momentum in self._momenta:
-            module.momentum = momentum
+        self._statistics.__exit__(None, None, None)
         super().on_validation_end()

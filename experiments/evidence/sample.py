@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...latency import Cost
-from ...strategies import NEAR, cost_range
+from ...strategies import NEAR, cost_of, cost_range
 
 BUDGETS = (1900.0, 2100.0, 2300.0)
 """Latency budgets in microseconds by the default table; the space goes from 1,716 to 2,506."""
@@ -31,4 +31,4 @@ def sample(cost: Cost, seed: int = 0) -> list[dict[str, str]]:
 
 def latency(cost: Cost, choices: dict[str, str]) -> float:
     """Of a subnet, in microseconds."""
-    return cost.fixed_us + sum(cost.blocks_us[label][name] for label, name in choices.items())
+    return cost_of(cost, tuple(choices.values()))

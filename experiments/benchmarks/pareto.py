@@ -1,0 +1,87 @@
+"""Speed of scoring many subnets of one supernet by a sweep, against scoring each one whole.
+
+Run ``python -m fbnet_pfld.experiments.benchmarks.pareto``. Peers, on the same faces: ``alone``, a subnet built, given the
+supernet's weights, recalibrated and then evaluated, as single-path one-shot searches score it (Guo et al. 2020, SPOS,
+section 3.3); and ``one pass``, the sweep itself with one subnet at a time, nothing shared. The kinds take turns.
+"""
+
+import itertools
+import json
+import os
+import random
+import statistics
+import time
+
+import torch
+
+from ...evaluators import Checkpoint, LandmarkDataset, evaluate, inherit, normalised_errors, recalibrate
+from ...search_space import Architecture, PfldSpace
+from ...strategies import Subnet, sweep
+from ..scoring import FACES
+from .step import RandomFaces
+
+WHOLE, TURNS = 20, 5
+"""Subnets scored whole in a turn, and turns; the sweep scores a ninth of a ninth of the space in each."""
+
+
+class Faces(LandmarkDataset):
+    """Noise in the shape of faces."""
+
+    def __init__(self) -> None:
+        noise = RandomFaces()
+        self.images, self.points, self.pose = noise.images[:FACES], noise.points[:FACES], noise.pose[:FACES]
+
+
+def alone(space: PfldSpace, checkpoint: Checkpoint, data: LandmarkDataset, subnets: list[Subnet]) -> None:
+    """Score subnets one by one, each recalibrated and then evaluated."""
+    for subnet in subnets:
+        architecture = Architecture(space.spec, 106, 112, dict(zip(space.spec.labels, subnet, strict=True)))
+        model = architecture.build()
+        inherit(model, architecture, checkpoint, "benchmark")
+        recalibrate(model, data)
+        evaluate(model, data)
+
+
+def swept(space: PfldSpace, images: torch.Tensor, points: torch.Tensor, subnets: list[Subnet]) -> None:
+    """Score subnets in one sweep."""
+    for _, output in sweep(space, images, subnets):
+        float(normalised_errors(output.view_as(points), points, (35, 93)).mean())
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    rng, data, space = random.Random(0), Faces(), PfldSpace()
+    checkpoint = Checkpoint.of(space, space.spec, {})
+    images = (data.images.float() / 255).contiguous(memory_format=torch.channels_last)
+    blocks = list(space.spec.candidates().values())
+    seconds: dict[str, list[float]] = {"sweep": [], "one_pass": [], "alone": []}
+
+    def timed(kind: str, count: int, run: object) -> None:
+        start = time.perf_counter()
+        run()
+        seconds[kind].append((time.perf_counter() - start) / count)
+
+    for turn in range(TURNS + 1):
+        beginning = tuple(rng.choice(names) for names in blocks[:2])
+        subtree = [beginning + rest for rest in itertools.product(*blocks[2:])]
+        some = [tuple(rng.choice(names) for names in blocks) for _ in range(WHOLE)]
+        timed("sweep", len(subtree), lambda: swept(space, images, data.points, subtree))
+        timed("one_pass", WHOLE, lambda: [swept(space, images, data.points, [subnet]) for subnet in some])
+        timed("alone", WHOLE, lambda: alone(space, checkpoint, data, some))
+        if turn == 0:
+            seconds = {kind: [] for kind in seconds}  # the warm-up
+    median = {kind: statistics.median(values) for kind, values in seconds.items()}
+    for kind, value in median.items():
+        print(f"{kind:9} {1000 * value:7.1f} s for 1,000 subnets")
+    size = 1
+    for names in blocks:
+        size *= len(names)
+    print(f"all {size:,} by the sweep: {size * median['sweep'] / 60:.0f} minutes, extrapolated")
+    result = {f"{kind}_over_sweep": round(median[kind] / median["sweep"], 2) for kind in ("alone", "one_pass")}
+    print(json.dumps({**result, "seconds_per_1000_swept": round(1000 * median["sweep"], 2), "faces": FACES,
+                      "threads": torch.get_num_threads()}))
+
+
+if __name__ == "__main__":
+    main()

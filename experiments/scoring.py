@@ -1,0 +1,90 @@
+"""NME of many subnets with the weights of one supernet, kept in a file so that no subnet is scored twice."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..evaluators import Checkpoint, LandmarkDataset, layout_of, network_input, normalised_errors, split_indices
+from ..search_space.inputs import write_text
+from ..strategies import Subnet, sweep
+from .config import Config
+from .options import console
+
+FACES = 128
+"""Scored faces by default; BatchNorm statistics are those of these faces."""
+
+SAVED_EVERY = 2000
+"""Scores after which the file is written anew."""
+
+
+class Scorer:
+    """Scores subnets of a supernet on training faces on which its weights were not trained.
+
+    Parameters
+    ----------
+    supernet
+        Checkpoint of a search with this ``config`` and ``seed``, which say what faces it held out.
+    faces
+        How many of them are scored; 0 for all.
+    folder
+        Keeps ``scores.csv``: the scores of an earlier run count if supernet and faces were the same.
+
+    Attributes
+    ----------
+    space, logits
+        The supernet, and label -> block -> logit of its search.
+
+    Raises
+    ------
+    InputError
+        If supernet or data are not as they must be.
+    """
+
+    def __init__(self, supernet: Path, data_root: Path, config: Config, seed: int, faces: int, folder: Path):
+        checkpoint = Checkpoint.load(supernet)
+        self.space, self.logits = checkpoint.supernet(supernet)
+        data = LandmarkDataset(data_root, "train", self.space.num_points, self.space.input_size)
+        held_out = split_indices(len(data), config.search.val_fraction, seed)[1]
+        data = data.subset(held_out[::max(1, len(held_out) // (faces or len(held_out)))][:faces or None])
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.space.to(self._device)
+        self._images, self._points = network_input(data.images.to(self._device)), data.points.to(self._device)
+        self._eye_corners = layout_of(self.space.num_points, config.eye_corners).eye_corners
+        self._file, self._record = folder / "scores.csv", folder / "scores.json"
+        digest = hashlib.sha256(supernet.read_bytes() + data.images.numpy().tobytes() + data.points.numpy().tobytes())
+        self._settings = json.dumps({"faces": len(data), "supernet_and_faces_sha256": digest.hexdigest()}) + "\n"
+        self._known = self._read()
+
+    def _read(self) -> dict[Subnet, float]:
+        if not (self._file.is_file() and self._record.is_file() and self._record.read_text("utf-8") == self._settings):
+            return {}
+        frame = pd.read_csv(self._file)
+        console.print(f"{len(frame)} subnets scored before: {self._file}")
+        return {tuple(row[:-1]): row[-1] for row in frame.itertuples(index=False, name=None)}
+
+    def _save(self) -> None:
+        frame = pd.DataFrame([(*subnet, round(nme, 4)) for subnet, nme in self._known.items()],
+                             columns=[*self.logits, "nme"])
+        write_text(self._file, frame.to_csv(index=False))
+        write_text(self._record, self._settings)
+
+    def __call__(self, subnets: list[Subnet]) -> list[float]:
+        """NME of each subnet in percent."""
+        new = [subnet for subnet in subnets if subnet not in self._known]
+        columns = (TextColumn("subnets"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("", total=len(new))
+            try:
+                for done, (index, output) in enumerate(sweep(self.space, self._images, new), 1):
+                    errors = normalised_errors(output.view_as(self._points), self._points, self._eye_corners)
+                    self._known[new[index]] = 100 * float(errors.mean())
+                    progress.advance(task)
+                    if done % SAVED_EVERY == 0:
+                        self._save()
+            finally:
+                self._save()
+        return [self._known[subnet] for subnet in subnets]
