@@ -56,10 +56,13 @@ class FBNetModule(DartsLightningModule):
         if batch["val"] is not None and self.trainer.current_epoch >= self.warmup_epochs:
             self.architecture_step(batch["val"], batch_idx)
         if batch["train"] is not None:
-            self.resample()
-            loss = self._loss(batch["train"], batch_idx)
-            self.advance_optimization(loss, batch_idx, self.gradient_clip_val)
+            self.advance_optimization(self.weight_loss(batch["train"], batch_idx), batch_idx, self.gradient_clip_val)
             self.advance_lr_schedulers(batch_idx)
+
+    def weight_loss(self, batch: Any, batch_idx: int) -> Tensor:
+        """Task loss of a step of the weights, with a new sample."""
+        self.resample()
+        return self._loss(batch, batch_idx)
 
     def architecture_step(self, batch: Any, batch_idx: int) -> None:
         """One step of the logits on held-out data; task loss and latency see the same sample."""

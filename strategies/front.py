@@ -37,9 +37,8 @@ def evolve(score: Callable[[list[Subnet]], list[float]], logits: Mapping[str, Ma
     """Look for the front of a space that is too large to score as a whole.
 
     Starts from the subnets with the highest sums of logits within each of :data:`BUDGETS` budgets, and from random ones; then
-    children of those on the front so far are scored: two near each other crossed, and each block changed with a chance of one per
-    subnet. Deb et al. 2002 (NSGA-II) have the idea; here the whole front are the parents, since scores of one supernet do not
-    change.
+    children of those on the front so far are scored: two near each other crossed, and one block changed on average. Deb et al.
+    2002 (NSGA-II) have the idea; here the whole front are the parents, since scores of one supernet do not change.
 
     Parameters
     ----------

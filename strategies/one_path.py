@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,7 +18,8 @@ PATHS = 2
 class OnePathModule(FBNetModule):
     """Search in which every step runs single sampled paths; see :class:`FBNet` for the parameters.
 
-    In the warm-up the paths are fair: all candidates of a layer have as many steps, whatever the latency target.
+    In the warm-up the paths are fair, whatever the latency target: a step has as many paths as a layer has candidates, each on
+    its part of the batch, so that every block learns in every step (Chu et al. 2021, FairNAS, section 3).
 
     The logits' gradient is the score-function estimate of the expected loss with the other paths' loss as baseline (Kool et
     al. 2019, "Buy 4 REINFORCE samples, get a baseline for free"): unbiased whatever the network does with its blocks, without
@@ -26,10 +28,22 @@ class OnePathModule(FBNetModule):
     """
 
     def on_train_epoch_start(self) -> None:
-        fair = self.trainer.current_epoch < self.warmup_epochs
+        self.fair = self.trainer.current_epoch < self.warmup_epochs
         for module in self.supernet_modules():
-            module.turns = [] if fair else None
+            module.turns = [] if self.fair else None
         super().on_train_epoch_start()
+
+    def weight_loss(self, batch: Any, batch_idx: int) -> Tensor:
+        if not self.fair:
+            return super().weight_loss(batch, batch_idx)
+        sizes: list[int] = []
+        apply_to_collection(batch, Tensor, lambda tensor: sizes.append(len(tensor)))
+        paths = min(max(len(layer.names) for layer in self.layers().values()), max(1, sizes[0] // 2))
+        losses = []
+        for k in range(paths):  # parts of two at least, for the sake of BatchNorm
+            part = apply_to_collection(batch, Tensor, lambda tensor, k=k: tensor.tensor_split(paths)[k])
+            losses.append(super().weight_loss(part, batch_idx))
+        return torch.stack(losses).mean()
 
     def architecture_step(self, batch: Any, batch_idx: int) -> None:
         optimizer = self.architecture_optimizers()

@@ -170,3 +170,38 @@ def test_the_warm_up_is_fair_whatever_the_logits():
     module.on_train_epoch_start()
     samples = torch.stack([module.resample()["a"] for _ in range(4000)]).mean(0)
     assert torch.allclose(samples, module.layers()["a"].logits.softmax(-1), atol=0.03)
+
+
+def test_a_fair_step_trains_every_block_once_on_its_part_of_the_batch():
+    module = search(warmup_epochs=1)
+    module._trainer = SimpleNamespace(current_epoch=0)
+    module.on_train_epoch_start()
+    x, ran = torch.randn(9, 4), []
+    for layer in module.layers().values():
+        for name in layer.names:
+            block = (layer.label, name)
+            layer[name].register_forward_hook(lambda _, inputs, __, block=block: ran.append((block, len(inputs[0]))))
+    loss = module.weight_loss(x, 0)
+    # three paths of three inputs, through a block of "a" and one of "b" each
+    assert sorted(ran)[:3] == [(("a", name), 3) for name in sorted(COSTS["a"])]
+    assert len(ran) == 6
+    loss.backward()
+    assert all(module.model.first[name].weight.grad is not None for name in module.model.first.names)
+    ran.clear()
+    module.weight_loss(x[:3], 0)  # too few for three parts of two
+    assert [count for _, count in ran] == [3, 3]
+
+
+def test_the_loss_of_a_fair_step_is_the_mean_of_its_paths():
+    module = search(warmup_epochs=1)
+    module._trainer = SimpleNamespace(current_epoch=0)
+    module.on_train_epoch_start()
+    x, drawn = torch.randn(9, 4), []
+    resample = module.resample
+    module.resample = lambda: drawn.append(resample()) or drawn[-1]
+    loss = float(module.weight_loss(x, 0))
+    parts = []
+    for path, part in zip(drawn, x.split(3), strict=True):
+        module.use(path)
+        parts.append(float(module._loss(part, 0)))
+    assert loss == pytest.approx(sum(parts) / 3)

@@ -32,7 +32,7 @@ def small(place):
     for name, weight in space.named_parameters():
         torch.nn.init.normal_(weight, 1.0 if weight.dim() == 1 and name.endswith("weight") else 0.0, 0.2)
     Checkpoint("supernet", spec.to_dict(), 106, 112, space.state_dict(), {}).save("small.pth")
-    rows = {signature: 1.0 for signature in space.fixed_signatures()}
+    rows = dict.fromkeys(space.fixed_signatures(), 1.0)
     rng = np.random.default_rng(0)
     rows |= {signature: float(rng.uniform(1, 10)) for row in space.signatures().values() for signature in row.values()}
     LookupTable.load("snapdragon625-4t").model_copy(update={"rows": rows, "name": "made"}).save("made.csv")

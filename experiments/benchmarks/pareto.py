@@ -7,6 +7,7 @@ section 3.3); and ``one pass``, the sweep itself with one subnet at a time, noth
 
 import itertools
 import json
+import math
 import os
 import random
 import statistics
@@ -20,7 +21,7 @@ from ...strategies import Subnet, sweep
 from ..scoring import FACES
 from .step import RandomFaces
 
-WHOLE, TURNS = 20, 5
+WHOLE, TURNS = 10, 3
 """Subnets scored whole in a turn, and turns; the sweep scores a ninth of a ninth of the space in each."""
 
 
@@ -57,26 +58,23 @@ def main() -> None:
     blocks = list(space.spec.candidates().values())
     seconds: dict[str, list[float]] = {"sweep": [], "one_pass": [], "alone": []}
 
-    def timed(kind: str, count: int, run: object) -> None:
-        start = time.perf_counter()
-        run()
-        seconds[kind].append((time.perf_counter() - start) / count)
-
     for turn in range(TURNS + 1):
         beginning = tuple(rng.choice(names) for names in blocks[:2])
         subtree = [beginning + rest for rest in itertools.product(*blocks[2:])]
         some = [tuple(rng.choice(names) for names in blocks) for _ in range(WHOLE)]
-        timed("sweep", len(subtree), lambda: swept(space, images, data.points, subtree))
-        timed("one_pass", WHOLE, lambda: [swept(space, images, data.points, [subnet]) for subnet in some])
-        timed("alone", WHOLE, lambda: alone(space, checkpoint, data, some))
-        if turn == 0:
-            seconds = {kind: [] for kind in seconds}  # the warm-up
+        for kind, subnets in (("sweep", subtree), ("one_pass", some), ("alone", some)):
+            start = time.perf_counter()
+            if kind == "alone":
+                alone(space, checkpoint, data, subnets)
+            else:
+                for part in [subnets] if kind == "sweep" else [[subnet] for subnet in subnets]:
+                    swept(space, images, data.points, part)
+            if turn > 0:  # the first is the warm-up
+                seconds[kind].append((time.perf_counter() - start) / len(subnets))
     median = {kind: statistics.median(values) for kind, values in seconds.items()}
     for kind, value in median.items():
         print(f"{kind:9} {1000 * value:7.1f} s for 1,000 subnets")
-    size = 1
-    for names in blocks:
-        size *= len(names)
+    size = math.prod(map(len, blocks))
     print(f"all {size:,} by the sweep: {size * median['sweep'] / 60:.0f} minutes, extrapolated")
     result = {f"{kind}_over_sweep": round(median[kind] / median["sweep"], 2) for kind in ("alone", "one_pass")}
     print(json.dumps({**result, "seconds_per_1000_swept": round(1000 * median["sweep"], 2), "faces": FACES,
