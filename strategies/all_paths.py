@@ -32,15 +32,19 @@ class FBNetModule(DartsLightningModule):
         """Gumbel temperature of an epoch: it falls after each epoch with architecture steps."""
         return self.initial_temperature * self.anneal ** max(0, epoch - self.warmup_epochs)
 
+    def searched(self) -> list[GumbelMixedLayer]:
+        """All searched layers in the network's order (NNI's supernet modules also have convolutions without a choice)."""
+        return [module for module in self.supernet_modules() if isinstance(module, GumbelMixedLayer)]
+
     def layers(self) -> dict[str, GumbelMixedLayer]:
         """Label -> its searched layer, the first of those that share the label."""
         layers: dict[str, GumbelMixedLayer] = {}
-        for module in self.supernet_modules():
+        for module in self.searched():
             layers.setdefault(module.label, module)
         return layers
 
     def on_train_epoch_start(self) -> None:
-        for module in self.supernet_modules():
+        for module in self.searched():
             module.temperature = self.temperature(self.trainer.current_epoch)
         self.tilt_to_target()
         super().on_train_epoch_start()
@@ -49,7 +53,7 @@ class FBNetModule(DartsLightningModule):
         """Bring the expected latency of what is sampled back to the target, if there is one."""
         if isinstance(self.term, LatencyTarget):
             tilts = self.term.tilt({label: layer._arch_alpha for label, layer in self.layers().items()})
-            for module in self.supernet_modules():
+            for module in self.searched():
                 module.tilt = tilts[module.label]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -76,7 +80,7 @@ class FBNetModule(DartsLightningModule):
 
     def after_architecture_step(self, batch_idx: int) -> None:
         """Check the new logits, and keep the latency target."""
-        for module in self.supernet_modules():
+        for module in self.searched():
             if not torch.isfinite(module._arch_alpha).all():
                 raise FloatingPointError(f"logits of layer {module.label!r} are not finite after epoch "
                                          f"{self.trainer.current_epoch}, step {batch_idx}")
@@ -125,7 +129,7 @@ class FBNetModule(DartsLightningModule):
 
     def arch_parameters(self) -> list[nn.Parameter]:
         """The logits in the network's order, each once (NNI's order changes between processes, which breaks resuming)."""
-        return list({id(p): p for module in self.supernet_modules() for p in module.arch_parameters()}.values())
+        return list({id(p): p for module in self.searched() for p in module.arch_parameters()}.values())
 
     def configure_architecture_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.arch_parameters(), self.arc_learning_rate, weight_decay=self.arc_weight_decay)

@@ -57,8 +57,8 @@ class FBNet(DARTS):
     Raises
     ------
     InputError
-        If ``paths`` is unknown or no architecture is within the target; when the search starts, if cost and space do not fit
-        each other.
+        If ``paths`` is unknown or no architecture is within the target; when the search starts, if the space has choices of
+        another kind, or cost and space do not fit each other.
     """
 
     def __init__(self, cost: CostTable | None = None, *, mode: str = "mul", alpha: float = 0.25, beta: float = 0.8,
@@ -83,6 +83,8 @@ class FBNet(DARTS):
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
         choices = {m.label: list(m.names) for m in model.modules() if isinstance(m, LayerChoice)}
+        for label in model.simplify().keys() - choices.keys():
+            raise InputError(f"choice {label!r} of the space is no LayerChoice; allowed: spaces of LayerChoices alone")
         if self.target_us is not None:
             self._term = LatencyTarget(self.cost, choices, self.target_us)
         elif self.cost is not None:

@@ -29,7 +29,7 @@ class OnePathModule(FBNetModule):
 
     def on_train_epoch_start(self) -> None:
         self.fair = self.trainer.current_epoch < self.warmup_epochs
-        for module in self.supernet_modules():
+        for module in self.searched():
             module.turns = [] if self.fair else None
         super().on_train_epoch_start()
 
@@ -69,7 +69,7 @@ class OnePathModule(FBNetModule):
 
     def use(self, path: Mapping[str, Tensor]) -> None:
         """Let the supernet run a path: label -> one-hot (candidates,)."""
-        for module in self.supernet_modules():
+        for module in self.searched():
             module.sample = path[module.label]
 
     def log_probability(self, path: Mapping[str, Tensor]) -> Tensor:
