@@ -90,9 +90,23 @@ class FBNetModule(DartsLightningModule):
         loss = self.training_module.training_step(batch, batch_idx)
         loss = loss["loss"] if isinstance(loss, dict) else loss
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"task loss is {float(loss.detach())} in epoch {self.trainer.current_epoch}, "
-                                     f"step {batch_idx}; a lower learning rate may help")
+            bad = self._first_bad_weight()
+            raise FloatingPointError(f"task loss is {float(loss.detach())} in epoch {self.trainer.current_epoch}, step "
+                                     f"{batch_idx}; " + (f"{bad} is not finite: a lower learning rate may help" if bad else
+                                                         "all weights are finite: look at the data"))
         return loss
+
+    def _first_bad_weight(self) -> str:
+        # "_model." is NNI's
+        return next((f"weight {name.removeprefix('_model.')!r}" for name, weight in self.training_module.named_parameters()
+                     if not torch.isfinite(weight).all()), "")
+
+    def on_validation_start(self) -> None:
+        """Stop before broken weights are written over the last good ones."""
+        if bad := self._first_bad_weight():
+            raise FloatingPointError(f"{bad} is not finite at the end of epoch {self.trainer.current_epoch}; a lower learning "
+                                     "rate may help")
+        super().on_validation_start()
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
         """Validate the supernet, its candidates weighted as in training but without noise."""
