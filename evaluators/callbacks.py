@@ -40,7 +40,8 @@ class KeepBest(pl.Callback):
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if figures[self.monitor] < self.best:
             self.best = figures[self.monitor]
-            self.save(figures)
+            if trainer.is_global_zero:
+                self.save(figures)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}

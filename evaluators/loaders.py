@@ -24,14 +24,15 @@ def split_indices(count: int, fraction: float, seed: int) -> tuple[list[int], li
     return sorted(order[second:]), sorted(order[:second])
 
 
-def make_loader(dataset: Dataset, indices: list[int], batch_size: int, seed: int | None = None) -> DataLoader:
+def make_loader(dataset: Dataset, indices: list[int], batch_size: int, seed: int | None = None, processes: int = 1,
+                rank: int = 0) -> DataLoader:
     """Loader of the faces ``indices``: in order, or shuffled by ``seed`` and epoch and without a last short batch.
 
+    Of several processes each gets another part of the faces, all as many: some faces twice if they cannot be shared out evenly.
     The data are in memory as one tensor, so there are no worker processes.
     """
     subset = Subset(dataset, indices)
-    if seed is None:
-        return DataLoader(subset, batch_size=batch_size, collate_fn=as_batch)
-    # One replica of a DistributedSampler: Lightning tells it the epoch, which no plain shuffling sampler gets told.
-    sampler = DistributedSampler(subset, num_replicas=1, rank=0, seed=seed)
-    return DataLoader(subset, batch_size=min(batch_size, len(indices)), sampler=sampler, drop_last=True, collate_fn=as_batch)
+    # also for one process: Lightning tells this sampler the epoch, which no plain shuffling sampler gets told
+    sampler = DistributedSampler(subset, processes, rank, shuffle=seed is not None, seed=seed or 0)
+    return DataLoader(subset, batch_size=min(batch_size, len(sampler)), sampler=sampler, drop_last=seed is not None,
+                      collate_fn=as_batch)

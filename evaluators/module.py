@@ -81,7 +81,8 @@ class LandmarkModule(LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        predicted = self.model(network_input(batch["images"]))
+        with torch.autocast(self.device.type, enabled=False):  # the figure of the network as it will be used
+            predicted = self.model(network_input(batch["images"]))
         self.metrics.update(predicted.view_as(batch["points"]), batch["points"])
 
     def on_validation_epoch_end(self) -> None:

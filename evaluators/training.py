@@ -1,8 +1,9 @@
 """Put a data set, the landmark module and a Lightning trainer together as an NNI evaluator."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -24,7 +25,7 @@ class TrainOptions(BaseModel):
     """How a network is trained.
 
     ``val_fraction`` of the *training* data is held out: it picks the best epoch when a fixed network is trained, and trains the
-    architecture parameters in a search. The test set is never part of a training.
+    architecture parameters in a search. The test set is never part of a training. ``precision`` is Lightning's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +37,7 @@ class TrainOptions(BaseModel):
     loss: str = "l1"
     augment: bool = True
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
 def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str | Path, seed: int,
@@ -60,7 +62,8 @@ def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str 
     resume
         None, ``auto`` (continue from ``last.ckpt`` if it is there) or the path of such a file.
     devices
-        GPUs, such as ``0`` or ``0,1``; used if the machine has any.
+        GPUs, such as ``0`` or ``0,1``; used if the machine has any. ``cpu`` or ``cpu:2`` for so many processes on the CPU. Of
+        several, each takes batches of ``batch_size`` faces of its own, and gradients are averaged.
 
     Raises
     ------
@@ -69,16 +72,17 @@ def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str 
     """
     folder = Path(folder)
     train, val = split_indices(len(dataset), options.val_fraction, seed)
-    train_loader = make_loader(dataset, train, options.batch_size, seed)
-    val_loader = make_loader(dataset, val, options.batch_size, seed + 1 if shuffle_val else None)
-    module = LandmarkModule(dataset.points.shape[1], options.epochs * len(train_loader), options.loss, options.learning_rate,
-                            options.weight_decay, options.augment, eye_corners)
     last = ModelCheckpoint(folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = Trainer(
-        max_epochs=options.epochs, callbacks=[SeedEveryEpoch(seed), *callbacks, last],
+        max_epochs=options.epochs, callbacks=[SeedEveryEpoch(seed), *callbacks, last], precision=options.precision,
         logger=TensorBoardLogger(folder, name="logs", version=""), log_every_n_steps=10, num_sanity_val_steps=0,
         enable_progress_bar=False, enable_model_summary=False, **_accelerator(devices),
     )
+    place = (trainer.world_size, trainer.global_rank)
+    train_loader = make_loader(dataset, train, options.batch_size, seed, *place)
+    val_loader = make_loader(dataset, val, options.batch_size, seed + 1 if shuffle_val else None, *place)
+    module = LandmarkModule(dataset.points.shape[1], options.epochs * len(train_loader), options.loss, options.learning_rate,
+                            options.weight_decay, options.augment, eye_corners)
     return Lightning(module, trainer, train_loader, val_loader,
                      fit_kwargs={"ckpt_path": _resume_path(folder, resume), "weights_only": True})
 
@@ -95,13 +99,22 @@ def _resume_path(folder: Path, resume: str | None) -> str | None:
 
 
 def _accelerator(devices: str) -> dict[str, object]:
-    if not torch.cuda.is_available():
+    """Lightning's arguments for the devices that a user names."""
+    gpus = torch.cuda.device_count()
+    if match := re.fullmatch(r"cpu(?::([1-9]\d*))?", devices):
+        return {"accelerator": "cpu", **_processes(int(match[1] or 1))}
+    if not gpus:
         return {"accelerator": "cpu", "devices": 1}
-    count = torch.cuda.device_count()
     try:
         indices = [int(part) for part in devices.split(",") if part.strip()]
     except ValueError:
         indices = [-1]
-    if any(not 0 <= i < count for i in indices):
-        raise InputError(f"--dev_id {devices!r}: no such device; allowed: indices from 0 to {count - 1}, separated by commas")
-    return {"accelerator": "gpu", "devices": indices or [0]}
+    if any(not 0 <= i < gpus for i in indices):
+        raise InputError(f"--dev_id {devices!r}: no such device; allowed: indices from 0 to {gpus - 1}, separated by commas, "
+                         "or cpu")
+    return {"accelerator": "gpu", **_processes(len(indices) or 1), "devices": indices or [0]}
+
+
+def _processes(count: int) -> dict[str, object]:
+    # a search runs some of its blocks in each step, not all
+    return {"devices": count, "strategy": "ddp_find_unused_parameters_true" if count > 1 else "auto"}

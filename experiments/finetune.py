@@ -12,7 +12,21 @@ from ..evaluators import finetune as train
 from ..search_space import BASELINES, Architecture, InputError
 from ..search_space.inputs import allowed
 from .config import Config, check_resume
-from .options import DATA_ROOT, SNAPSHOT, ConfigFile, DataRoot, DevId, Epochs, Json, Points, Resume, Seed, Snapshot, finish
+from .options import (
+    DATA_ROOT,
+    SNAPSHOT,
+    ConfigFile,
+    DataRoot,
+    DevId,
+    Epochs,
+    Json,
+    Points,
+    Precision,
+    Resume,
+    Seed,
+    Snapshot,
+    finish,
+)
 from .progress import TrainingProgress
 from .search import ARCHITECTURE
 
@@ -51,13 +65,13 @@ Model = Annotated[str | None, typer.Option("--model", help="Train this baseline 
 
 def finetune(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_id: DevId = "", config: ConfigFile = None,
              arch: Arch = None, supernet: Supernet = None, from_scratch: FromScratch = False, model: Model = None,
-             points: Points = None, epochs: Epochs = None, resume: Resume = None, seed: Seed = 0,
-             as_json: Json = False) -> None:
+             points: Points = None, epochs: Epochs = None, precision: Precision = None, resume: Resume = None,
+             seed: Seed = 0, as_json: Json = False) -> None:
     """Finetune the chosen subnet with the supernet's weights, or train a baseline by the same recipe.
 
     Writes SNAPSHOT/subnet/checkpoint_best.pth (SNAPSHOT/NAME/... for a baseline) and TensorBoard logs.
     """
-    settings = Config.load(config, points=points, finetune__epochs=epochs)
+    settings = Config.load(config, points=points, finetune__epochs=epochs, finetune__precision=precision)
     if model is not None:
         if arch or supernet:
             raise InputError("--model is given with --arch or --supernet; allowed: a baseline or a subnet")

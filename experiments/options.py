@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
 DataRoot = Annotated[Path, typer.Option("--data-root", "--data_root", help="Data set in the 106points layout.")]
 Snapshot = Annotated[Path, typer.Option("--snapshot", help="Folder for checkpoints.")]
-DevId = Annotated[str, typer.Option("--dev-id", "--dev_id", help='GPUs, such as "0" or "0,1"; the CPU where there is none.')]
+DevId = Annotated[str, typer.Option("--dev-id", "--dev_id",
+                                    help='GPUs, such as "0" or "0,1"; the CPU where there is none, or for "cpu" or "cpu:2".')]
+Precision = Annotated[str | None, typer.Option("--precision", help='"32-true", "bf16-mixed" or "16-mixed".')]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with everything else; see the README.")]
 Points = Annotated[int | None, typer.Option("--points", help="Number of landmarks of the data set.")]
 Lut = Annotated[str | None, typer.Option("--lut", help="Latency table: a shipped name or a .csv file.")]
@@ -33,7 +36,12 @@ console = Console(stderr=True)
 
 
 def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) -> None:
-    """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for."""
+    """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for.
+
+    Of several processes of one training only the first prints.
+    """
+    if rank_zero_only.rank:
+        return
     out = Console(width=None if sys.stdout.isatty() else WIDTH)
     if table is not None:
         out.print(table)

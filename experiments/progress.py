@@ -41,7 +41,7 @@ class TrainingProgress(pl.Callback):
         self._bar: Progress | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.console.is_terminal:
+        if not (self.console.is_terminal and trainer.is_global_zero):
             return
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Figures(),
                              TextColumn("left"), TimeRemainingColumn(), console=self.console)
@@ -54,7 +54,7 @@ class TrainingProgress(pl.Callback):
             self._bar.advance(self._task)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or not trainer.is_global_zero:
             return
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in SHOWN}
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"

@@ -9,6 +9,8 @@ def quieten() -> None:
     # NNI checks every name in torch.nn when it is imported and is surprised by two that newer releases have
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module.*", category=RuntimeWarning)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+    # weights whose two layouts in memory are the same, of depthwise convolutions, in trainings of several processes
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     import nni  # noqa: F401  both imports set up loggers
     import pytorch_lightning  # noqa: F401
 

@@ -15,7 +15,22 @@ from ..search_space import Architecture, InputError, PfldSpace
 from ..search_space.inputs import write_text
 from ..strategies import FBNet, run_search
 from .config import Config, check_resume
-from .options import DATA_ROOT, SNAPSHOT, ConfigFile, DataRoot, DevId, Epochs, Json, Lut, Points, Resume, Seed, Snapshot, finish
+from .options import (
+    DATA_ROOT,
+    SNAPSHOT,
+    ConfigFile,
+    DataRoot,
+    DevId,
+    Epochs,
+    Json,
+    Lut,
+    Points,
+    Precision,
+    Resume,
+    Seed,
+    Snapshot,
+    finish,
+)
 from .progress import TrainingProgress
 
 ARCHITECTURE, HISTORY = "architecture.json", "history.csv"
@@ -32,7 +47,8 @@ class History(pl.Callback):
         # what training steps log comes an epoch late here, and not at all in a resumed run's first epoch
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("train_")}
         self.rows.append({"epoch": trainer.current_epoch, **figures})
-        write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+        if trainer.is_global_zero:
+            write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -66,6 +82,8 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     data = LandmarkDataset(data_root, "train", config.points, config.input_size)
 
     def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
         Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
@@ -85,7 +103,8 @@ TargetMs = Annotated[float | None, typer.Option("--target-ms", "--target_ms", he
 
 def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_id: DevId = "", config: ConfigFile = None,
            points: Points = None, lut: Lut = None, target_us: TargetUs = None, target_ms: TargetMs = None,
-           epochs: Epochs = None, resume: Resume = None, seed: Seed = 0, as_json: Json = False) -> None:
+           epochs: Epochs = None, precision: Precision = None, resume: Resume = None, seed: Seed = 0,
+           as_json: Json = False) -> None:
     """Train the supernet with the latency table in the loss or around a latency target, and choose the architecture.
 
     Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, history.csv and TensorBoard logs.
@@ -94,7 +113,8 @@ def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_i
         if target_us is not None:
             raise InputError("--target-us and --target-ms are given; allowed: one of them")
         target_us = 1000 * target_ms
-    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us)
+    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
+                           search__precision=precision)
     folder = snapshot / "supernet"
     chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)
     finish({"architecture": str(folder / ARCHITECTURE), "checkpoint": str(folder / BEST), "choices": chosen.choices,

@@ -49,6 +49,15 @@ class FBNetModule(DartsLightningModule):
         self.tilt_to_target()
         super().on_train_epoch_start()
 
+    def resample(self) -> dict[str, Any]:
+        """Draw a new sample, the same one in all processes."""
+        if self._trainer is None or self.trainer.world_size == 1:
+            return super().resample()
+        seed = self.trainer.strategy.broadcast(int(torch.randint(2**31, ())))
+        with torch.random.fork_rng([self.device.index] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            return super().resample()
+
     def tilt_to_target(self) -> None:
         """Bring the expected latency of what is sampled back to the target, if there is one."""
         if isinstance(self.term, LatencyTarget):

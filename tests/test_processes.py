@@ -1,0 +1,111 @@
+"""Several processes (gloo, on the CPU) and mixed precision."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from fbnet_pfld.evaluators import BEST, Checkpoint, LandmarkDataset
+from fbnet_pfld.evaluators.loaders import make_loader
+
+SEARCH = """
+import json, sys
+import torch
+torch.set_num_threads(1)
+from fbnet_pfld.evaluators import LandmarkDataset, TrainOptions, make_evaluator
+from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.search_space import PfldSpace
+from fbnet_pfld.strategies import FBNet, FBNetModule, run_search
+
+paths, faces, samples = sys.argv[1], [], []
+resample, loss = FBNetModule.resample, FBNetModule._loss
+
+def recorded(module):
+    torch.rand(module.trainer.global_rank)  # processes whose random numbers have drifted apart
+    sample = resample(module)
+    samples.append({label: row.tolist() for label, row in sample.items()})
+    return sample
+
+def seen(module, batch, batch_idx):
+    faces.extend(batch["points"][:, 0, 0].tolist())
+    return loss(module, batch, batch_idx)
+
+FBNetModule.resample, FBNetModule._loss = recorded, seen
+space, data = PfldSpace(), LandmarkDataset("data", limit=48)
+strategy = FBNet(LookupTable.load("snapdragon625-4t").cost(space), target_us=2000, warmup_epochs=1, paths=paths,
+                 arc_learning_rate=0.3)
+evaluator = make_evaluator(data, TrainOptions(epochs=2, batch_size=8, val_fraction=0.33), "runs", 0, shuffle_val=True,
+                           devices="cpu:2")
+choices = run_search(space, evaluator, strategy)
+module = strategy.oneshot_module
+with open(f"rank{evaluator.trainer.global_rank}.json", "w") as file:
+    json.dump({"choices": choices, "samples": samples, "faces": faces, "nme": float(evaluator.trainer.callback_metrics["val_nme"]),
+               "logits": {label: layer._arch_alpha.tolist() for label, layer in module.layers().items()},
+               "weights": [float(weight.double().abs().sum()) for weight in module.training_module.parameters()]}, file)
+"""
+
+COMMAND = str(Path(sys.executable).with_name("fbnet-pfld"))
+
+
+def launch(*arguments) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paths", ["one", "all"])
+def test_two_processes_sample_alike_and_end_alike_on_different_faces(place, paths):
+    (place / "search.py").write_text(SEARCH)
+    launch("search.py", paths)
+    first, second = (json.loads((place / f"rank{rank}.json").read_text()) for rank in range(2))
+    for name in ("choices", "samples", "logits", "weights", "nme"):
+        assert first[name] == second[name], name
+    assert len(first["samples"]) >= 5
+    assert any(abs(logit) > 0.1 for row in first["logits"].values() for logit in row)
+    assert not set(first["faces"][:8]) & set(second["faces"][:8])
+
+
+@pytest.mark.slow
+def test_commands_run_in_two_processes(place):
+    (place / "two.yaml").write_text("search: {epochs: 2, warmup_epochs: 1, batch_size: 16, paths: one}\n"
+                                    "finetune: {epochs: 2, batch_size: 16}\n")
+    for command in ("search", "finetune"):
+        launch(COMMAND, command, "--data-root", "data", "--config", "two.yaml", "--dev_id", "cpu:2")
+    assert len(pd.read_csv("ckpt_save/supernet/history.csv")) == 2
+    assert Checkpoint.load(f"ckpt_save/subnet/{BEST}").metrics["val_nme"] > 0
+
+
+def test_processes_share_the_faces_out(place):
+    data = LandmarkDataset("data", limit=21)
+    seen = []
+    for rank in range(2):
+        loader = make_loader(data, list(range(20)), 4, 0, 2, rank)
+        seen.append({float(x) for batch in loader for x in batch["points"][:, 0, 0]})
+    assert not seen[0] & seen[1]
+    assert [len(part) for part in seen] == [8, 8]  # ten each, without the last short batch
+    loader = make_loader(data, list(range(21)), 4, None, 2, 1)
+    assert sum(len(batch["points"]) for batch in loader) == 11
+
+
+def test_mixed_precision_trains_and_validates_in_full_precision(place, run, capsys):
+    arguments = ("finetune", "--data-root", "data", "--config", "config.yaml", "--from-scratch", "--json")
+    assert run(*arguments, "--precision", "bf16-mixed") == 0
+    mixed = json.loads(capsys.readouterr().out.splitlines()[-1])["val_nme"]
+    assert run(*arguments, "--precision", "32-true") == 0
+    full = json.loads(capsys.readouterr().out.splitlines()[-1])["val_nme"]
+    assert mixed != full
+    assert mixed == pytest.approx(full, rel=0.2)
+    saved = Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth")
+    assert all(weight.dtype in (torch.float32, torch.int64) for weight in saved.weights.values())
+    assert run("search", "--data-root", "data", "--config", "config.yaml", "--precision", "bf16-mixed") == 0
+
+
+def test_wrong_devices_and_precisions_are_refused(place, run, capsys):
+    assert run("finetune", "--data-root", "data", "--config", "config.yaml", "--precision", "8") == 2
+    assert "precision" in capsys.readouterr().err
