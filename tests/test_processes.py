@@ -44,7 +44,8 @@ evaluator = make_evaluator(data, TrainOptions(epochs=2, batch_size=8, val_fracti
 choices = run_search(space, evaluator, strategy)
 module = strategy.oneshot_module
 with open(f"rank{evaluator.trainer.global_rank}.json", "w") as file:
-    json.dump({"choices": choices, "samples": samples, "faces": faces, "nme": float(evaluator.trainer.callback_metrics["val_nme"]),
+    json.dump({"choices": choices, "samples": samples, "faces": faces,
+               "nme": float(evaluator.trainer.callback_metrics["val_nme"]),
                "logits": {label: layer._arch_alpha.tolist() for label, layer in module.layers().items()},
                "weights": [float(weight.double().abs().sum()) for weight in module.training_module.parameters()]}, file)
 """
