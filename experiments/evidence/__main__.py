@@ -1,31 +1,51 @@
-"""Run the experiment: ``python -m fbnet_pfld.experiments.evidence subnets --data-root DATA``, and so on."""
+"""Run the experiment: ``python -m fbnet_pfld.experiments.evidence all --data-root DATA``.
+
+Each part is a command of its own, writes a CSV file, and goes on where it was stopped; parts that do not need each other may
+run side by side.
+"""
 
 from ..quiet import quieten
 
 quieten()
 
+import json  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
+import pandas as pd  # noqa: E402
 import typer  # noqa: E402
 
 from ...evaluators import BEST, LandmarkDataset, evaluate  # noqa: E402
 from ...latency import LookupTable  # noqa: E402
 from ...search_space import Architecture, PfldSpace, count  # noqa: E402
+from ...strategies import cost_of, evolve  # noqa: E402
 from ..config import Config  # noqa: E402
 from ..finetune import finetune_network  # noqa: E402
+from ..scoring import Scorer  # noqa: E402
+from ..search import ARCHITECTURE, search_supernet  # noqa: E402
 from .records import Records  # noqa: E402
-from .sample import sample  # noqa: E402
+from .report import correlations, picture, regrets, truth  # noqa: E402
+from .sample import BUDGETS, sample  # noqa: E402
 
 EPOCHS = 20
 """Of every training from scratch and every finetuning here."""
 
+EVALUATIONS = 2_000
+"""Subnets scored to choose one for each budget."""
+
+SEARCHES = {
+    "reference": {"search__mode": "mul", "search__paths": "all"},
+}
+"""Method -> its settings of the search: the reference's own algorithm, and ours at about the same time."""
+
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
-RESULTS = Path(__file__).parent
+Work = Annotated[Path, typer.Option(help="Folder of the supernets.")]
+Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
+RESULTS, WORK = Path(__file__).parent, Path("runs/evidence")
 
 
 def train(config: Config, data_root: Path, architecture: Architecture, seed: int, supernet: Path | None = None) -> dict:
@@ -36,18 +56,14 @@ def train(config: Config, data_root: Path, architecture: Architecture, seed: int
         best = finetune_network(settings, data_root, Path(folder), architecture, supernet, seed)
         network = best.build(Path(folder) / BEST)
     test = LandmarkDataset(data_root, "test", config.points, config.input_size)
-    return {"held_out_nme": best.metrics["val_nme"], "test_nme": evaluate(network, test, config.eye_corners)["nme"],
+    return {"held_out_nme": round(best.metrics["val_nme"], 4),
+            "test_nme": round(evaluate(network, test, config.eye_corners)["nme"], 4),
             "seconds": round(time.perf_counter() - start, 1)}
 
 
-@app.callback()
-def main() -> None:
-    """Train, score and compare subnets."""
-
-
 @app.command()
-def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: int = 2) -> None:
-    """Train the sample from scratch -> subnets.csv; goes on where it was stopped."""
+def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: Seeds = 1) -> None:
+    """Train the sample from scratch -> subnets.csv."""
     config = Config()
     space, table = PfldSpace(config.space), LookupTable.load(config.lut)
     records = Records(results / "subnets.csv", "subnet", "seed")
@@ -60,6 +76,89 @@ def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: int = 2) -> 
             figures = train(config, data_root, architecture, seed)
             records.add(subnet=i, seed=seed, **choices, us=round(table.latency_us(architecture), 1), macs=macs,
                         parameters=parameters, **figures)
+
+
+@app.command()
+def supernets(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, seeds: Seeds = 3) -> None:
+    """Train a supernet by every method -> supernets.csv, and the NME of the sample's subnets with its weights -> scores.csv."""
+    records, scores = Records(results / "supernets.csv", "method", "seed"), Records(results / "scores.csv", "method", "seed")
+    cost = LookupTable.load(Config().lut).cost(PfldSpace())
+    for seed in range(seeds):
+        for method, settings in SEARCHES.items():
+            config, folder = Config().override(settings, "evidence"), work / f"{method}-{seed}"
+            if not records.has(method=method, seed=seed):
+                start = time.perf_counter()
+                search_supernet(config, data_root, folder, seed, resume="auto")
+                records.add(method=method, seed=seed, epochs=config.search.epochs,
+                            seconds=round(time.perf_counter() - start, 1))
+            if not scores.has(method=method, seed=seed):
+                with tempfile.TemporaryDirectory() as kept:
+                    score = Scorer(folder / BEST, data_root, config, seed, 0, Path(kept))
+                    nmes = score([tuple(choices.values()) for choices in sample(cost)])
+                scores.extend([{"method": method, "seed": seed, "subnet": i, "nme": round(nme, 4)}
+                               for i, nme in enumerate(nmes)])
+
+
+@app.command()
+def choices(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, seeds: Seeds = 3) -> None:
+    """Let every supernet choose within each budget, train what it chose -> choices.csv.
+
+    The reference's own choice is the architecture at the end of its search, at the latency where it ended.
+    """
+    table = LookupTable.load(Config().lut)
+    records = Records(results / "choices.csv", "method", "seed", "budget")
+    for seed in range(seeds):
+        for method, settings in SEARCHES.items():
+            config, folder = Config().override(settings, "evidence"), work / f"{method}-{seed}"
+            chosen = _choose(config, data_root, folder, seed)
+            if method == "reference":
+                own = Architecture.load(folder / ARCHITECTURE)
+                chosen = {own.latency["us"]: own, **chosen}
+            for budget, architecture in chosen.items():
+                if records.has(method=method, seed=seed, budget=budget):
+                    continue
+                finetuned = train(config, data_root, architecture, seed, folder / BEST)
+                scratch = train(config, data_root, architecture, seed)
+                records.add(method=method, seed=seed, budget=budget, **architecture.choices,
+                            us=round(table.latency_us(architecture), 1), finetuned_held_out_nme=finetuned["held_out_nme"],
+                            finetuned_test_nme=finetuned["test_nme"], scratch_held_out_nme=scratch["held_out_nme"],
+                            scratch_test_nme=scratch["test_nme"])
+
+
+def _choose(config: Config, data_root: Path, folder: Path, seed: int) -> dict[float, Architecture]:
+    """Per budget, the subnet with the lowest NME in the supernet among those that an evolution has come by."""
+    scorer = Scorer(folder / BEST, data_root, config, seed, 128, folder)
+    space = scorer.space
+    cost = LookupTable.load(config.lut).cost(space)
+    found = evolve(scorer, scorer.logits, cost, EVALUATIONS, seed)
+    chosen = {}
+    for budget in BUDGETS:
+        within = {subnet: nme for subnet, nme in found.items() if cost_of(cost, subnet) <= budget}
+        blocks = dict(zip(space.spec.labels, min(within, key=within.get), strict=True))
+        chosen[budget] = Architecture(space.spec, space.num_points, space.input_size, blocks)
+    return chosen
+
+
+@app.command()
+def report(results: Results = RESULTS) -> None:
+    """Print what the results say; draw correlation.png."""
+    frame = truth(pd.read_csv(results / "subnets.csv"))
+    scores = pd.read_csv(results / "scores.csv")
+    scores = scores[scores.subnet.isin(frame.index)]
+    chosen = pd.read_csv(results / "choices.csv")
+    found = correlations(scores, frame)
+    left = regrets(chosen, frame)
+    print(f"{len(frame)} subnets from scratch; Kendall tau with their NME on the test set")
+    print(found.round(3).to_string(index=False))
+    print("\nchoices, trained from scratch")
+    print(left.round(2).to_string(index=False))
+    print("\nsearches, after the same finetuning")
+    columns = ["method", "seed", "budget", "us", "finetuned_test_nme"]
+    print(chosen[columns].round(2).to_string(index=False))
+    seconds = pd.read_csv(results / "supernets.csv").groupby("method").seconds
+    print("\nseconds of a search\n" + seconds.agg(["mean", "min", "max"]).round(0).to_string())
+    picture(results / "correlation.png", scores, frame)
+    print(json.dumps({"correlations": found.round(4).to_dict("records"), "regrets": left.round(4).to_dict("records")}))
 
 
 if __name__ == "__main__":
