@@ -4,11 +4,13 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
 from ...search_space.inputs import atomic_path
+from ...strategies import NEAR
 from .sample import BUDGETS, PER_BUDGET
 
 
@@ -19,13 +21,13 @@ def truth(subnets: pd.DataFrame) -> pd.DataFrame:
 
 def levels(frame: pd.DataFrame) -> list[pd.DataFrame]:
     """The subnets of each budget: those of nearly equal cost."""
-    return [frame[frame.us.between(0.98 * budget, budget)] for budget in BUDGETS]
+    return [frame[frame.us.between(NEAR * budget, budget)] for budget in BUDGETS]
 
 
 def rank_correlation(score: pd.Series, frame: pd.DataFrame) -> dict[str, float]:
     """Kendall's tau of a score (lower is better) with the true NME: over the sample, and within each budget, on average."""
     inside = [kendalltau(score[level.index], level.test_nme).statistic for level in levels(frame)]
-    return {"tau": kendalltau(score[frame.index], frame.test_nme).statistic, "tau_equal_cost": sum(inside) / len(inside)}
+    return {"tau": kendalltau(score[frame.index], frame.test_nme).statistic, "tau_equal_cost": float(np.mean(inside))}
 
 
 def correlations(scores: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
@@ -45,12 +47,12 @@ def best_of(nmes: list[float], k: int) -> float:
 def regrets(choices: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Per choice: its NME from scratch less the best of the sample within its budget, and beside random subnets of its cost."""
     rows = []
-    for row in choices.dropna(subset=["scratch_test_nme"]).to_dict("records"):
-        equal = frame[frame.us.between(0.98 * row["budget"], row["budget"])].test_nme.tolist()
+    for row in choices.to_dict("records"):
+        equal = frame[frame.us.between(NEAR * row["budget"], row["budget"])].test_nme.tolist()
         within = frame[frame.us <= row["budget"]].test_nme
         rows.append({"method": row["method"], "seed": row["seed"], "budget": row["budget"], "us": row["us"],
-                     "nme": row["scratch_test_nme"], "regret": row["scratch_test_nme"] - within.min(),
-                     **{f"random_best_of_{k}": best_of(equal, k) for k in (1, 4, PER_BUDGET)}})
+                     "nme": row["test_nme"], "regret": row["test_nme"] - within.min(),
+                     **{f"random_best_of_{k}": best_of(equal, min(k, len(equal))) for k in (1, 4, PER_BUDGET)}})
     return pd.DataFrame(rows)
 
 
