@@ -38,8 +38,9 @@ EVALUATIONS = 2_000
 REFERENCE = "reference"
 SEARCHES = {
     REFERENCE: {"search__mode": "mul", "search__paths": "all"},
+    "one_path": {"search__paths": "one", "search__epochs": 40, "search__warmup_epochs": 39},
 }
-"""Method -> settings of the training of its supernet. The reference has all paths, mode mul, and takes the argmax."""
+"""Method -> settings of its supernet's training: the reference's own algorithm, and fair single paths for about as long."""
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
