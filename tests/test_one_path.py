@@ -154,7 +154,7 @@ def test_unknown_paths_are_refused():
 
 def test_the_warm_up_is_fair_whatever_the_logits():
     module = search(target_us=9.0, warmup_epochs=2)
-    module._trainer = SimpleNamespace(current_epoch=1)
+    module._trainer = SimpleNamespace(current_epoch=1, world_size=1)
     module.on_train_epoch_start()
     counts = {label: torch.zeros(len(row)) for label, row in LOGITS.items()}
     orders = set()
@@ -166,7 +166,7 @@ def test_the_warm_up_is_fair_whatever_the_logits():
                 counts[label] += sample
     assert {label: row.tolist() for label, row in counts.items()} == {"a": [20.0] * 3, "b": [30.0] * 2}
     assert len(orders) > 5
-    module._trainer = SimpleNamespace(current_epoch=2)
+    module._trainer = SimpleNamespace(current_epoch=2, world_size=1)
     module.on_train_epoch_start()
     samples = torch.stack([module.resample()["a"] for _ in range(4000)]).mean(0)
     assert torch.allclose(samples, module.layers()["a"].logits.softmax(-1), atol=0.03)
@@ -174,7 +174,7 @@ def test_the_warm_up_is_fair_whatever_the_logits():
 
 def test_a_fair_step_trains_every_block_once_on_its_part_of_the_batch():
     module = search(warmup_epochs=1)
-    module._trainer = SimpleNamespace(current_epoch=0)
+    module._trainer = SimpleNamespace(current_epoch=0, world_size=1)
     module.on_train_epoch_start()
     x, ran = torch.randn(9, 4), []
     for layer in module.layers().values():
@@ -194,7 +194,7 @@ def test_a_fair_step_trains_every_block_once_on_its_part_of_the_batch():
 
 def test_the_loss_of_a_fair_step_is_the_mean_of_its_paths():
     module = search(warmup_epochs=1)
-    module._trainer = SimpleNamespace(current_epoch=0)
+    module._trainer = SimpleNamespace(current_epoch=0, world_size=1)
     module.on_train_epoch_start()
     x, drawn = torch.randn(9, 4), []
     resample = module.resample

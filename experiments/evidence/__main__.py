@@ -1,7 +1,7 @@
-"""Run the experiment: ``python -m fbnet_pfld.experiments.evidence all --data-root DATA``.
+"""Run the experiment: ``python -m fbnet_pfld.experiments.evidence subnets --data-root DATA``, and so on.
 
-Each part is a command of its own, writes a CSV file, and goes on where it was stopped; parts that do not need each other may
-run side by side.
+The parts are ``subnets``, ``supernets``, ``choices``, ``searches`` and ``report``. Each writes CSV files and goes on where it
+was stopped; ``subnets`` and ``supernets`` may run side by side, ``choices`` and ``searches`` need the supernets.
 """
 
 from ..quiet import quieten
@@ -85,14 +85,15 @@ def supernets(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK
     """Train a supernet by every method -> supernets.csv, and the NME of the sample's subnets with its weights -> scores.csv."""
     records, scores = Records(results / "supernets.csv", "method", "seed"), Records(results / "scores.csv", "method", "seed")
     cost = LookupTable.load(Config().lut).cost(PfldSpace())
-    for seed in range(seeds):
-        for method, settings in SEARCHES.items():
+    for method, settings in SEARCHES.items():
+        for seed in range(seeds):
             config, folder = Config().override(settings, "evidence"), work / f"{method}-{seed}"
             if not records.has(method=method, seed=seed):
                 start, start_cpu = time.perf_counter(), time.process_time()
                 search_supernet(config, data_root, folder, seed)
-                records.add(method=method, seed=seed, epochs=config.search.epochs,
-                            seconds=round(time.perf_counter() - start, 1), cpu_seconds=round(time.process_time() - start_cpu, 1))
+                seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
+                records.add(method=method, seed=seed, epochs=config.search.epochs, seconds=round(seconds, 1),
+                            cpu_seconds=round(cpu_seconds, 1))
             if not scores.has(method=method, seed=seed):
                 with tempfile.TemporaryDirectory() as kept:
                     score = Scorer(folder / BEST, data_root, config, seed, 0, Path(kept))
@@ -105,8 +106,8 @@ def supernets(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK
 def choices(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, seeds: Seeds = 3) -> None:
     """Let every supernet choose within each budget, train its choices from scratch -> choices.csv."""
     records = Records(results / "choices.csv", "method", "seed", "budget")
-    for seed in range(seeds):
-        for method in SEARCHES:
+    for method in SEARCHES:
+        for seed in range(seeds):
             for budget in BUDGETS:
                 if not records.has(method=method, seed=seed, budget=budget):
                     chosen, nme = choose(method, data_root, work, seed, budget)
