@@ -116,7 +116,8 @@ def pareto_picture(path: str | Path, us: Sequence[float], nme: Sequence[float], 
     axis.set_ylim(0.97 * front["supernet_nme"].min(), float(np.quantile(nme, 0.98)))
     axis.set_xlabel(f"latency, us ({latency_name})")
     axis.set_ylabel("NME with the supernet's weights, %")
-    axis.legend()
+    legend = axis.legend()
+    legend.legend_handles[0].set(sizes=[20], alpha=1)
     axis.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
