@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
 
 
 class SeedEveryEpoch(pl.Callback):
@@ -36,12 +37,12 @@ class KeepBest(pl.Callback):
         self.save, self.monitor = save, monitor
         self.best = float("inf")
 
+    @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if figures[self.monitor] < self.best:
             self.best = figures[self.monitor]
-            if trainer.is_global_zero:
-                self.save(figures)
+            self.save(figures)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}

@@ -16,7 +16,6 @@ from ..search_space import BASELINES, Architecture, InputError, PfldSpace, Space
 from ..search_space.inputs import allowed, atomic_path
 
 KINDS = ("supernet", "subnet", "baseline")
-_LOGITS = "_arch_alpha"  # NNI's name for them
 _KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
 
 
@@ -81,8 +80,7 @@ class Checkpoint:
 
     def architecture(self, where: str | Path) -> Architecture:
         """The subnet's architecture; an :class:`InputError` if this is no subnet."""
-        if self.kind != "subnet":
-            raise InputError(f"{where}: a {self.kind}; allowed: checkpoint of a subnet")
+        self._check_kind("subnet", where)
         return Architecture.from_dict(self.network, str(where))
 
     def build(self, where: str | Path) -> nn.Module:
@@ -98,24 +96,22 @@ class Checkpoint:
         load_weights(model, self.weights, where)
         return model.eval()
 
-    def supernet(self, where: str | Path) -> tuple[PfldSpace, dict[str, dict[str, float]]]:
-        """The supernet with all candidates and these weights, and its logits: label -> block -> logit.
+    def supernet(self, where: str | Path) -> PfldSpace:
+        """The supernet with all candidates and these weights; what else a search keeps among them is left out.
 
         Raises
         ------
         InputError
             If this is no supernet, or its weights are not those of its space.
         """
-        if self.kind != "supernet":
-            raise InputError(f"{where}: a {self.kind}; allowed: checkpoint of a supernet")
+        self._check_kind("supernet", where)
         space = PfldSpace(SpaceSpec.from_dict(self.network, str(where)), self.num_points, self.input_size)
-        logits = {}
-        weights = dict(self.weights)
-        for i, (label, names) in enumerate(space.spec.candidates().items()):
-            row = weights.pop(f"layers.{i}.{_LOGITS}", torch.zeros(len(names)))
-            logits[label] = dict(zip(names, row.tolist(), strict=True))
-        load_weights(space, weights, where)
-        return space, logits
+        load_weights(space, {name: self.weights[name] for name in space.state_dict() if name in self.weights}, where)
+        return space
+
+    def _check_kind(self, kind: str, where: str | Path) -> None:
+        if self.kind != kind:
+            raise InputError(f"{where}: a {self.kind}; allowed: checkpoint of a {kind}")
 
     def check_points(self, num_points: int, where: str | Path) -> None:
         """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""
@@ -144,8 +140,7 @@ def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint,
     InputError
         If the supernet is of another space, number of points or input size.
     """
-    if supernet.kind != "supernet":
-        raise InputError(f"{where}: a {supernet.kind}; allowed: checkpoint of a supernet")
+    supernet._check_kind("supernet", where)
     supernet.check_points(architecture.num_points, where)
     if SpaceSpec.from_dict(supernet.network, str(where)) != architecture.space:
         raise InputError(f"{where}: supernet of another search space; allowed: {architecture.space.name!r}")

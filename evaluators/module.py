@@ -68,10 +68,10 @@ class LandmarkModule(LightningModule):
         return self.model(images)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        images, points, pose = network_input(batch["images"]), batch["points"], batch["pose"]
+        images, points, pose = batch["images"], batch["points"], batch["pose"]
         if self.augment:
-            images, points, pose = self.augment(images, points, pose)
-            images = images.contiguous(memory_format=torch.channels_last)  # resampling returns the usual layout
+            images, points, pose = self.augment(images.float() / 255, points, pose)
+        images = network_input(images)
         if self.pose_net is None:
             loss = self.loss(self.model(images).view_as(points), points)
         else:

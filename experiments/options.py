@@ -35,13 +35,12 @@ console = Console(stderr=True)
 """For progress and remarks; standard output is for results."""
 
 
+@rank_zero_only
 def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) -> None:
     """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for.
 
     Of several processes of one training only the first prints.
     """
-    if rank_zero_only.rank:
-        return
     out = Console(width=None if sys.stdout.isatty() else WIDTH)
     if table is not None:
         out.print(table)

@@ -20,12 +20,13 @@ from .scoring import FACES, Scorer
 from .search import with_latency
 
 ALL = 100_000
-"""Subnets up to which a space is scored as a whole; of a larger one, as many are looked at by evolution as set below."""
+"""Subnets up to which a space is scored as a whole."""
 
 EVALUATIONS = 5_000
+"""Subnets that an evolution scores of a larger one."""
 
 
-def find_front(scorer: Scorer, config: Config, seed: int, folder: Path) -> pd.DataFrame:
+def find_front(scorer: Scorer, table: LookupTable, seed: int, folder: Path) -> pd.DataFrame:
     """Score subnets, and write ``pareto.csv``, ``pareto.png`` and ``front/*.json``; the front, a row per subnet.
 
     Raises
@@ -33,7 +34,7 @@ def find_front(scorer: Scorer, config: Config, seed: int, folder: Path) -> pd.Da
     InputError
         If the table lacks a block, or the folder cannot be written.
     """
-    table, space = LookupTable.load(config.lut), scorer.space
+    space = scorer.space
     cost = table.cost(space)
     size = math.prod(len(row) for row in cost.blocks_us.values())
     if size <= ALL:
@@ -73,8 +74,8 @@ def pareto(data_root: DataRoot = DATA_ROOT, supernet: Supernet = SNAPSHOT / "sup
     with another table the same scores give another front at once.
     """
     settings = Config.load(config, lut=lut)
-    LookupTable.load(settings.lut)
+    table = LookupTable.load(settings.lut)
     scorer = Scorer(supernet, data_root, settings, seed, faces, output)
-    front = find_front(scorer, settings, seed, output)
+    front = find_front(scorer, table, seed, output)
     finish({"front": str(output / "pareto.csv"), "subnets": len(front), "fastest_us": float(front.us.iloc[0]),
             "slowest_us": float(front.us.iloc[-1]), "picture": str(output / "pareto.png")}, as_json)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -40,8 +41,9 @@ class TrainingProgress(pl.Callback):
         self.console = console or Console(stderr=True)
         self._bar: Progress | None = None
 
+    @rank_zero_only
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not (self.console.is_terminal and trainer.is_global_zero):
+        if not self.console.is_terminal:
             return
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Figures(),
                              TextColumn("left"), TimeRemainingColumn(), console=self.console)
@@ -53,8 +55,9 @@ class TrainingProgress(pl.Callback):
         if self._bar:
             self._bar.advance(self._task)
 
+    @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if trainer.sanity_checking:
             return
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in SHOWN}
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"

@@ -17,6 +17,9 @@ from .options import console
 FACES = 128
 """Scored faces by default; BatchNorm statistics are those of these faces."""
 
+LOGITS = "layers.{}._arch_alpha"
+"""Name of a layer's logits among a supernet's weights; NNI's."""
+
 SAVED_EVERY = 2000
 """Scores after which the file is written anew."""
 
@@ -46,7 +49,10 @@ class Scorer:
 
     def __init__(self, supernet: Path, data_root: Path, config: Config, seed: int, faces: int, folder: Path):
         checkpoint = Checkpoint.load(supernet)
-        self.space, self.logits = checkpoint.supernet(supernet)
+        self.space = checkpoint.supernet(supernet)
+        self.logits = {label: dict(zip(names, checkpoint.weights.get(LOGITS.format(i), torch.zeros(len(names))).tolist(),
+                                       strict=True))
+                       for i, (label, names) in enumerate(self.space.spec.candidates().items())}
         data = LandmarkDataset(data_root, "train", self.space.num_points, self.space.input_size)
         held_out = split_indices(len(data), config.search.val_fraction, seed)[1]
         data = data.subset(held_out[::max(1, len(held_out) // (faces or len(held_out)))][:faces or None])
@@ -67,8 +73,7 @@ class Scorer:
         return {tuple(row[:-1]): row[-1] for row in frame.itertuples(index=False, name=None)}
 
     def _save(self) -> None:
-        frame = pd.DataFrame([(*subnet, round(nme, 4)) for subnet, nme in self._known.items()],
-                             columns=[*self.logits, "nme"])
+        frame = pd.DataFrame([(*subnet, nme) for subnet, nme in self._known.items()], columns=[*self.logits, "nme"])
         write_text(self._file, frame.to_csv(index=False))
         write_text(self._record, self._settings)
 
@@ -81,7 +86,7 @@ class Scorer:
             try:
                 for done, (index, output) in enumerate(sweep(self.space, self._images, new), 1):
                     errors = normalised_errors(output.view_as(self._points), self._points, self._eye_corners)
-                    self._known[new[index]] = 100 * float(errors.mean())
+                    self._known[new[index]] = round(100 * float(errors.mean()), 4)  # as in the file
                     progress.advance(task)
                     if done % SAVED_EVERY == 0:
                         self._save()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import pandas as pd
 import pytorch_lightning as pl
 import typer
+from pytorch_lightning.utilities import rank_zero_only
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, make_evaluator
 from ..latency import LookupTable
@@ -43,12 +44,12 @@ class History(pl.Callback):
         self.path = path
         self.rows: list[dict[str, float]] = []
 
+    @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # what training steps log comes an epoch late here, and not at all in a resumed run's first epoch
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("train_")}
         self.rows.append({"epoch": trainer.current_epoch, **figures})
-        if trainer.is_global_zero:
-            write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+        write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -81,9 +82,8 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     strategy = FBNet(table.cost(space), **config.search.strategy_options())
     data = LandmarkDataset(data_root, "train", config.points, config.input_size)
 
+    @rank_zero_only
     def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
         Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)

@@ -65,8 +65,13 @@ class FBNetModule(DartsLightningModule):
             for module in self.searched():
                 module.tilt = tilts[module.label]
 
+    @property
+    def warming_up(self) -> bool:
+        """Whether this epoch trains the weights only."""
+        return self.trainer.current_epoch < self.warmup_epochs
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        if batch["val"] is not None and self.trainer.current_epoch >= self.warmup_epochs:
+        if batch["val"] is not None and not self.warming_up:
             self.architecture_step(batch["val"], batch_idx)
         if batch["train"] is not None:
             self.advance_optimization(self.weight_loss(batch["train"], batch_idx), batch_idx, self.gradient_clip_val)

@@ -1,6 +1,7 @@
 """FBNet's search with one block per layer at a time: weights by single paths, logits by comparing two."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -28,13 +29,12 @@ class OnePathModule(FBNetModule):
     """
 
     def on_train_epoch_start(self) -> None:
-        self.fair = self.trainer.current_epoch < self.warmup_epochs
         for module in self.searched():
-            module.turns = [] if self.fair else None
+            module.turns = [] if self.warming_up else None
         super().on_train_epoch_start()
 
     def weight_loss(self, batch: Any, batch_idx: int) -> Tensor:
-        if not self.fair:
+        if not self.warming_up:
             return super().weight_loss(batch, batch_idx)
         sizes: list[int] = []
         apply_to_collection(batch, Tensor, lambda tensor: sizes.append(len(tensor)))
@@ -82,10 +82,10 @@ class OnePathModule(FBNetModule):
         chosen = self.export()
         self.use({label: torch.tensor([float(name == chosen[label]) for name in layer.names])
                   for label, layer in self.layers().items()})
-        self._statistics = batch_statistics(self)
-        self._statistics.__enter__()
+        self._statistics = ExitStack()
+        self._statistics.enter_context(batch_statistics(self))
         super().on_validation_start()
 
     def on_validation_end(self) -> None:
-        self._statistics.__exit__(None, None, None)
+        self._statistics.close()
         super().on_validation_end()

@@ -9,7 +9,7 @@ import pytest
 
 from fbnet_pfld.experiments.evidence import __main__ as evidence
 from fbnet_pfld.experiments.evidence.records import Records
-from fbnet_pfld.experiments.evidence.report import best_of, rank_correlation, regrets
+from fbnet_pfld.experiments.evidence.report import best_of, rank_correlation, regrets, spreads
 from fbnet_pfld.experiments.evidence.sample import BUDGETS, PER_BUDGET, sample
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import PfldSpace
@@ -80,6 +80,7 @@ def test_records_survive_and_know_their_keys(tmp_path):
 def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     monkeypatch.setattr(evidence, "EPOCHS", 1)
     monkeypatch.setattr(evidence, "EVALUATIONS", 400)
+    monkeypatch.setattr(evidence, "AROUND", 1)
     monkeypatch.setattr(evidence, "SEARCHES", {name: {**settings, "search__epochs": 1, "search__warmup_epochs": 0}
                                                for name, settings in evidence.SEARCHES.items()})
     small = sample(LookupTable.load("snapdragon625-4t").cost(PfldSpace()))
@@ -93,11 +94,15 @@ def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     for _ in range(2):
         evidence.subnets(data, results, 1)
         evidence.supernets(data, results, work, 1)
+        evidence.blocks(data, results, work, 1)
         evidence.choices(data, results, work, 1)
         evidence.searches(data, results, work, 1)
         kept.append(written())
     assert kept[0] == kept[1]
-    assert len(kept[0]) == 5
+    assert len(kept[0]) == 6
+    blocks = pd.read_csv(results / "blocks.csv")
+    assert set(blocks.groupby(["method", "layer"]).size()) == {9}
+    assert (spreads(blocks) > 0).all(axis=None)
     capsys.readouterr()
     evidence.report(results)
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -15,7 +15,7 @@ import time
 
 import torch
 
-from ...evaluators import Checkpoint, LandmarkDataset, evaluate, inherit, normalised_errors, recalibrate
+from ...evaluators import Checkpoint, evaluate, inherit, layout_of, network_input, normalised_errors, recalibrate
 from ...search_space import Architecture, PfldSpace
 from ...strategies import Subnet, sweep
 from ..scoring import FACES
@@ -25,15 +25,7 @@ WHOLE, TURNS = 10, 3
 """Subnets scored whole in a turn, and turns; the sweep scores a ninth of a ninth of the space in each."""
 
 
-class Faces(LandmarkDataset):
-    """Noise in the shape of faces."""
-
-    def __init__(self) -> None:
-        noise = RandomFaces()
-        self.images, self.points, self.pose = noise.images[:FACES], noise.points[:FACES], noise.pose[:FACES]
-
-
-def alone(space: PfldSpace, checkpoint: Checkpoint, data: LandmarkDataset, subnets: list[Subnet]) -> None:
+def alone(space: PfldSpace, checkpoint: Checkpoint, data: RandomFaces, subnets: list[Subnet]) -> None:
     """Score subnets one by one, each recalibrated and then evaluated."""
     for subnet in subnets:
         architecture = Architecture(space.spec, 106, 112, dict(zip(space.spec.labels, subnet, strict=True)))
@@ -46,15 +38,16 @@ def alone(space: PfldSpace, checkpoint: Checkpoint, data: LandmarkDataset, subne
 def swept(space: PfldSpace, images: torch.Tensor, points: torch.Tensor, subnets: list[Subnet]) -> None:
     """Score subnets in one sweep."""
     for _, output in sweep(space, images, subnets):
-        float(normalised_errors(output.view_as(points), points, (35, 93)).mean())
+        float(normalised_errors(output.view_as(points), points, layout_of(106).eye_corners).mean())
 
 
 def main() -> None:
     """Measure and print."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    rng, data, space = random.Random(0), Faces(), PfldSpace()
+    rng, data, space = random.Random(0), RandomFaces(), PfldSpace()
+    data.images, data.points = data.images[:FACES], data.points[:FACES]
     checkpoint = Checkpoint.of(space, space.spec, {})
-    images = (data.images.float() / 255).contiguous(memory_format=torch.channels_last)
+    images = network_input(data.images)
     blocks = list(space.spec.candidates().values())
     seconds: dict[str, list[float]] = {"sweep": [], "one_pass": [], "alone": []}
 

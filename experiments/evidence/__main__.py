@@ -1,7 +1,7 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.evidence subnets --data-root DATA``, and so on.
 
-The parts are ``subnets``, ``supernets``, ``choices``, ``searches`` and ``report``. Each writes CSV files and goes on where it
-was stopped; ``subnets`` and ``supernets`` may run side by side, ``choices`` and ``searches`` need the supernets.
+The parts are ``subnets``, ``supernets``, ``blocks``, ``choices``, ``searches`` and ``report``. Each writes CSV files and goes
+on where it was stopped; ``subnets`` and ``supernets`` may run side by side, the others need the supernets.
 """
 
 from ..quiet import quieten
@@ -14,19 +14,20 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
+import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import typer  # noqa: E402
 
 from ...evaluators import BEST, LandmarkDataset, evaluate  # noqa: E402
 from ...latency import LookupTable  # noqa: E402
 from ...search_space import Architecture, PfldSpace, count  # noqa: E402
-from ...strategies import cost_of, evolve  # noqa: E402
+from ...strategies import Subnet, cost_of, evolve  # noqa: E402
 from ..config import Config  # noqa: E402
 from ..finetune import finetune_network  # noqa: E402
 from ..scoring import FACES, Scorer  # noqa: E402
 from ..search import ARCHITECTURE, search_supernet, with_latency  # noqa: E402
 from .records import Records  # noqa: E402
-from .report import correlations, picture, regrets, truth  # noqa: E402
+from .report import correlations, picture, regrets, spreads, truth  # noqa: E402
 from .sample import BUDGETS, sample  # noqa: E402
 
 EPOCHS = 20
@@ -34,6 +35,9 @@ EPOCHS = 20
 
 EVALUATIONS = 2_000
 """Subnets scored to choose one for each budget."""
+
+AROUND = 8
+"""Random subnets in which blocks are exchanged."""
 
 REFERENCE = "reference"
 SEARCHES = {
@@ -95,11 +99,35 @@ def supernets(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK
                 records.add(method=method, seed=seed, epochs=config.search.epochs, seconds=round(seconds, 1),
                             cpu_seconds=round(cpu_seconds, 1))
             if not scores.has(method=method, seed=seed):
-                with tempfile.TemporaryDirectory() as kept:
-                    score = Scorer(folder / BEST, data_root, config, seed, 0, Path(kept))
-                    nmes = score([tuple(choices.values()) for choices in sample(cost)])
+                nmes = score_all(config, data_root, folder, seed, [tuple(choices.values()) for choices in sample(cost)])
                 scores.extend([{"method": method, "seed": seed, "subnet": i, "nme": round(nme, 4)}
                                for i, nme in enumerate(nmes)])
+
+
+def score_all(config: Config, data_root: Path, folder: Path, seed: int, subnets: list[Subnet]) -> list[float]:
+    """NME of subnets in a supernet, on all faces that it has not learnt from."""
+    with tempfile.TemporaryDirectory() as kept:
+        return Scorer(folder / BEST, data_root, config, seed, 0, Path(kept))(subnets)
+
+
+@app.command()
+def blocks(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, seeds: Seeds = 3) -> None:
+    """How far each block of a layer moves the NME in each supernet, on average over some random subnets -> blocks.csv."""
+    records = Records(results / "blocks.csv", "method", "seed")
+    names = PfldSpace().spec.candidates()
+    for method, settings in SEARCHES.items():
+        for seed in range(seeds):
+            if records.has(method=method, seed=seed):
+                continue
+            rng = np.random.default_rng(seed)
+            around = [tuple(str(rng.choice(row)) for row in names.values()) for _ in range(AROUND)]
+            changed = [(label, block, [(*subnet[:i], block, *subnet[i + 1:]) for subnet in around])
+                       for i, (label, row) in enumerate(names.items()) for block in row]
+            nmes = score_all(Config().override(settings, "evidence"), data_root, work / f"{method}-{seed}", seed,
+                             [subnet for _, _, subnets in changed for subnet in subnets])
+            means = np.reshape(nmes, (len(changed), AROUND)).mean(1)
+            records.extend([{"method": method, "seed": seed, "layer": label, "block": block, "nme": round(float(mean), 4)}
+                            for (label, block, _), mean in zip(changed, means, strict=True)])
 
 
 @app.command()
@@ -108,11 +136,10 @@ def choices(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, 
     records = Records(results / "choices.csv", "method", "seed", "budget")
     for method in SEARCHES:
         for seed in range(seeds):
-            for budget in BUDGETS:
-                if not records.has(method=method, seed=seed, budget=budget):
-                    chosen, nme = choose(method, data_root, work, seed, budget)
-                    records.add(method=method, seed=seed, budget=budget, **chosen.choices, us=chosen.latency["us"],
-                                supernet_nme=round(nme, 4), **train(Config(), data_root, chosen, seed))
+            missing = [budget for budget in BUDGETS if not records.has(method=method, seed=seed, budget=budget)]
+            for budget, chosen in choose(method, data_root, work, seed, missing).items():
+                records.add(method=method, seed=seed, budget=budget, **chosen.choices, us=chosen.latency["us"],
+                            **chosen.metrics, **train(Config(), data_root, chosen, seed))
 
 
 @app.command()
@@ -123,21 +150,27 @@ def searches(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK,
         own = Architecture.load(work / f"{REFERENCE}-{seed}" / ARCHITECTURE)
         for choice, method in ((f"{REFERENCE}, argmax", REFERENCE), *((f"{method}, front", method) for method in SEARCHES)):
             if not records.has(choice=choice, seed=seed):
-                chosen = own if "argmax" in choice else choose(method, data_root, work, seed, own.latency["us"])[0]
+                within = own.latency["us"]
+                chosen = own if "argmax" in choice else choose(method, data_root, work, seed, [within])[within]
                 records.add(choice=choice, seed=seed, **chosen.choices, us=chosen.latency["us"],
                             **train(Config(), data_root, chosen, seed, work / f"{method}-{seed}" / BEST))
 
 
-def choose(method: str, data_root: Path, work: Path, seed: int, budget: float) -> tuple[Architecture, float]:
-    """The subnet with the lowest NME in a supernet of all within a budget that an evolution has come by, and that NME."""
+def choose(method: str, data_root: Path, work: Path, seed: int, budgets: list[float]) -> dict[float, Architecture]:
+    """Per budget, the subnet with the lowest NME in a supernet of all within it that an evolution has come by."""
+    if not budgets:
+        return {}
     config, folder = Config().override(SEARCHES[method], "evidence"), work / f"{method}-{seed}"
     table, scorer = LookupTable.load(config.lut), Scorer(folder / BEST, data_root, config, seed, FACES, folder)
-    cost = table.cost(scorer.space)
+    space, cost = scorer.space, table.cost(scorer.space)
     found = evolve(scorer, scorer.logits, cost, EVALUATIONS, seed)  # what it scores is kept beside the supernet
-    nme, subnet = min((nme, subnet) for subnet, nme in found.items() if cost_of(cost, subnet) <= budget)
-    blocks = dict(zip(scorer.space.spec.labels, subnet, strict=True))
-    chosen = Architecture(scorer.space.spec, scorer.space.num_points, scorer.space.input_size, blocks)
-    return with_latency(chosen, table), nme
+    chosen = {}
+    for budget in budgets:
+        nme, subnet = min((nme, subnet) for subnet, nme in found.items() if cost_of(cost, subnet) <= budget)
+        architecture = Architecture(space.spec, space.num_points, space.input_size,
+                                    dict(zip(space.spec.labels, subnet, strict=True)), metrics={"supernet_nme": nme})
+        chosen[budget] = with_latency(architecture, table)
+    return chosen
 
 
 @app.command()
@@ -155,6 +188,8 @@ def report(results: Results = RESULTS) -> None:
     print(left.round(2).to_string(index=False))
     print("\nthe reference's choice, and those of supernets within its latency, after the same finetuning")
     print(pd.read_csv(results / "searches.csv")[["choice", "seed", "us", "test_nme"]].round(2).to_string(index=False))
+    print("\nspread (standard deviation) of the NME over the blocks of a layer, in points")
+    print(spreads(pd.read_csv(results / "blocks.csv")).round(3).to_string())
     times = pd.read_csv(results / "supernets.csv")
     print("\nsupernets\n" + times.to_string(index=False))
     picture(results / "correlation.png", scores, frame)

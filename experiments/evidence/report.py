@@ -56,6 +56,11 @@ def regrets(choices: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def spreads(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Standard deviation of the NME over the blocks of a layer: a row per supernet, a column per layer."""
+    return blocks.groupby(["method", "seed", "layer"]).nme.std(ddof=0).unstack()
+
+
 def picture(path: Path, scores: pd.DataFrame, frame: pd.DataFrame) -> None:
     """Draw true NME against the score of each method's first supernet, and against MACs and parameters."""
     methods = list(scores.method.unique())

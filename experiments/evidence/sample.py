@@ -23,12 +23,7 @@ def sample(cost: Cost, seed: int = 0) -> list[dict[str, str]]:
         found = 0
         while found < PER_BUDGET:
             subnet = {label: str(rng.choice(list(row))) for label, row in cost.blocks_us.items()}
-            if NEAR * budget <= latency(cost, subnet) <= budget and subnet not in subnets:
+            if NEAR * budget <= cost_of(cost, tuple(subnet.values())) <= budget and subnet not in subnets:
                 subnets.append(subnet)
                 found += 1
     return subnets
-
-
-def latency(cost: Cost, choices: dict[str, str]) -> float:
-    """Of a subnet, in microseconds."""
-    return cost_of(cost, tuple(choices.values()))
