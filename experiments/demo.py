@@ -11,13 +11,13 @@ import torch
 import typer
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors, recalibrate
-from ..latency import LookupTable
+from ..latency import LookupTable, session
 from ..search_space import Architecture, SpaceSpec
 from .config import Config
 from .data_commands import synthesise
 from .export import export_onnx
 from .finetune import finetune_network
-from .onnx_file import run_onnx, session
+from .onnx_file import run_onnx
 from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish
 from .pictures import demo_picture
 from .report import Row, as_dicts, as_table, compare, load_candidate

@@ -1,39 +1,75 @@
-"""``fbnet-pfld latency``: make latency tables, and list the shipped ones."""
+"""``fbnet-pfld latency``: make, list, show, compare and correct latency tables."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
+import pandas as pd
 import typer
 from rich.table import Table
 
-from ..latency import TABLES, LookupTable, fit_table, report, table_signatures
-from ..search_space import SpaceSpec
-from .options import Json, Points, Seed, finish
+from ..latency import (
+    LANDMARKS,
+    TABLES,
+    LookupTable,
+    calibrate,
+    compare,
+    fit_table,
+    left_out_networks,
+    read_measured,
+    report,
+    table_signatures,
+)
+from ..latency.fit import THREADS
+from ..search_space import InputError, PfldSpace, SpaceSpec
+from .config import Config
+from .latency_measure import InputSize, Space, measure_table
+from .latency_pictures import comparison_picture, fit_picture, table_picture
+from .options import OUTPUT, Json, Points, Seed, finish
 
-app = typer.Typer(no_args_is_help=True, help="Make and list latency tables.")
+app = typer.Typer(no_args_is_help=True, help="Make, show and correct latency tables.")
+app.command(name="measure")(measure_table)
+
+SHOWN_ROWS = 5
+"""Rows of a comparison that are printed at least."""
+
+Picture = Annotated[Path, typer.Option("--picture", help="Where to draw it.")]
+TableName = Annotated[str, typer.Argument(help="A shipped table's name or a .csv file.", show_default=False)]
 
 
 @app.command()
 def fit(
-    out: Annotated[Path, typer.Option("--out", help="The table's .csv file; its .json file goes beside it.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The table's .csv file; its .json file goes beside it.")] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the modelled engine: 1 or 4.")] = 4,
-    space: Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")] = "pfld",
+    space: Space = "pfld",
     points: Points = None,
-    input_size: Annotated[int, typer.Option("--input-size", "--input_size", help="Side of the input image, in pixels.")] = 112,
+    input_size: InputSize = 112,
+    show_report: Annotated[bool, typer.Option("--report", help="Validate the model, at 1 and at 4 threads.")] = False,
+    picture: Picture = OUTPUT / "latency_fit.png",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Write a modelled Snapdragon 625 table for a search space, and print how good the model is.
+    """Write a modelled Snapdragon 625 table for a search space, or, with --report, tell how good the model is.
 
     The table has every registered block in every place of the space. Without --points it serves 68, 98 and 106 landmarks.
     Nothing here is random: every seed gives the same table.
     """
-    spec = SpaceSpec.load(space)
-    signatures = table_signatures(spec, *([(points,)] if points is not None else []), input_size=input_size)
-    table = fit_table(signatures, threads, out.stem)
-    table.save(out)
-    found = report(threads)
-    finish({"table": str(out), "rows": len(table.rows), "method": table.method, **found}, as_json, _validation(found))
+    if out is None and not show_report:
+        raise InputError("nothing to do; allowed: --out for a table, --report for the model's errors, or both")
+    result: dict[str, Any] = {}
+    if out is not None:
+        landmarks = LANDMARKS if points is None else (points,)
+        table = fit_table(table_signatures(SpaceSpec.load(space), landmarks, input_size), threads, out.stem)
+        table.save(out)
+        result = {"table": str(out), "rows": len(table.rows), "method": table.method, "threads": threads,
+                  "left_out_percent": report(threads)["left_out_percent"]}
+    if show_report:
+        reports = {each: report(each) for each in THREADS}
+        fit_picture(picture, {each: left_out_networks(each) for each in THREADS}, reports[1]["paddle"],
+                    {each: found["reference"] for each, found in reports.items()})
+        result |= {"report": reports, "picture": str(picture)}
+    finish(result, as_json, _validation(reports) if show_report else None)
 
 
 @app.command(name="list")
@@ -48,23 +84,91 @@ def list_tables(seed: Seed = 0, as_json: Json = False) -> None:
     finish({"tables": [table.model_dump(exclude={"rows"}) for table in tables]}, as_json, view)
 
 
-def _validation(found: dict) -> Table:
-    view = Table(title=f"modelled Snapdragon 625, {found['threads']} thread(s): fitted to {found['figures']} figures of "
-                       f"{found['networks']} networks")
-    view.add_column("check")
-    for heading in ("published ms", "modelled ms", "error %"):
+@app.command()
+def show(table: TableName, space: Space = "pfld", points: Points = None, input_size: InputSize = 112,
+         picture: Picture = OUTPUT / "latency.png", seed: Seed = 0, as_json: Json = False) -> None:
+    """Show what the blocks of a space cost by a table, as numbers and as a heat map; nothing here is random."""
+    known = LookupTable.load(table)
+    model = PfldSpace(space, points if points is not None else Config().points, input_size)
+    cost = known.cost(model)
+    grid = pd.DataFrame(cost.blocks_us)
+    grid = grid.loc[grid.mean(axis=1).sort_values().index]
+    table_picture(picture, grid, f"{known.name}: {known.device}, {known.threads} thread(s), {known.method}")
+    cheapest, dearest = (cost.fixed_us + sum(limit(row.values()) for row in cost.blocks_us.values()) for limit in (min, max))
+    view = Table(title=f"{known.name}, us, {known.method}", caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs "
+                 f"{cheapest:,.1f} to {dearest:,.1f} us", caption_justify="left")
+    view.add_column("block")
+    for label in grid.columns:
+        view.add_column(label, justify="right")
+    view.add_column("uncertainty %", justify="right")
+    for block, row in grid.iterrows():
+        cells = [*row, known.uncertainty_percent.get(block, np.nan)]
+        view.add_row(block, *("" if np.isnan(cell) else f"{cell:.1f}" for cell in cells))
+    finish({"table": known.name, "method": known.method, "fixed_us": cost.fixed_us, "cheapest_us": cheapest,
+            "dearest_us": dearest, "blocks_us": cost.blocks_us, "picture": str(picture)}, as_json, view)
+
+
+@app.command(name="compare")
+def compare_tables(a: TableName, b: TableName, picture: Picture = OUTPUT / "latency_compare.png", seed: Seed = 0,
+                   as_json: Json = False) -> None:
+    """Tell whether two tables rank the blocks alike, and on which they disagree; nothing here is random."""
+    first, second = LookupTable.load(a), LookupTable.load(b)
+    found = compare(first, second)
+    comparison_picture(picture, found, first.name, second.name)
+    view = Table(title=f"{len(found.rows)} rows in common, Kendall's tau {found.kendall_tau:.3f}; {second.name} is "
+                       f"{found.median_ratio:.3g} times {first.name} in the median; factor: beyond that")
+    view.add_column("furthest blocks")
+    for heading in (f"{first.name} us", f"{second.name} us", "factor", "outlier"):
         view.add_column(heading, justify="right")
-    view.add_row("networks left out of the fit, mean", "", "", f"{found['left_out_percent']:.1f}")
-    view.add_row("the depthwise-separable of them, mean", "", "", f"{found['left_out_separable_percent']:.1f}")
-    for name, entry in found["paddle"].items():
-        view.add_row(f"{name}, Paddle-Lite on this chip, 1 thread", *_milliseconds(entry))
-    for name, entry in found["reference"].items():
-        view.add_row(f"the reference's {name}, not in the fit", *_milliseconds(entry))
+    outliers = int(found.rows["outlier"].sum())
+    for row in found.rows.head(max(SHOWN_ROWS, outliers)).itertuples():
+        view.add_row(row.block, f"{row.a_us:.1f}", f"{row.b_us:.1f}", f"{row.factor:.2f}", "yes" if row.outlier else "")
+    finish({"rows": len(found.rows), "kendall_tau": found.kendall_tau, "median_ratio": found.median_ratio,
+            "only_a": found.only_a, "only_b": found.only_b, "outliers": found.rows[found.rows["outlier"]].to_dict("records"),
+            "picture": str(picture)}, as_json, view)
+
+
+@app.command(name="calibrate")
+def calibrate_table(
+    table: TableName,
+    measured: Annotated[Path, typer.Option("--measured", help="CSV file: architecture (JSON files), latency_us; from 3 rows.")],
+    out: Annotated[Path, typer.Option("--out", help="The corrected table's .csv file.")],
+    device: Annotated[str | None, typer.Option("--device", help="What was measured, if not the table's device.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Correct a table's scale and offset by a few whole subnets timed on the device; nothing here is random."""
+    found = calibrate(LookupTable.load(table), read_measured(measured), out.stem, device)
+    found.table.save(out)
+    finish({"table": str(out), **{key: value for key, value in asdict(found).items() if key != "table"}}, as_json)
+
+
+def _validation(reports: dict[int, dict[str, Any]]) -> Table:
+    data = "; ".join(f"{found['threads']} thread(s): {found['figures']} figures of {found['networks']} networks on "
+                     f"{found['boards']} boards" for found in reports.values())
+    view = Table(title="modelled Snapdragon 625: latency in ms, error in %", caption=f"fitted: {data}")
+    view.add_column("check")
+    view.add_column("published", justify="right")
+    for threads in reports:
+        view.add_column(f"{threads} thread(s)", justify="right")
+    view.add_row("network left out of the fit, mean error", "", *_column(reports, "{left_out_percent:.1f}"))
+    view.add_row("  the depthwise-separable of them", "", *_column(reports, "{left_out_separable_percent:.1f}"))
+    view.add_row("board left out of the fit, mean error", "", *_column(reports, "{left_out_board_percent:.1f}"))
+    view.add_row("  once that board's scale is known", "", *_column(reports, "{left_out_board_scaled_percent:.1f}"))
+    for name, entry in reports[1]["paddle"].items():
+        view.add_row(f"{name}, Paddle-Lite on this chip", *_milliseconds(entry), "")
+    for name, entry in reports[1]["reference"].items():
+        published, one = _milliseconds(entry)
+        view.add_row(f"the reference's {name}, not in the fit", published, one, _milliseconds(reports[4]["reference"][name])[1])
     return view
 
 
-def _milliseconds(entry: dict) -> tuple[str, str, str]:
-    modelled = entry["modelled_us"]
-    low, high = modelled if isinstance(modelled, tuple) else (modelled, modelled)
-    text = f"{low / 1e3:.2f}" + (f" to {high / 1e3:.2f}" if high > low else "")
-    return f"{entry['published_us'] / 1e3:.2f}", text, f"{entry['error_percent']:+.0f}" if "error_percent" in entry else ""
+def _column(reports: dict[int, dict[str, Any]], form: str) -> list[str]:
+    return [form.format(**found) for found in reports.values()]
+
+
+def _milliseconds(entry: dict) -> tuple[str, str]:
+    """Published latency, and the modelled one with its error."""
+    published, us = entry["published_us"], np.atleast_1d(entry["modelled_us"])
+    each = " to ".join(f"{value / 1e3:.2f} ({100 * (value / published - 1):+.0f})" for value in us)
+    return f"{published / 1e3:.2f}", each

@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from ..search_space import InputError
+from ..latency import session
 from ..search_space.inputs import atomic_path
 
 INPUT, OUTPUT = "image", "landmarks"
@@ -72,25 +72,6 @@ def write_onnx(model: nn.Module, path: str | Path, examples: Tensor, metadata: d
         if not difference <= TOLERANCE:
             raise RuntimeError(f"{path}: the ONNX file differs from torch by {difference:.2e}, more than {TOLERANCE:.0e}")
     return difference
-
-
-def session(path: str | Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """Open an ONNX file on the CPU with a fixed number of threads.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is no model that onnxruntime can run.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"ONNX file not found: {path}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common public base class
-        raise InputError(f"not an ONNX model that onnxruntime can run: {path}: {str(error).splitlines()[0]}") from None
 
 
 def run_onnx(runner: onnxruntime.InferenceSession, images: Tensor) -> np.ndarray:

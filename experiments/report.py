@@ -12,10 +12,9 @@ from rich.table import Table
 from torch import nn
 
 from ..evaluators import Checkpoint, LandmarkDataset, predict, score
-from ..latency import MODELLED_DEVICE, LookupTable, whole_network_us
+from ..latency import MODELLED_DEVICE, LookupTable, host_latency_us, session, whole_network_us
 from ..search_space import Architecture, InputError, count
-from .host_latency import host_latency_us
-from .onnx_file import run_onnx, session, write_onnx
+from .onnx_file import run_onnx, write_onnx
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,22 @@
-"""Latency tables: load, query, save, and make them from a fitted model of the Snapdragon 625."""
+"""Latency tables: load, query, save; make them from a fitted model, from this machine or from a phone; correct and compare."""
 
+from .adb import Adb
+from .calibrate import calibrate, read_measured
+from .compare import compare
+from .design import make_design
 from .fit import DEVICE as MODELLED_DEVICE
-from .modelled import table_signatures, whole_network_us
+from .host import ENGINES, Host, host_latency_us, session
+from .measure import Backend, Timing, measure
+from .measured import make_table
+from .modelled import LANDMARKS, table_signatures, whole_network_us
+from .phone import Phone
 from .shipped import fit_table
+from .solve import agreement
 from .table import TABLES, Cost, LookupTable
-from .validate import report
+from .validate import left_out_networks, report
 
-__all__ = ["MODELLED_DEVICE", "TABLES", "Cost", "LookupTable", "fit_table", "report", "table_signatures", "whole_network_us"]
+__all__ = [
+    "ENGINES", "LANDMARKS", "MODELLED_DEVICE", "TABLES", "Adb", "Backend", "Cost", "Host", "LookupTable", "Phone",
+    "Timing", "agreement", "calibrate", "compare", "fit_table", "host_latency_us", "left_out_networks", "make_design",
+    "make_table", "measure", "read_measured", "report", "session", "table_signatures", "whole_network_us",
+]

@@ -2,13 +2,14 @@
 
 from functools import cache
 
+import pandas as pd
 import torch
 from torch import nn
 
 from ..search_space.inputs import InputError
 from ..search_space.registry import BLOCKS, Signature, build
 from ..search_space.spec import SpaceSpec
-from .fit import fit
+from .fit import fit, work_of
 from .lower import Layer, lower
 
 JOINING = ("pfld_head",)
@@ -35,9 +36,15 @@ def block_layers(signature: Signature) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
+@cache
+def block_work(signature: Signature) -> pd.Series:
+    """Sum of the features of a block's layers, see :func:`~fbnet_pfld.latency.fit.features`."""
+    return work_of(block_layers(signature))
+
+
 def block_us(signature: Signature, threads: int) -> float:
     """Modelled latency of a block or fixed part in its place, in microseconds."""
-    return fit(threads).us(block_layers(signature))
+    return fit(threads).us_of_work(block_work(signature))
 
 
 def whole_network_us(module: nn.Module, input_size: int, threads: int) -> float:

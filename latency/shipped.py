@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 
 from ..search_space.registry import Signature
-from .fit import CLOCK_GHZ, DEVICE, ENGINE, PRECISION, fit_data
+from .fit import CLOCK_GHZ, DEVICE, ENGINE, PRECISION, SIBLING, fit_data
 from .modelled import block_us
 from .table import LookupTable
+from .uncertainty import uncertainty_percent
 from .validate import report
 
 DATE = "2026-11-24"
@@ -24,7 +25,8 @@ def fit_table(signatures: Iterable[Signature], threads: int, name: str) -> Looku
     rows = {signature: round(block_us(signature, threads), 3) for signature in signatures}
     return LookupTable(name=name, device=DEVICE, clock_ghz=CLOCK_GHZ, engine=ENGINE, threads=threads, precision=PRECISION,
                        method="modelled", sources=sorted(fit_data(threads)["url"].unique()), uncertainty=uncertainty(threads),
-                       date=DATE, version=version("fbnet-pfld"), rows=rows)
+                       uncertainty_percent=uncertainty_percent(rows, threads), date=DATE, version=version("fbnet-pfld"),
+                       rows=rows)
 
 
 def uncertainty(threads: int) -> str:
@@ -34,6 +36,8 @@ def uncertainty(threads: int) -> str:
     low, high = min(errors, key=errors.get), max(errors, key=errors.get)
     return (f"not measured: fitted to {found['figures']} published figures of other Cortex-A53 boards; mean error on a network "
             f"left out of the fit {found['left_out_percent']:.1f} % (depthwise-separable ones "
-            f"{found['left_out_separable_percent']:.1f} %), by which the model was chosen; "
-            f"Paddle-Lite's single-thread figures for this chip, known when another board's scale was taken for it, are missed "
+            f"{found['left_out_separable_percent']:.1f} %), by which the model was chosen; the chip's own scale is that of the "
+            f"{SIBLING}, and boards left out of the fit are missed by {found['left_out_board_percent']:.0f} % "
+            f"({found['left_out_board_scaled_percent']:.0f} % once their scale is known); "
+            f"Paddle-Lite's single-thread figures for this chip, known when that board was taken, are missed "
             f"by {errors[low]:+.0f} % ({low}) to {errors[high]:+.0f} % ({high})")

@@ -5,18 +5,17 @@ that says what the figures are: which device, engine and precision, and whether 
 """
 
 import json
-import math
 from dataclasses import astuple, dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..search_space.inputs import InputError, allowed, read_json, read_text, write_text
+from ..search_space.inputs import InputError, allowed, read_json, write_text
 from ..search_space.registry import Signature
 from ..search_space.spec import first_error
+from .records import microseconds, read_records
 
 SHIPPED = Path(__file__).parent / "tables"
 TABLES: tuple[str, ...] = tuple(sorted(path.stem for path in SHIPPED.glob("*.csv")))
@@ -49,15 +48,16 @@ class Cost:
 class TableInfo(BaseModel):
     """What the figures of a table are; the content of its JSON file.
 
-    ``method`` is ``measured`` for times taken on the device, ``modelled`` for anything computed; ``uncertainty`` says in words
-    how far the figures may be off. ``date`` is that of the figures, ``version`` that of the package that made them.
+    ``clock_ghz`` is None where it could not be read. ``method`` is ``measured`` for times taken on the device, ``modelled``
+    for anything computed; ``uncertainty`` says in words how far the figures may be off, ``uncertainty_percent`` per block, as
+    one standard deviation of its latency. ``date`` is that of the figures, ``version`` that of the package that made them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Text
     device: Text
-    clock_ghz: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    clock_ghz: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
     engine: Text
     threads: Annotated[int, Field(ge=1, strict=True)]
     precision: Text
@@ -65,6 +65,7 @@ class TableInfo(BaseModel):
     method: Literal["measured", "modelled"]
     sources: list[Text]
     uncertainty: Text
+    uncertainty_percent: dict[Text, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     version: Text
 
@@ -128,7 +129,7 @@ class LookupTable(TableInfo):
         InputError
             If a block has no row.
         """
-        return sum(self._row(signature) for signature in architecture.signatures())
+        return sum(self.row(signature) for signature in architecture.signatures())
 
     def cost(self, space: _Space) -> Cost:
         """Latency of every candidate of a space and of its fixed parts.
@@ -138,11 +139,12 @@ class LookupTable(TableInfo):
         InputError
             If a block has no row.
         """
-        blocks = {label: {name: self._row(signature) for name, signature in candidates.items()}
+        blocks = {label: {name: self.row(signature) for name, signature in candidates.items()}
                   for label, candidates in space.signatures().items()}
-        return Cost(sum(self._row(signature) for signature in space.fixed_signatures()), blocks)
+        return Cost(sum(self.row(signature) for signature in space.fixed_signatures()), blocks)
 
-    def _row(self, signature: Signature) -> float:
+    def row(self, signature: Signature) -> float:
+        """Latency of a block in its place, in microseconds; :class:`InputError` if the table has no such row."""
         if signature not in self.rows:
             raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make a table for your "
                              "space with: fbnet-pfld latency fit --space … --out …")
@@ -150,29 +152,12 @@ class LookupTable(TableInfo):
 
 
 def _read_rows(path: Path) -> dict[Signature, float]:
-    text = read_text(path, "latency table")
-    try:
-        # with the header as a row like any other, pandas refuses rows that are longer than it
-        frame = pd.read_csv(StringIO(text), header=None, dtype=str, na_filter=False, skip_blank_lines=False)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}:1: empty; allowed: the columns {', '.join(COLUMNS)}") from None
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path}: not a CSV file: {str(error).strip().splitlines()[-1]}") from None
-    header = list(frame.iloc[0])
-    for column in COLUMNS:
-        if header.count(column) != 1:
-            raise InputError(f"{path}:1: column {column!r} is {'missing' if column not in header else 'there twice'}; "
-                             f"allowed: {', '.join(COLUMNS)}")
-    for column in header:
-        if column not in COLUMNS:
-            raise InputError(f"{path}:1: unknown column {column!r}; {allowed(COLUMNS)}")
     rows: dict[Signature, float] = {}
-    for line, record in enumerate(frame[1:].set_axis(header, axis=1).to_dict("records"), start=2):
-        where = f"{path}:{line}"
+    for where, record in read_records(path, "latency table", COLUMNS):
         key = Signature(_name(record["op"], where), *(_whole(record[column], column, where) for column in _KEY[1:]))
         if key in rows:
             raise InputError(f"{where}: a second row for {key}; allowed: one each")
-        rows[key] = _latency(record["latency_us"], where)
+        rows[key] = microseconds(record["latency_us"], where)
     return rows
 
 
@@ -186,13 +171,3 @@ def _whole(value: str, column: str, where: str) -> int:
     if not (value.isascii() and value.isdigit() and int(value) >= 1):
         raise InputError(f"{where}: {column} is {value!r}; allowed: a whole number from 1")
     return int(value)
-
-
-def _latency(value: str, where: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0):
-        raise InputError(f"{where}: latency_us is {value!r}; allowed: microseconds, a finite number from 0")
-    return number

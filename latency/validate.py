@@ -1,9 +1,10 @@
-"""How far the fitted model may be trusted: errors on networks and figures that it has not seen."""
+"""How far the fitted model may be trusted: errors on networks, boards and figures that it has not seen."""
 
 from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torchvision import models
 
@@ -11,7 +12,7 @@ from ..search_space.baselines import PfldLite
 from ..search_space.count import count_parameters
 from ..search_space.registry import Signature, build
 from ..search_space.spec import SpaceSpec
-from .fit import fit, fit_data, network_work, networks, published, relative_errors
+from .fit import fit, fit_data, modelled_ms, network_work, networks, published
 from .modelled import block_us, whole_network_us
 
 PADDLE_ENGINE = "Paddle-Lite v2.11@4a3bdbe armv8"
@@ -40,32 +41,53 @@ def report(threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``threads``, ``figures`` and ``networks`` (numbers of what was fitted); ``left_out_percent`` and
-        ``left_out_separable_percent``, the mean error on a network that the fit has not seen, over all and over the
-        depthwise-separable ones; ``left_out`` per network; ``paddle``, network -> published and modelled microseconds and
-        error in percent, another engine's figures for the Snapdragon 625 itself, single-threaded (its document says 1.8 GHz,
-        the model 2.0); ``reference``, the same for the reference's baseline and subnet, where the subnet's modelled latency
-        is the range over all subnets of its size.
+        ``threads``, ``figures``, ``networks`` and ``boards`` (numbers of what was fitted). ``left_out_percent`` and
+        ``left_out_separable_percent``: mean error on a network that the fit has not seen, over all and over the
+        depthwise-separable ones; ``left_out`` per network. ``left_out_boards``: board -> mean error in percent on a board
+        that the fit has not seen, ``as_is`` with the mean scale of the others and ``scaled`` with its own best one, with
+        ``left_out_board_percent`` and ``left_out_board_scaled_percent`` their means. ``paddle``: network -> published and
+        modelled microseconds and error in percent, another engine's figures for the Snapdragon 625 itself, single-threaded
+        (its document says 1.8 GHz, the model 2.0). ``reference``: the same for the reference's baseline and subnet, where
+        the subnet's modelled latency is the range over all subnets of its size.
 
     Raises
     ------
     InputError
         If there is no fit for this number of threads.
     """
-    figures = fit_data(threads)
-    left_out = {name: float(np.abs(relative_errors(fit(threads, name), figures[figures["model"] == name])).mean() * 100)
-                for name in sorted(figures["model"].unique())}
-    separable = _separable()
+    unseen = left_out_networks(threads)
+    error = (unseen["modelled_ms"] / unseen["latency_ms"] - 1).abs() * 100
+    left_out = error.groupby(unseen["model"]).mean()
+    boards = {board: _left_out_board(threads, board) for board in sorted(unseen["soc"].unique())}
     return {
         "threads": threads,
-        "figures": len(figures),
+        "figures": len(unseen),
         "networks": len(left_out),
-        "left_out_percent": float(np.mean(list(left_out.values()))),
-        "left_out_separable_percent": float(np.mean([left_out[name] for name in separable])),
-        "left_out": left_out,
+        "boards": len(boards),
+        "left_out_percent": float(left_out.mean()),
+        "left_out_separable_percent": float(left_out[_separable()].mean()),
+        "left_out": left_out.to_dict(),
+        "left_out_board_percent": float(np.mean([errors["as_is"] for errors in boards.values()])),
+        "left_out_board_scaled_percent": float(np.mean([errors["scaled"] for errors in boards.values()])),
+        "left_out_boards": boards,
         "paddle": _paddle(),
         "reference": _reference(threads),
     }
+
+
+@cache
+def left_out_networks(threads: int) -> pd.DataFrame:
+    """Each fitted figure with ``modelled_ms``, the latency by a fit that has not seen the figure's network."""
+    figures = fit_data(threads)
+    return pd.concat([group.assign(modelled_ms=modelled_ms(fit(threads, network=name), group))
+                      for name, group in figures.groupby("model")])
+
+
+def _left_out_board(threads: int, board: str) -> dict[str, float]:
+    figures = fit_data(threads)
+    figures = figures[figures["soc"] == board]
+    ratio = modelled_ms(fit(threads, board=board), figures) / figures["latency_ms"]
+    return {"as_is": float((ratio - 1).abs().mean() * 100), "scaled": float((ratio / ratio.median() - 1).abs().mean() * 100)}
 
 
 def _separable() -> list[str]:

@@ -11,12 +11,11 @@ from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
 from fbnet_pfld.experiments.config import Config
 from fbnet_pfld.experiments.export import export_onnx
 from fbnet_pfld.experiments.finetune import finetune_network
-from fbnet_pfld.experiments.host_latency import host_latency_us
-from fbnet_pfld.experiments.onnx_file import run_onnx, session, write_onnx, zero_denormals
+from fbnet_pfld.experiments.onnx_file import run_onnx, write_onnx, zero_denormals
 from fbnet_pfld.experiments.progress import TrainingProgress
 from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
 from fbnet_pfld.experiments.search import search_supernet
-from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.latency import LookupTable, host_latency_us, session
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")

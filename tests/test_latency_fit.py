@@ -1,18 +1,32 @@
 """The fitted model: its data, its shape, its errors, and the shipped tables that come from it."""
 
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import lsq_linear
+from scipy.optimize import linprog
 
-from fbnet_pfld.latency import TABLES, LookupTable, fit_table, report, table_signatures, whole_network_us
-from fbnet_pfld.latency.fit import MACS, THREADS, fit, fit_data, network_work, published, relative_errors
+from fbnet_pfld.latency import TABLES, LookupTable, fit_table, left_out_networks, report, table_signatures, whole_network_us
+from fbnet_pfld.latency.fit import (
+    CACHE_BYTES,
+    MACS,
+    THREADS,
+    features,
+    fit,
+    fit_data,
+    modelled_ms,
+    network_work,
+    networks,
+    published,
+    solve,
+)
 from fbnet_pfld.latency.lower import Layer
 from fbnet_pfld.latency.modelled import block_us
+from fbnet_pfld.latency.uncertainty import uncertainty_percent
 from fbnet_pfld.latency.validate import REFERENCE_US
 from fbnet_pfld.search_space import BLOCKS, Architecture, InputError, PfldLite, Signature, SpaceSpec
 
@@ -34,17 +48,50 @@ def test_fit_data_is_other_boards_and_other_networks(threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_coefficients_solve_the_least_squares_problem(threads):
-    """Against another solver, with the boards' scales given."""
+def test_coefficients_have_the_least_deviation(threads):
+    """Against the dual problem, solved on its own: no coefficients do better with these scales, nor scales with them."""
     figures, model = fit_data(threads), fit(threads)
-    scale = model.scales[figures["soc"]].to_numpy() / (figures["latency_ms"] * figures["clock_ghz"] * 1e6).to_numpy()
+    ratio = modelled_ms(model, figures) / figures["latency_ms"]
+    scale = (model.scales[figures["soc"]].to_numpy() / (figures["latency_ms"] * figures["clock_ghz"] * 1e6)).to_numpy()
     problem = network_work().loc[figures["model"]].to_numpy() * scale[:, None]
     unit = problem.max(axis=0)
-    unit[unit == 0] = 1
-    other = lsq_linear(problem / unit, np.ones(len(figures)), (0, np.inf), tol=1e-14, max_iter=2000)
+    dual = linprog(-np.ones(len(figures)), A_ub=(problem / unit).T, b_ub=np.zeros(problem.shape[1]), bounds=(-1, 1))
+    assert (ratio - 1).abs().sum() == pytest.approx(-dual.fun, rel=2e-3)
+    for board, group in ratio.groupby(figures["soc"]):
+        best = min((group * factor - 1).abs().sum() for factor in 1 / group)
+        assert (group - 1).abs().sum() == pytest.approx(best, rel=2e-2), board
     assert (model.coefficients >= 0).all()
     assert np.log(model.scales).mean() == pytest.approx(0, abs=1e-9)
-    assert (relative_errors(model, figures) ** 2).sum() == pytest.approx(2 * other.cost, rel=1e-3)
+
+
+def made_figures(far_off: float, seed: int = 0) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Figures of boards and coefficients that are known, a share of them far off; the coefficients and the scales."""
+    rng = np.random.default_rng(seed)
+    work = network_work()
+    coefficients = pd.Series(rng.uniform(0.2, 3, work.shape[1]), work.columns)
+    scales = pd.Series({"a": 0.8, "b": 1.0, "c": 1.25})
+    figures = pd.DataFrame([(name, board) for board in scales.index for name in work.index], columns=["model", "soc"])
+    figures["clock_ghz"] = figures["soc"].map({"a": 1.2, "b": 1.5, "c": 2.0})
+    cycles = (work.loc[figures["model"]].to_numpy() @ coefficients) * figures["soc"].map(scales).to_numpy()
+    wrong = rng.random(len(figures)) < far_off
+    figures["latency_ms"] = cycles / figures["clock_ghz"] / 1e6 * np.where(wrong, rng.uniform(1.5, 3, len(figures)), 1)
+    return figures, coefficients, scales
+
+
+@pytest.mark.parametrize("far_off", [0, 0.1])
+def test_known_coefficients_are_found_again(far_off):
+    figures, coefficients, scales = made_figures(far_off)
+    found = solve(figures, network_work())
+    matters = (network_work() * coefficients / (network_work() @ coefficients).to_numpy()[:, None]).max() > 0.02
+    assert found.scales.to_dict() == pytest.approx(scales.to_dict(), rel=1e-3)
+    assert found.coefficients[matters].to_dict() == pytest.approx(coefficients[matters].to_dict(), rel=0.02)
+
+
+def test_a_layer_that_exceeds_the_caches_is_charged_for_it():
+    layers = pd.DataFrame([asdict(Layer("dw3", 100, elements, elements)) for elements in (1000, CACHE_BYTES)])
+    work = features(layers)
+    assert list(work["exceeding map"]) == [0, 2 * CACHE_BYTES]
+    assert list(work["elements conv"]) == [2000, 2 * CACHE_BYTES]
 
 
 @settings(max_examples=150, deadline=None)
@@ -105,32 +152,74 @@ def test_four_threads_are_faster_than_one_and_not_by_more_than_four():
     assert 1 < one / four < 4
 
 
-@pytest.mark.parametrize(("threads", "left_out", "separable"), [(1, 8.7, 5.8), (4, 11.2, 7.9)])
+@pytest.mark.parametrize(("threads", "left_out", "separable"), [(1, 8, 5.5), (4, 10, 7.5)])
 def test_the_model_is_as_good_as_the_shipped_tables_say(threads, left_out, separable):
     found = report(threads)
     assert found["left_out_percent"] < left_out
     assert found["left_out_separable_percent"] < separable
     assert found["networks"] == len(found["left_out"]) == 26
+    assert found["boards"] == len(found["left_out_boards"]) == {1: 7, 4: 10}[threads]
+    assert found["left_out_board_scaled_percent"] < 10 < found["left_out_board_percent"] < 20
     errors = {name: entry["error_percent"] for name, entry in found["paddle"].items()}
-    assert abs(errors["MobileNetV1"]) < 10
-    assert abs(errors["MobileNetV2"]) < 10
+    assert all(abs(errors[name]) < 15 for name in ("MobileNetV1", "MobileNetV2", "MobileNetV3_large_x1_0"))
     assert errors["MobileNetV3_small_x1_0"] < -30  # a known weakness, which the tables' uncertainty tells
-    assert f"{errors['MobileNetV3_small_x1_0']:+.0f} %" in LookupTable.load(f"snapdragon625-{threads}t").uncertainty
+    said = LookupTable.load(f"snapdragon625-{threads}t").uncertainty
+    for figure in (f"{errors['MobileNetV3_small_x1_0']:+.0f} %", f"out of the fit {found['left_out_percent']:.1f} %",
+                   f"missed by {found['left_out_board_percent']:.0f} %"):
+        assert figure in said
 
 
-def test_left_out_networks_are_left_out():
-    figures = fit_data(4)
-    mine, seen = figures[figures["model"] == "shufflenet"], fit(4)
-    unseen = fit(4, "shufflenet")
-    assert not np.allclose(seen.coefficients, unseen.coefficients)
-    assert np.abs(relative_errors(unseen, mine)).mean() > np.abs(relative_errors(seen, mine)).mean()
+@pytest.mark.parametrize("threads", THREADS)
+def test_left_out_networks_and_boards_are_left_out(threads):
+    """Changing the left-out figures changes nothing in the fit; leaving out any other does."""
+    figures = fit_data(threads)
+    unseen = fit(threads, network="shufflenet")
+    assert "shufflenet" in set(figures["model"])
+    assert not np.allclose(fit(threads).coefficients, unseen.coefficients)
+    mine = left_out_networks(threads).query("model == 'shufflenet'")
+    assert mine["modelled_ms"].to_numpy() == pytest.approx(modelled_ms(unseen, mine).to_numpy())
+    assert len(left_out_networks(threads)) == len(figures)
+    board = "Rockchip RK3228H"
+    assert board not in fit(threads, board=board).scales
+    assert board in fit(threads).scales
+    group = figures[figures["soc"] == board]
+    ratio = modelled_ms(fit(threads, board=board), group) / group["latency_ms"]
+    told = report(threads)["left_out_boards"][board]
+    assert told["as_is"] == pytest.approx(100 * (ratio - 1).abs().mean())
+    assert told["scaled"] <= told["as_is"]
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_every_block_has_the_uncertainty_that_the_errors_justify(threads):
+    table = LookupTable.load(f"snapdragon625-{threads}t")
+    found = table.uncertainty_percent
+    assert set(found) == {signature.op for signature, us in table.rows.items() if us > 0}
+    blocks = {op: found[op] for op in BLOCKS if op in found}
+    assert all(5 < percent < 50 for percent in blocks.values())  # a block is told no better than whole networks are
+    assert found["points"] > 50  # a layer of weights alone, which the networks hardly tell
+    assert uncertainty_percent([Signature("skip", 64, 64, 1, 7)], threads) == {}
+
+
+def test_a_family_that_the_model_misses_is_the_uncertain_one(monkeypatch):
+    """Networks with much depthwise work made wrong: the depthwise family's error grows most."""
+    from fbnet_pfld.latency import uncertainty
+    before = uncertainty._family_errors(1)
+    share = networks().assign(dw=lambda x: x["kind"].str.startswith("dw") * x["macs"]).groupby("network")[["dw", "macs"]].sum()
+    much = (share["dw"] / share["macs"]).nlargest(6).index
+    unseen = left_out_networks(1)
+    spoiled = unseen.assign(modelled_ms=unseen["modelled_ms"].where(~unseen["model"].isin(much), 2 * unseen["latency_ms"]))
+    monkeypatch.setattr(uncertainty, "left_out_networks", lambda threads: spoiled)
+    grown = uncertainty._family_errors(1) - before
+    assert (grown > 0).all()
+    assert grown.idxmax() in ("depthwise", "pointwise")
+    assert grown["depthwise"] > grown["full"]
 
 
 def test_the_reference_is_near_at_four_threads_only():
     one, four = (report(threads)["reference"] for threads in THREADS)
     assert 0 < four["baseline"]["error_percent"] < 40
     low, high = four["subnet"]["modelled_us"]
-    assert 1600 < low < high < 1600 * 1.5
+    assert 1600 < low < high < 1600 * 2
     assert one["baseline"]["error_percent"] > 100
 
 

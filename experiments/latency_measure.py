@@ -1,0 +1,107 @@
+"""``fbnet-pfld latency measure``: a table for this machine or for a phone, from whole subnets timed on it."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import torch
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..latency import ENGINES, Adb, Backend, Host, Phone, make_design, make_table, measure
+from ..search_space import Architecture, InputError, SpaceSpec
+from ..search_space.inputs import allowed, write_text
+from .config import Config
+from .latency_pictures import agreement_picture
+from .onnx_file import write_onnx
+from .options import Json, Points, Seed, console, finish
+
+ADB = "adb"
+
+BackendName = Annotated[str, typer.Option("--backend", help="onnxruntime or mnn on this machine, or adb: a phone.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the engine.")]
+Out = Annotated[Path, typer.Option("--out", help="The table's .csv file; .json, .subnets.csv and .png go beside it.")]
+Space = Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")]
+InputSize = Annotated[int, typer.Option("--input-size", "--input_size", help="Side of the input image, in pixels.")]
+Repeats = Annotated[int, typer.Option("--repeats", min=1, help="How often each block is measured in each layer.")]
+Unseen = Annotated[int, typer.Option("--unseen", min=2, help="Random subnets that only test the table.")]
+Rounds = Annotated[int | None, typer.Option("--rounds", min=2, help="Timings of each subnet; 60 here, 5 on a phone.")]
+ProgramFile = Annotated[Path | None, typer.Option("--program", help="adb: MNN's benchmark.out or ncnn's benchncnn, "
+                                                                    "built for the phone.")]
+Serial = Annotated[str | None, typer.Option("--serial", help="adb: which of several phones.")]
+
+
+def measure_table(
+    out: Out, backend: BackendName = "onnxruntime", threads: Threads = 1, space: Space = "pfld", points: Points = None,
+    input_size: InputSize = 112, repeats: Repeats = 5, unseen: Unseen = 50, rounds: Rounds = None, program: ProgramFile = None,
+    serial: Serial = None, seed: Seed = 0, as_json: Json = False,
+) -> None:
+    """Measure a table: time whole subnets in rounds, find each block's share, and test it on other subnets.
+
+    A stopped run goes on where it was, given the same options; what it has lies in a folder beside the table until it is done.
+    """
+    if out.suffix != ".csv":
+        raise InputError(f"cannot write latency table {out}; allowed: a name that ends in .csv")
+    spec = SpaceSpec.load(space)
+    num_points = points if points is not None else Config().points
+    if num_points < 1:
+        raise InputError(f"points is {num_points}; allowed: 1 or more")
+    design = make_design(spec, num_points, input_size, repeats, unseen, seed)
+    folder = out.with_suffix(".measuring")
+    with _open(backend, threads, input_size, program, serial) as device:
+        settings = {"space": spec.to_dict(), "points": num_points, "input_size": input_size, "repeats": repeats,
+                    "unseen": unseen, "seed": seed, "backend": backend, "threads": threads, "device": device.device,
+                    "engine": device.engine}
+        found = measure(design.models(), write_subnet, device, rounds or device.rounds, folder, settings, _track)
+        made = make_table(out.stem, design, found, device)
+    made.table.save(out)
+    write_text(out.with_suffix(".subnets.csv"), made.subnets.to_csv(index=False))
+    agreement_picture(out.with_suffix(".png"), made.subnets, f"{made.table.device}, {made.table.engine}, {threads} thread(s)")
+    shutil.rmtree(folder)
+    figures = made.figures(found)
+    finish({"table": str(out), "rows": len(made.table.rows), "method": made.table.method, "device": made.table.device,
+            "engine": made.table.engine, **figures, "picture": str(out.with_suffix(".png"))}, as_json,
+           _view(made.table.name, figures, made.subnets))
+
+
+def _open(name: str, threads: int, input_size: int, program: Path | None, serial: str | None) -> Backend:
+    if name == ADB:
+        if program is None:
+            raise InputError("--backend adb needs --program; allowed: MNN's benchmark.out or ncnn's benchncnn, built for it")
+        return Phone(Adb(serial), program, threads, input_size)
+    if name not in ENGINES:
+        raise InputError(f"unknown backend {name!r}; {allowed([*ENGINES, ADB])}")
+    if program is not None or serial is not None:
+        raise InputError(f"--program and --serial are for a phone, not for backend {name!r}; allowed: --backend adb")
+    return Host(name, threads)
+
+
+def write_subnet(subnet: Architecture, path: Path) -> None:
+    """Write a subnet with new weights as an ONNX file."""
+    torch.manual_seed(0)
+    write_onnx(subnet.build(), path, torch.rand(1, 3, subnet.input_size, subnet.input_size))
+
+
+def _track(items: Sequence[Any], title: str) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        if items and not console.is_terminal:
+            console.print(f"{title}: {len(items)}")
+        yield from progress.track(items, description=title)
+
+
+def _view(name: str, figures: dict[str, Any], subnets: pd.DataFrame) -> Table:
+    view = Table(title=f"{name}: measured, tested on {figures['subnets']} subnets that it was not made from")
+    view.add_column("check")
+    view.add_column("", justify="right")
+    view.add_row("subnets' latencies, us", f"{subnets.measured_us.min():.0f} to {subnets.measured_us.max():.0f}")
+    view.add_row("mean error of a predicted subnet, %", f"{figures['mean_percent']:.2f}")
+    view.add_row("largest error, %", f"{figures['largest_percent']:.2f}")
+    view.add_row("Kendall's tau", f"{figures['kendall_tau']:.3f}")
+    view.add_row("noise: standard error of a subnet's own figure, %", f"{figures['noise_percent']:.2f}")
+    view.add_row("noise: spread of a single timing, %", f"{figures['spread_percent']:.2f}")
+    view.add_row("noise: levels of the rounds apart by, %", f"{figures['drift_percent']:.0f}")
+    return view

@@ -1,0 +1,114 @@
+"""Correct a table by a few whole subnets that were timed on the device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+from ..search_space.architecture import Architecture
+from ..search_space.inputs import InputError
+from ..search_space.registry import PARTS, Signature
+from .records import microseconds, read_records
+from .table import LookupTable
+
+FEWEST = 3
+COLUMNS = ("architecture", "latency_us")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A corrected table, and its mean errors on the timed subnets in percent.
+
+    Attributes
+    ----------
+    scale
+        Factor on the rows of searched blocks.
+    offset_us
+        Added to the fixed parts beyond that factor, as a mean over the subnets, in microseconds; 0 where a scale alone
+        predicts left-out subnets as well.
+    before_percent, after_percent
+        Mean error of the table as it was, and corrected.
+    left_out_percent
+        Mean error on each subnet of a correction by the others: what error to expect.
+    """
+
+    table: LookupTable
+    scale: float
+    offset_us: float
+    before_percent: float
+    after_percent: float
+    left_out_percent: float
+
+
+def read_measured(path: str | Path) -> list[tuple[Architecture, float]]:
+    """Read whole subnets' latencies: a CSV file with columns ``architecture`` (a JSON file, from the CSV file's folder) and
+    ``latency_us``.
+
+    Raises
+    ------
+    InputError
+        Naming file and line.
+    """
+    path, found = Path(path), []
+    for where, record in read_records(path, "timings of whole subnets", COLUMNS):
+        us = microseconds(record["latency_us"], where)
+        if us == 0:
+            raise InputError(f"{where}: latency_us is 0; allowed: microseconds above 0")
+        if not record["architecture"]:
+            raise InputError(f"{where}: architecture is empty; allowed: the path of an architecture's JSON file")
+        found.append((Architecture.load(path.parent / record["architecture"]), us))
+    if len(found) < FEWEST:
+        raise InputError(f"{path}: {len(found)} subnets; allowed: {FEWEST} or more")
+    return found
+
+
+def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]], name: str, device: str | None = None) -> \
+        Calibration:
+    """Fit a scale, and an offset of the fixed parts where it pays, to measured subnets.
+
+    Latency = a * searched blocks + c * fixed parts, with a and c from 0 by least squares on relative errors; or a = c, if that
+    predicts left-out subnets no worse.
+
+    Parameters
+    ----------
+    name, device
+        Of the new table; the device stays the same by default.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a block, or the subnets do not differ in it.
+    """
+    us = np.array([each for _, each in measured])
+    fixed = {part for subnet, _ in measured for part in subnet.space.layout(subnet.num_points, subnet.input_size).fixed()}
+
+    def is_fixed(signature: Signature) -> bool:
+        return signature in fixed or signature.op in PARTS
+
+    parts = np.array([[sum(table.row(key) for key in subnet.signatures() if is_fixed(key) == kind) for kind in (False, True)]
+                      for subnet, _ in measured])
+    if np.ptp(parts.sum(axis=1)) == 0:
+        raise InputError("the measured subnets all have the same latency in the table; allowed: subnets that differ")
+    models = {"scale": parts.sum(axis=1, keepdims=True), "scale and offset": parts}
+    left_out = {kind: float(np.mean([_percent(inputs[[i]], us[[i]], _factors(np.delete(inputs, i, 0), np.delete(us, i)))
+                                     for i in range(len(us))])) for kind, inputs in models.items()}
+    kind = min(left_out, key=left_out.get)
+    factors = _factors(models[kind], us)
+    blocks, rest = factors[0], factors[-1]
+    after, before = _percent(models[kind], us, factors), _percent(models["scale"], us, np.ones(1))
+    text = (f"calibrated ({kind}) by {len(us)} whole subnets: mean error {before:.1f} % before, {after:.1f} % after, "
+            f"{left_out[kind]:.1f} % on a subnet left out; before that: {table.uncertainty}")
+    rows = {key: round(value * (rest if is_fixed(key) else blocks), 3) for key, value in table.rows.items()}
+    made = table.model_copy(update={"name": name, "device": device or table.device, "rows": rows, "uncertainty": text,
+                                    "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"]})
+    return Calibration(made, float(blocks), float((rest - blocks) * parts[:, 1].mean()), before, after, left_out[kind])
+
+
+def _factors(inputs: np.ndarray, us: np.ndarray) -> np.ndarray:
+    return nnls(inputs / us[:, None], np.ones(len(us)))[0]
+
+
+def _percent(inputs: np.ndarray, us: np.ndarray, factors: np.ndarray) -> float:
+    return float(100 * np.abs(inputs @ factors / us - 1).mean())

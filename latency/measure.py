@@ -1,0 +1,163 @@
+"""Time a set of models on a device, in rounds, so that a killed run loses nothing.
+
+Every round times every model once, in an order of its own: what slows the device down for a while slows all models alike, and
+is taken out by the round's level. A finished timing is in the file before the next begins.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ..search_space.inputs import InputError, atomic_path, read_json, read_text, write_text
+
+COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
+
+
+class Timing(NamedTuple):
+    """One figure of one model, with the clock and the temperature at which it was taken where they can be read."""
+
+    us: float
+    clock_mhz: float | None = None
+    celsius: float | None = None
+
+
+class Backend(Protocol):
+    """A device with an inference engine. What it needs there is put and removed by its context manager."""
+
+    device: str
+    clock_ghz: float | None
+    engine: str
+    precision: str
+    threads: int
+    rounds: int
+
+    def load(self, model: str, onnx: Path) -> None:
+        """Get a model ready, from an ONNX file with one image as its input."""
+
+    def time(self, model: str) -> Timing:
+        """Time a loaded model; raise :class:`InputError` if that fails."""
+
+    def remarks(self, times: pd.DataFrame) -> str:
+        """What else to know of the timings, those of :class:`Measured`; may be empty."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the rounds found.
+
+    Attributes
+    ----------
+    us
+        Model -> median latency over the rounds in microseconds, without the rounds' own level.
+    noise
+        Relative standard error of such a figure, as a median over the models.
+    spread
+        Relative standard deviation of a single timing within its round, as a median over the models.
+    drift
+        Largest over smallest level of a round, minus 1.
+    times
+        All timings, a row each, with :data:`COLUMNS`.
+    """
+
+    us: dict[str, float]
+    noise: float
+    spread: float
+    drift: float
+    times: pd.DataFrame
+
+
+Track = Callable[[Sequence[Any], str], Iterator[Any]]
+"""Wraps a sequence in a progress bar with a title."""
+
+
+def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backend: Backend, rounds: int, folder: Path,
+            settings: dict[str, Any], track: Track) -> Measured:
+    """Write every model as an ONNX file, load it and time it in ``rounds`` rounds.
+
+    Parameters
+    ----------
+    models
+        Name -> model.
+    write
+        Writes a model's ONNX file.
+    folder
+        Keeps files and timings; a run that finds them there goes on with them.
+    settings
+        What the timings depend on. Those in the folder must be of the same.
+
+    Raises
+    ------
+    InputError
+        If the folder is another measurement's, a timing in it is no timing, or the backend fails. What was measured is kept.
+    """
+    record, file = folder / "settings.json", folder / "times.csv"
+    _check_settings(record, settings)
+    known = _read(file) if file.is_file() else pd.DataFrame(columns=COLUMNS)
+    done = set(zip(known["round"], known["model"], strict=True))
+    missing = [(number, name) for number in range(rounds)
+               for name in random.Random(number).sample(list(models), len(models)) if (number, name) not in done]
+    with _keeping(file, len(models) * rounds):
+        for name in track(list(models) if missing else [], "models"):
+            onnx = folder / f"{name}.onnx"
+            if not onnx.is_file():
+                with atomic_path(onnx) as temporary:
+                    write(models[name], temporary)
+            backend.load(name, onnx)
+        for number, name in track(missing, "timings"):
+            timing = backend.time(name)
+            with file.open("a", encoding="utf-8") as out:
+                out.write(",".join("" if value is None else str(value) for value in (number, name, *timing)) + "\n")
+    return summarise(_read(file), rounds)
+
+
+def summarise(times: pd.DataFrame, rounds: int) -> Measured:
+    """Find each model's latency and how repeatable it is; ``times`` are those of :class:`Measured`."""
+    grid = times[times["round"] < rounds].pivot_table(index="round", columns="model", values="us")
+    level = (grid / grid.median()).median(axis=1)
+    steady = grid.div(level, axis=0)
+    us = steady.median()
+    spread = float((1.4826 * (steady - us).abs().median() / us).median())
+    return Measured(us.to_dict(), 1.2533 * spread / np.sqrt(len(grid)), spread, float(level.max() / level.min() - 1), times)
+
+
+def _check_settings(record: Path, settings: dict[str, Any]) -> None:
+    if not record.is_file():
+        write_text(record, json.dumps(settings, indent=2) + "\n")
+        return
+    before = read_json(record, "record of a measurement")
+    for key, value in settings.items():
+        if before.get(key) != value:
+            raise InputError(f"{record.parent} holds timings with another {key} ({before.get(key)!r}, now {value!r}); allowed: "
+                             "the same options, another --out, or to remove that folder")
+
+
+def _read(file: Path) -> pd.DataFrame:
+    lines = [line.split(",") for line in read_text(file, "timings").split("\n")[:-1]]  # a line that a kill cut short has no end
+    rows = []
+    for number, cells in enumerate(lines, 1):
+        try:
+            index, name, us, clock, celsius = cells
+            rows.append((int(index), name, float(us), float(clock or "nan"), float(celsius or "nan")))
+        except ValueError:
+            raise InputError(f"{file}:{number}: not a timing: {','.join(cells)!r}; allowed: {', '.join(COLUMNS)}") from None
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@contextmanager
+def _keeping(file: Path, total: int) -> Iterator[None]:
+    """Tell in an error what is kept; drop a line that a kill has cut short, so that the next starts on its own."""
+    if file.is_file() and not (text := read_text(file, "timings")).endswith("\n"):
+        write_text(file, text[:text.rfind("\n") + 1])
+    try:
+        yield
+    except InputError as error:
+        count = len(_read(file)) if file.is_file() else 0
+        raise InputError(f"{error}; {count} of {total} timings are kept in {file.parent}, the same command goes on from "
+                         "there") from None

@@ -1,0 +1,60 @@
+"""How far a modelled block may be off: what the errors on left-out networks justify, for each kind of block.
+
+A block consists of families of layers (1x1 convolutions, depthwise ones, ...). A family's error is the root mean square of the
+errors on left-out networks, each weighted by the share of its time that the model gives to the family. A block's uncertainty
+joins, as root of the sum of squares, the mean of its families' errors by their share of its time, and the jackknife's standard
+error of its own latency over the networks left out. The scale of the chip itself is common to all blocks and not in it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from ..search_space.registry import Signature
+from .fit import features, fit, networks
+from .modelled import block_layers, block_us, block_work
+from .validate import left_out_networks
+
+FAMILIES = {"stem": "full", "ckk": "full", "gconv": "full", "c3s1": "full", "pw": "pointwise", "fc": "pointwise",
+            "dw3": "depthwise", "dw5": "depthwise"}
+"""Layer kind -> family; every other kind only moves or adds maps."""
+
+OTHER = "map"
+
+
+def uncertainty_percent(signatures: Iterable[Signature], threads: int) -> dict[str, float]:
+    """Uncertainty (one standard deviation) of each block's or part's latency, in percent: the mean over its places.
+
+    A block that costs nothing anywhere, an identity, has none and is left out.
+    """
+    errors, found = _family_errors(threads), {}
+    for signature in signatures:
+        if us := block_us(signature, threads):
+            layers = pd.DataFrame([asdict(layer) for layer in block_layers(signature)])
+            families = float(_shares(layers, threads) @ errors)
+            found.setdefault(signature.op, []).append(100 * np.hypot(families, _jackknife(signature, us, threads)))
+    return {op: round(float(np.mean(each)), 1) for op, each in sorted(found.items())}
+
+
+def _shares(layers: pd.DataFrame, threads: int) -> pd.Series:
+    """Share of each family in the modelled time of ``layers``."""
+    cycles = features(layers) @ fit(threads).coefficients
+    shares = cycles.groupby(layers["kind"].map(FAMILIES).fillna(OTHER)).sum() / cycles.sum()
+    return shares.reindex([*dict.fromkeys(FAMILIES.values()), OTHER], fill_value=0.0)
+
+
+def _family_errors(threads: int) -> pd.Series:
+    """Root mean square of the relative errors on left-out networks, weighted by each family's share of their time."""
+    unseen = left_out_networks(threads)
+    squares = ((unseen["modelled_ms"] / unseen["latency_ms"] - 1) ** 2).groupby(unseen["model"]).mean()
+    shares = pd.DataFrame({name: _shares(layers, threads) for name, layers in networks().groupby("network")})[squares.index]
+    return ((shares @ squares) / shares.sum(axis=1)) ** 0.5
+
+
+def _jackknife(signature: Signature, us: float, threads: int) -> float:
+    """Relative standard error of a block's latency, from the fits that leave out one network each."""
+    names = left_out_networks(threads)["model"].unique()
+    each = np.array([fit(threads, network=name).us_of_work(block_work(signature)) for name in names])
+    return float(np.sqrt((len(each) - 1) * each.var()) / us)

@@ -1,0 +1,104 @@
+"""Calibration: corrections that are known are found again, and what they leave is told."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fbnet_pfld.latency import LookupTable, calibrate
+from fbnet_pfld.search_space import Architecture, SpaceSpec
+
+SPEC = SpaceSpec.load("pfld")
+TABLE = LookupTable.load("snapdragon625-1t")
+FIXED_US = sum(map(TABLE.row, SPEC.layout(106, 112).fixed()))
+
+
+def subnets(count: int, seed: int = 0) -> list[Architecture]:
+    draw = random.Random(seed)
+    return [Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()})
+            for _ in range(count)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(scale=st.floats(0.1, 10), fixed=st.floats(0.2, 5), seed=st.integers(0, 1000))
+def test_exact_timings_give_scale_and_offset(scale, fixed, seed):
+    timed = [(each, scale * (TABLE.latency_us(each) - FIXED_US) + fixed * FIXED_US) for each in subnets(4, seed)]
+    found = calibrate(TABLE, timed, "mine")
+    assert found.scale == pytest.approx(scale, rel=1e-3)
+    assert found.offset_us == pytest.approx((fixed - scale) * FIXED_US, abs=1e-3 * (fixed + scale) * FIXED_US)
+    assert (found.after_percent, found.left_out_percent) == pytest.approx((0, 0), abs=1e-6)
+    for subnet in subnets(5, seed + 1):
+        real = scale * (TABLE.latency_us(subnet) - FIXED_US) + fixed * FIXED_US
+        assert found.table.latency_us(subnet) == pytest.approx(real, rel=1e-3)
+
+
+def test_noise_is_not_taken_for_an_offset():
+    """Of a device that is merely slower a scale alone is right; then the offset is 0 in most cases, and errors are told."""
+    offsets, left_out, real = [], [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        timed = [(each, 2 * TABLE.latency_us(each) * (1 + 0.03 * rng.standard_normal())) for each in subnets(5, seed)]
+        found = calibrate(TABLE, timed, "mine")
+        offsets.append(found.offset_us)
+        left_out.append(found.left_out_percent)
+        real += [abs(found.table.latency_us(each) / (2 * TABLE.latency_us(each)) - 1) * 100 for each in subnets(5, 99)]
+    assert np.mean(np.abs(offsets) < 1e-6) > 0.5
+    assert 1.5 < np.mean(left_out) < 4
+    assert np.mean(real) < 3
+    assert found.before_percent > 45
+
+
+def test_every_row_is_corrected_and_the_table_says_how():
+    found = calibrate(TABLE, [(each, 3 * TABLE.latency_us(each)) for each in subnets(3)], "mine", "a phone")
+    assert found.table.rows == pytest.approx({key: 3 * us for key, us in TABLE.rows.items()}, abs=2e-3)
+    assert (found.table.name, found.table.device, found.table.method) == ("mine", "a phone", "modelled")
+    assert found.table.uncertainty.startswith("calibrated (scale) by 3 whole subnets: mean error 66.7 % before, 0.0 % after, "
+                                              "0.0 % on a subnet left out; before that: not measured")
+    assert found.table.sources[:-1] == TABLE.sources
+
+
+@pytest.fixture
+def timings(tmp_path, monkeypatch):
+    """A folder with three architecture files and their timings."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["architecture,latency_us"]
+    for i, subnet in enumerate(subnets(3)):
+        subnet.save(f"nets/{i}.json")
+        lines.append(f"{i}.json,{2 * TABLE.latency_us(subnet)}")
+    Path("nets/whole.csv").write_text("\n".join(lines) + "\n")
+    return lines
+
+
+COMMAND = ("latency", "calibrate", "snapdragon625-1t", "--measured", "nets/whole.csv", "--out", "mine.csv")
+
+
+def test_the_command_corrects_a_table(timings, run, capfd):
+    assert run(*COMMAND, "--device", "my phone") == 0
+    said = capfd.readouterr().out
+    assert "scale: 2\n" in said
+    assert "left out percent: " in said
+    table = LookupTable.load("mine.csv")
+    assert table.device == "my phone"
+    assert table.latency_us(subnets(1)[0]) == pytest.approx(2 * TABLE.latency_us(subnets(1)[0]))
+
+
+@pytest.mark.parametrize(("spoil", "message"), [
+    (lambda lines: ["architecture,latency_ms", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; allowed: arch"),
+    (lambda lines: lines[:3], "whole.csv: 2 subnets; allowed: 3 or more"),
+    (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; allowed: microseconds above 0"),
+    (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),
+    (lambda lines: [*lines, "0.json,3 ms"], "whole.csv:5: latency_us is '3 ms'"),
+    (lambda lines: [*lines, ",3"], "whole.csv:5: architecture is empty"),
+    (lambda lines: [*lines, "9.json,3"], "architecture file not found: nets/9.json"),
+    (lambda lines: [lines[0], *[lines[1]] * 3], "the measured subnets all have the same latency in the table"),
+])
+def test_faults_are_one_line_and_write_nothing(timings, run, capfd, spoil, message):
+    Path("nets/whole.csv").write_text("\n".join(spoil(timings)) + "\n")
+    assert run(*COMMAND) == 2
+    error = capfd.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("mine.csv").exists()

@@ -1,0 +1,290 @@
+"""Measuring: the design, the least squares, kept timings, and this machine's engines."""
+
+import json
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fbnet_pfld.experiments import latency_measure
+from fbnet_pfld.experiments.onnx_file import run_onnx, write_onnx
+from fbnet_pfld.latency import Host, LookupTable, Timing, make_design, measure, session
+from fbnet_pfld.latency.design import is_identity
+from fbnet_pfld.latency.measure import summarise
+from fbnet_pfld.latency.mnn import mnn_runner, to_mnn
+from fbnet_pfld.latency.phone import to_ncnn
+from fbnet_pfld.latency.solve import agreement, solve
+from fbnet_pfld.search_space import Architecture, InputError, Signature, SpaceSpec
+
+PFLD = SpaceSpec.load("pfld")
+OWN = SpaceSpec.from_dict({  # other widths, depths, strides, and a fixed block that is a candidate as well
+    "name": "own", "stem": 24, "entry": {"block": "mb_k3_e2", "channels": 24, "stride": 1},
+    "stages": [{"layers": 3, "channels": 24, "candidates": ["mb_k3_e2", "gh_k3", "skip"]},
+               {"layers": 4, "channels": 48, "stride": 2, "candidates": ["gh_k5", "mb_k3_e4_res", "mb_k5_e2_res_se"]}],
+    "head": 32}, "own")
+TINY = {"name": "tiny", "stem": 8, "entry": {"block": "gh_k3", "channels": 8, "stride": 2},
+        "stages": [{"layers": 2, "channels": 8, "candidates": ["gh_k3", "mb_k3", "mb_k5_e2_res"]}], "head": 8}
+SPACES = pytest.mark.parametrize(("space", "points", "size"), [(PFLD, 106, 112), (OWN, 68, 160)], ids=("pfld", "own"))
+
+
+def truth(seed: int):
+    """A latency in microseconds for every block, an identity's being 0."""
+    return lambda signature: 0.0 if is_identity(signature) else random.Random(f"{seed} {signature}").uniform(5, 100)
+
+
+def latencies(subnets, us) -> np.ndarray:
+    return np.array([sum(map(us, subnet.signatures())) for subnet in subnets])
+
+
+@SPACES
+def test_every_candidate_stands_once_in_a_run_of_every_layer(space, points, size):
+    repeats = 4
+    design = make_design(space, points, size, repeats, 20, seed=0)
+    longest = max(len({*names, "skip"} if "layer_2" not in label or space is OWN else names)
+                  for label, names in space.candidates().items())
+    assert len(design.known) == repeats * longest
+    for label, names in space.candidates().items():
+        counts = Counter(subnet.choices[label] for subnet in design.known)
+        assert set(names) <= set(counts) <= {*names, "skip"}
+        assert min(counts.values()) >= repeats
+        for subnet in design.known:
+            block = subnet.choices[label]
+            place = subnet.space.layout(points, size).layers[label][block]
+            assert block in names or is_identity(place)
+
+
+@SPACES
+def test_unseen_subnets_are_of_the_space_and_new(space, points, size):
+    design = make_design(space, points, size, 3, 20, seed=1)
+    known = {tuple(subnet.choices.values()) for subnet in design.known}
+    unseen = {tuple(subnet.choices.values()) for subnet in design.unseen}
+    assert len(unseen) == len(design.unseen) == 20
+    assert not known & unseen
+    assert all(subnet.space == space for subnet in design.unseen)
+    assert list(design.models().values()) == [*design.known, *design.unseen]
+
+
+def test_a_small_space_has_fewer_unseen_subnets():
+    space = SpaceSpec.from_dict(TINY, "tiny")
+    design = make_design(space, 5, 32, 1, 50, seed=0)
+    known = {tuple(subnet.choices.values()) for subnet in design.known if "skip" not in subnet.choices.values()}
+    assert len(design.unseen) == 9 - len(known) >= 2
+    with pytest.raises(InputError, match="'tiny' has 0 subnets left to test a table on; allowed: 2 or more"):
+        make_design(space, 5, 32, 50, 50, seed=0)
+
+
+@SPACES
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_exact_latencies_give_back_every_searched_block(space, points, size, seed):
+    us = truth(seed)
+    design = make_design(space, points, size, 5, 30, seed)
+    solution = solve(design.known, latencies(design.known, us), noise=0.0, threads=1)
+    for layer in space.layout(points, size).layers.values():
+        layout = list(layer.values())
+        told = any(signature.stride == 1 for signature in layout)  # by the identity; else up to what the layer always costs
+        shift = 0 if told else solution.rows[layout[0]] - us(layout[0])
+        for signature in layout:
+            if us(signature) + shift > 5:
+                assert solution.rows[signature] - shift == pytest.approx(us(signature), abs=2.0)
+    predicted, real = np.array([solution.us(subnet) for subnet in design.unseen]), latencies(design.unseen, us)
+    assert predicted == pytest.approx(real, rel=5e-3)
+    assert agreement(predicted, real).kendall_tau > 0.97
+
+
+def test_an_identity_costs_nothing_and_what_is_not_told_is_uncertain():
+    design = make_design(PFLD, 106, 112, 5, 5, seed=0)
+    solution = solve(design.known, latencies(design.known, truth(3)), noise=0.01, threads=4)
+    assert solution.rows[Signature("skip", 32, 32, 1, 14)] == 0
+    assert solution.errors[Signature("mb_k5_e2_res", 32, 32, 1, 14)] < 0.2
+    assert solution.errors[Signature("tap_pool", 32, 32, 2, 14)] > 0.2
+    noisy = solve(design.known, latencies(design.known, truth(3)), noise=0.1, threads=4)
+    assert all(noisy.errors[key] > error for key, error in solution.errors.items() if 0 < error < 0.2)
+
+
+def test_agreement_is_that_of_the_errors():
+    found = agreement(np.array([1.0, 2.2, 2.7]), np.array([1.0, 2.0, 3.0]))
+    assert (found.subnets, found.kendall_tau) == (3, 1)
+    assert found.mean_percent == pytest.approx(20 / 3)
+    assert found.largest_percent == pytest.approx(10)
+
+
+def test_levels_of_rounds_are_taken_out_and_noise_is_told():
+    rng = np.random.default_rng(0)
+    true, levels = rng.uniform(100, 200, 40), rng.uniform(1, 3, 60)
+    grid = true * levels[:, None] * (1 + 0.02 * rng.standard_normal((60, 40)))
+    grid[3, 5] *= 50  # somebody else's burst
+    times = pd.DataFrame([(i, f"m{j}", us, np.nan, np.nan) for (i, j), us in np.ndenumerate(grid)],
+                         columns=["round", "model", "us", "clock_mhz", "celsius"])
+    found = summarise(times, 60)
+    ratio = np.array([found.us[f"m{j}"] for j in range(40)]) / true
+    assert ratio / np.median(ratio) == pytest.approx(np.ones(40), abs=0.015)
+    assert found.spread == pytest.approx(0.02, rel=0.15)
+    assert found.noise == pytest.approx(1.2533 * found.spread / np.sqrt(60))
+    assert found.drift == pytest.approx(levels.max() / levels.min() - 1, rel=0.05)
+    assert np.std(ratio / np.median(ratio)) == pytest.approx(found.noise, rel=0.35)
+
+
+class Fake:
+    """A device whose models take as long as their files say, and which can break."""
+
+    device, clock_ghz, engine, precision, threads, rounds = "fake", None, "fake", "fp32", 1, 2
+
+    def __init__(self, breaks_after: int = 10**6):
+        self.left, self.timed = breaks_after, []
+
+    def load(self, model, onnx):
+        assert onnx.read_text() == model
+
+    def time(self, model):
+        if not self.left:
+            raise InputError("the device is gone")
+        self.left -= 1
+        self.timed.append(model)
+        return Timing(float(100 + int(model[1:])))
+
+    def remarks(self, times):
+        return ""
+
+
+MODELS = {f"m{i:04d}": f"m{i:04d}" for i in range(7)}
+
+
+def run_measure(folder, backend, **different):
+    return measure(MODELS, lambda model, path: path.write_text(model), backend, 3, folder,
+                   {"seed": 0, "backend": "fake"} | different, lambda items, title: iter(items))
+
+
+def test_a_stopped_run_goes_on(tmp_path):
+    with pytest.raises(InputError, match=r"the device is gone; 10 of 21 timings are kept in .*, the same command goes on"):
+        run_measure(tmp_path, first := Fake(10))
+    with (tmp_path / "times.csv").open("a") as file:
+        file.write("2,m00")  # a kill in the middle of a line
+    found = run_measure(tmp_path, second := Fake())
+    assert (len(first.timed), len(second.timed)) == (10, 11)
+    assert Counter(first.timed + second.timed) == dict.fromkeys(MODELS, 3)
+    assert found.us == {name: 100.0 + i for i, name in enumerate(MODELS)}
+    assert run_measure(tmp_path, third := Fake()).us == found.us
+    assert not third.timed
+
+
+def test_every_round_has_an_order_of_its_own(tmp_path):
+    run_measure(tmp_path, backend := Fake())
+    rounds = [backend.timed[i:i + 7] for i in (0, 7, 14)]
+    assert all(sorted(order) == list(MODELS) for order in rounds)
+    assert len(set(map(tuple, rounds))) == 3
+
+
+def test_another_measurements_folder_is_refused(tmp_path):
+    run_measure(tmp_path, Fake())
+    before = (tmp_path / "times.csv").read_text()
+    with pytest.raises(InputError, match=r"holds timings with another seed \(0, now 1\); allowed: the same options"):
+        run_measure(tmp_path, Fake(), seed=1)
+    (tmp_path / "times.csv").write_text(before + "1,m0000,fast,,\n")
+    with pytest.raises(InputError, match=r"times.csv:22: not a timing: '1,m0000,fast,,'"):
+        run_measure(tmp_path, Fake())
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("--backend", "tflite"), "unknown backend 'tflite'; allowed: adb, mnn, onnxruntime"),
+    (("--space", "none"), "unknown search space 'none'"),
+    (("--input-size", 100), "input size 100 does not fit"),
+    (("--points", 0), "points is 0; allowed: 1 or more"),
+    (("--out", "mine.txt"), "cannot write latency table mine.txt; allowed: a name that ends in .csv"),
+    (("--serial", "A1"), "--program and --serial are for a phone"),
+    (("--out", "file/mine.csv"), "cannot write"),
+])
+def test_faults_are_one_line_and_write_nothing(tmp_path, run, capfd, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    assert run("latency", "measure", "--out", "mine.csv", *arguments) == 2
+    error = capfd.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_engine_that_is_not_installed_is_told(tmp_path, run, capfd, monkeypatch):
+    monkeypatch.setattr("fbnet_pfld.latency.mnn.version", lambda name: (_ for _ in ()).throw(_not_found(name)))
+    assert run("latency", "measure", "--backend", "mnn", "--out", tmp_path / "mine.csv") == 2
+    assert "MNN is not installed; allowed: pip install fbnet-pfld[deploy]" in capfd.readouterr().err
+    monkeypatch.setitem(sys.modules, "pnnx", None)
+    with pytest.raises(InputError, match="pnnx is not installed; allowed: pip install"):
+        to_ncnn(tmp_path / "x.onnx", tmp_path / "x.param")
+
+
+def _not_found(name):
+    from importlib.metadata import PackageNotFoundError
+    return PackageNotFoundError(name)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A tiny subnet and its ONNX file."""
+    torch.manual_seed(0)
+    subnet = Architecture(SpaceSpec.from_dict(TINY, "tiny"), 5, 32, {"layer_0": "gh_k3", "layer_1": "mb_k5_e2_res"}).build()
+    path = tmp_path_factory.mktemp("small") / "small.onnx"
+    write_onnx(subnet, path, torch.rand(1, 3, 32, 32))
+    return path
+
+
+def test_mnn_runs_the_same_network(small):
+    got = mnn_runner(small, 1)()
+    image = torch.from_numpy(np.random.default_rng(0).random((1, 3, 32, 32), np.float32))
+    assert np.array(got.getData()) == pytest.approx(run_onnx(session(small), image).ravel(), abs=1e-5)
+
+
+def test_ncnn_reads_the_same_network(small, tmp_path):
+    to_ncnn(small, tmp_path / "small.param")
+    lines = [line.split() for line in (tmp_path / "small.param").read_text().splitlines()]
+    assert lines[0] == ["7767517"]
+    count = Counter(line[0] for line in lines[2:])
+    assert count["Input"] == 1
+    assert count["Convolution"] + count["ConvolutionDepthWise"] >= 20
+
+
+def test_files_that_are_no_network_are_refused(tmp_path):
+    (tmp_path / "x.onnx").write_text("nothing")
+    for convert in (to_mnn, to_ncnn):
+        with pytest.raises(InputError, match=r"cannot convert .*x\.onnx"):
+            convert(tmp_path / "x.onnx", tmp_path / "x.out")
+    with pytest.raises(InputError, match="not an ONNX model"):
+        Host("onnxruntime").load("x", tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="unknown engine 'tvm'; allowed: mnn, onnxruntime"):
+        Host("tvm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["onnxruntime", "mnn"])
+def test_this_machine_is_measured(tmp_path, run, capfd, monkeypatch, backend):
+    """The whole command on a tiny space; a search could use its table. How good its figures are is not asked here."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(json.dumps(TINY))
+    command = ("latency", "measure", "--backend", backend, "--space", "tiny.yaml", "--points", 5, "--input-size", 32,
+               "--repeats", 1, "--unseen", 2, "--rounds", 5, "--out", "mine.csv", "--json")
+    assert run(*command) == 0
+    figures = json.loads(capfd.readouterr().out.splitlines()[-1])
+    table = LookupTable.load("mine.csv")
+    assert (table.method, table.name, table.threads) == ("measured", "mine", 1)
+    assert backend in table.engine.lower()
+    spec = SpaceSpec.load("tiny.yaml")
+    subnets = pd.read_csv("mine.subnets.csv")
+    for row in subnets[subnets["role"] == "unseen"].itertuples():
+        subnet = Architecture(spec, 5, 32, {"layer_0": row.layer_0, "layer_1": row.layer_1})
+        assert table.latency_us(subnet) == pytest.approx(row.predicted_us, abs=0.01)
+    assert figures["noise_percent"] >= 0
+    assert (subnets["measured_us"] > 0).all()
+    assert not Path("mine.measuring").exists()
+
+
+def test_models_are_written_by_the_exporter_of_export(tmp_path):
+    subnet = Architecture(SpaceSpec.from_dict(TINY, "tiny"), 5, 32, {"layer_0": "gh_k3", "layer_1": "gh_k3"})
+    latency_measure.write_subnet(subnet, tmp_path / "a.onnx")
+    assert session(tmp_path / "a.onnx").get_inputs()[0].shape == [1, 3, 32, 32]
