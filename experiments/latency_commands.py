@@ -22,7 +22,7 @@ from ..latency import (
     table_signatures,
 )
 from ..latency.fit import THREADS
-from ..search_space import InputError, PfldSpace, SpaceSpec
+from ..search_space import BLOCKS, InputError, PfldSpace, SpaceSpec
 from .config import Config
 from .latency_measure import InputSize, Space, measure_table
 from .latency_pictures import comparison_picture, fit_picture, table_picture
@@ -92,7 +92,7 @@ def show(table: TableName, space: Space = "pfld", points: Points = None, input_s
     model = PfldSpace(space, points if points is not None else Config().points, input_size)
     cost = known.cost(model)
     grid = pd.DataFrame(cost.blocks_us)
-    grid = grid.loc[grid.mean(axis=1).sort_values().index]
+    grid = grid.loc[[block for block in BLOCKS if block in grid.index]]
     table_picture(picture, grid, f"{known.name}: {known.device}, {known.threads} thread(s), {known.method}")
     cheapest, dearest = (cost.fixed_us + sum(limit(row.values()) for row in cost.blocks_us.values()) for limit in (min, max))
     view = Table(title=f"{known.name}, us, {known.method}", caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs "

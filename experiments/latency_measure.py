@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..latency import ENGINES, Adb, Backend, Host, Phone, make_design, make_table, measure
+from ..latency import ENGINES, Adb, Host, Phone, make_design, make_table, measure
 from ..search_space import Architecture, InputError, SpaceSpec
 from ..search_space.inputs import allowed, write_text
 from .config import Config
@@ -55,7 +55,11 @@ def measure_table(
         settings = {"space": spec.to_dict(), "points": num_points, "input_size": input_size, "repeats": repeats,
                     "unseen": unseen, "seed": seed, "backend": backend, "threads": threads, "device": device.device,
                     "engine": device.engine}
-        found = measure(design.models(), write_subnet, device, rounds or device.rounds, folder, settings, _track)
+        try:
+            found = measure(design.models(), write_subnet, device, rounds or device.rounds, folder, settings, _track)
+        except KeyboardInterrupt:
+            console.print(f"interrupted; timings are kept in {folder}, the same command goes on from there", soft_wrap=True)
+            raise
         made = make_table(out.stem, design, found, device)
     made.table.save(out)
     write_text(out.with_suffix(".subnets.csv"), made.subnets.to_csv(index=False))
@@ -67,7 +71,7 @@ def measure_table(
            _view(made.table.name, figures, made.subnets))
 
 
-def _open(name: str, threads: int, input_size: int, program: Path | None, serial: str | None) -> Backend:
+def _open(name: str, threads: int, input_size: int, program: Path | None, serial: str | None) -> Host | Phone:
     if name == ADB:
         if program is None:
             raise InputError("--backend adb needs --program; allowed: MNN's benchmark.out or ncnn's benchncnn, built for it")

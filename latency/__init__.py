@@ -7,7 +7,7 @@ from .design import make_design
 from .fit import DEVICE as MODELLED_DEVICE
 from .host import ENGINES, Host, host_latency_us, session
 from .measure import Backend, Timing, measure
-from .measured import make_table
+from .measured_table import make_table
 from .modelled import LANDMARKS, table_signatures, whole_network_us
 from .phone import Phone
 from .shipped import fit_table

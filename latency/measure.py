@@ -7,7 +7,6 @@ is taken out by the round's level. A finished timing is in the file before the n
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -99,11 +98,11 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
     """
     record, file = folder / "settings.json", folder / "times.csv"
     _check_settings(record, settings)
-    known = _read(file) if file.is_file() else pd.DataFrame(columns=COLUMNS)
+    known = _read(file)
     done = set(zip(known["round"], known["model"], strict=True))
     missing = [(number, name) for number in range(rounds)
                for name in random.Random(number).sample(list(models), len(models)) if (number, name) not in done]
-    with _keeping(file, len(models) * rounds):
+    try:
         for name in track(list(models) if missing else [], "models"):
             onnx = folder / f"{name}.onnx"
             if not onnx.is_file():
@@ -114,6 +113,9 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
             timing = backend.time(name)
             with file.open("a", encoding="utf-8") as out:
                 out.write(",".join("" if value is None else str(value) for value in (number, name, *timing)) + "\n")
+    except InputError as error:
+        raise InputError(f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}, the same "
+                         "command goes on from there") from None
     return summarise(_read(file), rounds)
 
 
@@ -139,25 +141,16 @@ def _check_settings(record: Path, settings: dict[str, Any]) -> None:
 
 
 def _read(file: Path) -> pd.DataFrame:
-    lines = [line.split(",") for line in read_text(file, "timings").split("\n")[:-1]]  # a line that a kill cut short has no end
+    """Read what was timed; a last line that a kill has cut short is dropped, in the file too."""
+    text = read_text(file, "timings") if file.is_file() else ""
+    whole = text[:text.rfind("\n") + 1]
+    if whole != text:
+        write_text(file, whole)
     rows = []
-    for number, cells in enumerate(lines, 1):
+    for number, line in enumerate(whole.splitlines(), 1):
         try:
-            index, name, us, clock, celsius = cells
+            index, name, us, clock, celsius = line.split(",")
             rows.append((int(index), name, float(us), float(clock or "nan"), float(celsius or "nan")))
         except ValueError:
-            raise InputError(f"{file}:{number}: not a timing: {','.join(cells)!r}; allowed: {', '.join(COLUMNS)}") from None
+            raise InputError(f"{file}:{number}: not a timing: {line!r}; allowed: {', '.join(COLUMNS)}") from None
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-@contextmanager
-def _keeping(file: Path, total: int) -> Iterator[None]:
-    """Tell in an error what is kept; drop a line that a kill has cut short, so that the next starts on its own."""
-    if file.is_file() and not (text := read_text(file, "timings")).endswith("\n"):
-        write_text(file, text[:text.rfind("\n") + 1])
-    try:
-        yield
-    except InputError as error:
-        count = len(_read(file)) if file.is_file() else 0
-        raise InputError(f"{error}; {count} of {total} timings are kept in {file.parent}, the same command goes on from "
-                         "there") from None

@@ -146,8 +146,8 @@ class LookupTable(TableInfo):
     def row(self, signature: Signature) -> float:
         """Latency of a block in its place, in microseconds; :class:`InputError` if the table has no such row."""
         if signature not in self.rows:
-            raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make a table for your "
-                             "space with: fbnet-pfld latency fit --space … --out …")
+            raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make one for your "
+                             "space with: fbnet-pfld latency fit or latency measure --space … --out …")
         return self.rows[signature]
 
 

@@ -22,7 +22,7 @@ def frame_of(us, nme):
 
 
 def test_the_sample_covers_the_space_and_is_always_the_same():
-    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace())
+    cost = LookupTable.load(evidence.CONFIG.lut).cost(PfldSpace())
     subnets = sample(cost)
     us = np.array([cost_of(cost, tuple(choices.values())) for choices in subnets])
     assert (us[0], us[1]) == pytest.approx(cost_range(cost))

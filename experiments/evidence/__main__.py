@@ -39,6 +39,9 @@ EVALUATIONS = 2_000
 AROUND = 8
 """Random subnets in which blocks are exchanged."""
 
+CONFIG = Config(lut=str(Path(__file__).parent / "latency.csv"))
+"""The table stays what it was: a better one would make another sample, and the results another experiment's."""
+
 REFERENCE = "reference"
 SEARCHES = {
     REFERENCE: {"search__mode": "mul", "search__paths": "all"},
@@ -70,7 +73,7 @@ def train(config: Config, data_root: Path, architecture: Architecture, seed: int
 @app.command()
 def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: Seeds = 1) -> None:
     """Train the sample from scratch -> subnets.csv."""
-    config = Config()
+    config = CONFIG
     space, table = PfldSpace(config.space), LookupTable.load(config.lut)
     records = Records(results / "subnets.csv", "subnet", "seed")
     for seed in range(seeds):
@@ -88,10 +91,10 @@ def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: Seeds = 1) -
 def supernets(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, seeds: Seeds = 3) -> None:
     """Train a supernet by every method -> supernets.csv, and the NME of the sample's subnets with its weights -> scores.csv."""
     records, scores = Records(results / "supernets.csv", "method", "seed"), Records(results / "scores.csv", "method", "seed")
-    cost = LookupTable.load(Config().lut).cost(PfldSpace())
+    cost = LookupTable.load(CONFIG.lut).cost(PfldSpace())
     for method, settings in SEARCHES.items():
         for seed in range(seeds):
-            config, folder = Config().override(settings, "evidence"), work / f"{method}-{seed}"
+            config, folder = CONFIG.override(settings, "evidence"), work / f"{method}-{seed}"
             if not records.has(method=method, seed=seed):
                 start, start_cpu = time.perf_counter(), time.process_time()
                 search_supernet(config, data_root, folder, seed)
@@ -123,7 +126,7 @@ def blocks(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, s
             around = [tuple(str(rng.choice(row)) for row in names.values()) for _ in range(AROUND)]
             changed = [(label, block, [(*subnet[:i], block, *subnet[i + 1:]) for subnet in around])
                        for i, (label, row) in enumerate(names.items()) for block in row]
-            nmes = score_all(Config().override(settings, "evidence"), data_root, work / f"{method}-{seed}", seed,
+            nmes = score_all(CONFIG.override(settings, "evidence"), data_root, work / f"{method}-{seed}", seed,
                              [subnet for _, _, subnets in changed for subnet in subnets])
             means = np.reshape(nmes, (len(changed), AROUND)).mean(1)
             records.extend([{"method": method, "seed": seed, "layer": label, "block": block, "nme": round(float(mean), 4)}
@@ -139,7 +142,7 @@ def choices(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK, 
             missing = [budget for budget in BUDGETS if not records.has(method=method, seed=seed, budget=budget)]
             for budget, chosen in choose(method, data_root, work, seed, missing).items():
                 records.add(method=method, seed=seed, budget=budget, **chosen.choices, us=chosen.latency["us"],
-                            **chosen.metrics, **train(Config(), data_root, chosen, seed))
+                            **chosen.metrics, **train(CONFIG, data_root, chosen, seed))
 
 
 @app.command()
@@ -153,14 +156,14 @@ def searches(data_root: DataRoot, results: Results = RESULTS, work: Work = WORK,
                 within = own.latency["us"]
                 chosen = own if "argmax" in choice else choose(method, data_root, work, seed, [within])[within]
                 records.add(choice=choice, seed=seed, **chosen.choices, us=chosen.latency["us"],
-                            **train(Config(), data_root, chosen, seed, work / f"{method}-{seed}" / BEST))
+                            **train(CONFIG, data_root, chosen, seed, work / f"{method}-{seed}" / BEST))
 
 
 def choose(method: str, data_root: Path, work: Path, seed: int, budgets: list[float]) -> dict[float, Architecture]:
     """Per budget, the subnet with the lowest NME in a supernet of all within it that an evolution has come by."""
     if not budgets:
         return {}
-    config, folder = Config().override(SEARCHES[method], "evidence"), work / f"{method}-{seed}"
+    config, folder = CONFIG.override(SEARCHES[method], "evidence"), work / f"{method}-{seed}"
     table, scorer = LookupTable.load(config.lut), Scorer(folder / BEST, data_root, config, seed, FACES, folder)
     space, cost = scorer.space, table.cost(scorer.space)
     found = evolve(scorer, scorer.logits, cost, EVALUATIONS, seed)  # what it scores is kept beside the supernet

@@ -6,7 +6,7 @@ from ...latency import Cost
 from ...strategies import NEAR, cost_of, cost_range
 
 BUDGETS = (1900.0, 2100.0, 2300.0)
-"""Latency budgets in microseconds by the default table; the space goes from 1,716 to 2,506."""
+"""Latency budgets in microseconds by the experiment's own table, ``latency.csv``; the space goes from 1,716 to 2,506."""
 
 PER_BUDGET = 8
 """Random subnets within each budget and at most 2 % below it."""
