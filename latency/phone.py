@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..search_space.inputs import InputError, allowed
+from ..search_space.inputs import InputError, allowed, atomic_path
 from .adb import Adb
 from .measure import Timing
 from .mnn import to_mnn
@@ -137,7 +137,8 @@ class Phone:
         """Convert the model, and push it into a folder of its own."""
         file = onnx.with_suffix(self._program.suffix)
         if not file.is_file():
-            self._program.convert(onnx, file)
+            with atomic_path(file) as temporary:
+                self._program.convert(onnx, temporary)
         self._adb.shell(f"mkdir -p {FOLDER}/{model}")
         self._adb.push(file, f"{FOLDER}/{model}/{file.name}")
 
