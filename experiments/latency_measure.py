@@ -54,7 +54,7 @@ def measure_table(
     with _open(backend, threads, input_size, program, serial) as device:
         settings = {"space": spec.to_dict(), "points": num_points, "input_size": input_size, "repeats": repeats,
                     "unseen": unseen, "seed": seed, "backend": backend, "threads": threads, "device": device.device,
-                    "engine": device.engine}
+                    "engine": device.engine, "identity": device.identity}
         try:
             found = measure(design.models(), write_subnet, device, rounds or device.rounds, folder, settings, _track)
         except KeyboardInterrupt:

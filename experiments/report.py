@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import nn
 
 from ..evaluators import Checkpoint, LandmarkDataset, predict, score
-from ..latency import MODELLED_DEVICE, LookupTable, host_latency_us, session, whole_network_us
+from ..latency import LookupTable, follows_model, host_latency_us, session, whole_network_us
 from ..search_space import Architecture, InputError, count
 from .onnx_file import run_onnx, write_onnx
 
@@ -122,6 +122,6 @@ def as_dicts(rows: list[Row]) -> list[dict[str, Any]]:
 def _table_us(candidate: Candidate, table: LookupTable) -> float | None:
     if candidate.architecture is not None:
         return table.latency_us(candidate.architecture)
-    if (table.method, table.device) != ("modelled", MODELLED_DEVICE):
+    if table.method != "modelled" or not follows_model(table.rows, table.threads):
         return None
     return whole_network_us(candidate.model, candidate.model.input_size, table.threads)

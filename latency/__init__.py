@@ -4,11 +4,10 @@ from .adb import Adb
 from .calibrate import calibrate, read_measured
 from .compare import compare
 from .design import make_design
-from .fit import DEVICE as MODELLED_DEVICE
 from .host import ENGINES, Host, host_latency_us, session
 from .measure import Backend, Timing, measure
 from .measured_table import make_table
-from .modelled import LANDMARKS, table_signatures, whole_network_us
+from .modelled import LANDMARKS, follows_model, table_signatures, whole_network_us
 from .phone import Phone
 from .shipped import fit_table
 from .solve import agreement
@@ -16,7 +15,7 @@ from .table import TABLES, Cost, LookupTable
 from .validate import left_out_networks, report
 
 __all__ = [
-    "ENGINES", "LANDMARKS", "MODELLED_DEVICE", "TABLES", "Adb", "Backend", "Cost", "Host", "LookupTable", "Phone",
-    "Timing", "agreement", "calibrate", "compare", "fit_table", "host_latency_us", "left_out_networks", "make_design",
-    "make_table", "measure", "read_measured", "report", "session", "table_signatures", "whole_network_us",
+    "ENGINES", "LANDMARKS", "TABLES", "Adb", "Backend", "Cost", "Host", "LookupTable", "Phone",
+    "Timing", "agreement", "calibrate", "compare", "fit_table", "follows_model", "host_latency_us", "left_out_networks",
+    "make_design", "make_table", "measure", "read_measured", "report", "session", "table_signatures", "whole_network_us",
 ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,12 @@ from .records import microseconds, read_records
 from .table import LookupTable
 
 FEWEST = 3
+PAYS = 0.8
+"""Share of a single scale's error on left-out subnets below which an offset is worth its number."""
+
+FLAT = 0.01
+"""Share of the single scale below which a factor says that these parts cost nothing, which no device does."""
+
 COLUMNS = ("architecture", "latency_us")
 
 
@@ -27,7 +35,7 @@ class Calibration:
         Factor on the rows of searched blocks.
     offset_us
         Added to the fixed parts beyond that factor, as a mean over the subnets, in microseconds; 0 where a scale alone
-        predicts left-out subnets as well.
+        predicts left-out subnets about as well.
     before_percent, after_percent
         Mean error of the table as it was, and corrected.
     left_out_percent
@@ -58,7 +66,10 @@ def read_measured(path: str | Path) -> list[tuple[Architecture, float]]:
             raise InputError(f"{where}: latency_us is 0; allowed: microseconds above 0")
         if not record["architecture"]:
             raise InputError(f"{where}: architecture is empty; allowed: the path of an architecture's JSON file")
-        found.append((Architecture.load(path.parent / record["architecture"]), us))
+        try:
+            found.append((Architecture.load(path.parent / record["architecture"]), us))
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
     if len(found) < FEWEST:
         raise InputError(f"{path}: {len(found)} subnets; allowed: {FEWEST} or more")
     return found
@@ -68,13 +79,13 @@ def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]]
         Calibration:
     """Fit a scale, and an offset of the fixed parts where it pays, to measured subnets.
 
-    Latency = a * searched blocks + c * fixed parts, with a and c from 0 by least squares on relative errors; or a = c, if that
-    predicts left-out subnets no worse.
+    Latency = a * searched blocks + c * fixed parts, with a and c above 0 by least squares on relative errors; a = c unless two
+    numbers predict left-out subnets clearly better than one.
 
     Parameters
     ----------
     name, device
-        Of the new table; the device stays the same by default.
+        Of the new table; the device stays the same by default. Its engine and threads are taken to be those of the old one.
 
     Raises
     ------
@@ -94,15 +105,20 @@ def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]]
     models = {"scale": parts.sum(axis=1, keepdims=True), "scale and offset": parts}
     left_out = {kind: float(np.mean([_percent(inputs[[i]], us[[i]], _factors(np.delete(inputs, i, 0), np.delete(us, i)))
                                      for i in range(len(us))])) for kind, inputs in models.items()}
-    kind = min(left_out, key=left_out.get)
+    flat = _factors(parts, us).min() < FLAT * _factors(models["scale"], us)[0]
+    both = not flat and left_out["scale and offset"] < PAYS * left_out["scale"]
+    kind = "scale and offset" if both else "scale"
     factors = _factors(models[kind], us)
     blocks, rest = factors[0], factors[-1]
     after, before = _percent(models[kind], us, factors), _percent(models["scale"], us, np.ones(1))
     text = (f"calibrated ({kind}) by {len(us)} whole subnets: mean error {before:.1f} % before, {after:.1f} % after, "
-            f"{left_out[kind]:.1f} % on a subnet left out; before that: {table.uncertainty}")
+            f"{left_out[kind]:.1f} % on a subnet left out; engine and threads are the old table's; before that: "
+            f"{table.uncertainty}")
     rows = {key: round(value * (rest if is_fixed(key) else blocks), 3) for key, value in table.rows.items()}
-    made = table.model_copy(update={"name": name, "device": device or table.device, "rows": rows, "uncertainty": text,
-                                    "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"]})
+    made = table.model_copy(update={
+        "name": name, "device": device or table.device, "clock_ghz": None if device else table.clock_ghz, "method": "modelled",
+        "rows": rows, "uncertainty": text, "date": date.today().isoformat(), "version": version("fbnet-pfld"),
+        "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"]})
     return Calibration(made, float(blocks), float((rest - blocks) * parts[:, 1].mean()), before, after, left_out[kind])
 
 

@@ -13,6 +13,9 @@ FEWEST = 3
 FAR = 3.0
 """Robust standard deviations of the ratio's logarithm from which a row is an outlier."""
 
+LEAST = 0.01
+"""Standard deviation that is assumed at least: rounding makes no outliers."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -54,7 +57,7 @@ def compare(a: LookupTable, b: LookupTable) -> Comparison:
     ratio = frame["b_us"] / frame["a_us"]
     deviation = np.log(ratio / ratio.median())
     frame["factor"] = np.exp(deviation)
-    frame["outlier"] = deviation.abs() > FAR * 1.4826 * deviation.abs().median()
+    frame["outlier"] = deviation.abs() > FAR * max(1.4826 * deviation.abs().median(), LEAST)
     frame = frame.loc[deviation.abs().sort_values(ascending=False).index].reset_index(drop=True)
     tau = float(kendalltau(frame["a_us"], frame["b_us"]).statistic)
     return Comparison(frame, tau, float(ratio.median()), len(a.rows.keys() - b.rows.keys()), len(b.rows.keys() - a.rows.keys()))

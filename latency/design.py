@@ -39,8 +39,8 @@ def make_design(space: SpaceSpec, num_points: int, input_size: int, repeats: int
     """Choose subnets.
 
     In every run of as many known subnets as the longest list of candidates each candidate of each layer stands once (where a
-    list is shorter, some twice), beside random blocks elsewhere; ``repeats`` such runs. Where a layer's shapes stay, the
-    identity is one of its candidates, whether or not the space has it.
+    list is shorter, random ones of it again), beside random blocks elsewhere; ``repeats`` such runs, equal subnets once. Where
+    a layer's shapes stay, the identity is one of its candidates, whether or not the space has it.
 
     Parameters
     ----------

@@ -38,7 +38,8 @@ SIBLING = "Qualcomm QRB2210 (QCM2290)"
 """The board whose scale stands for the Snapdragon 625: the one with the same core, maker and clock."""
 
 CACHE_BYTES = 1_000_000
-"""Maps and weights that exceed this come from memory on every board here: their level-2 caches have up to 1 MB."""
+"""Maps and weights that exceed this are taken to come from memory: chosen by the error on left-out networks, near the 1 MB of
+the boards' largest level-2 caches."""
 
 # layer kind -> name of the coefficient that it shares; a kind that is not listed has none
 MACS = {"stem": "conv", "ckk": "conv", "gconv": "conv", "c3s1": "winograd", "pw": "pw", "fc": "pw", "dw3": "dw3", "dw5": "dw5"}

@@ -11,8 +11,9 @@ import pandas as pd
 import psutil
 
 from ..search_space.inputs import InputError, allowed
+from .convert import mnn_version
 from .measure import Timing
-from .mnn import mnn_engine, mnn_runner
+from .mnn import mnn_runner
 
 Runner = Callable[[], object]
 
@@ -48,7 +49,7 @@ def onnxruntime_runner(onnx: Path, threads: int) -> Runner:
 # engine -> its name with version, and how to make a call from an ONNX file and a number of threads
 ENGINES: dict[str, tuple[Callable[[], str], Callable[[Path, int], Runner]]] = {
     "onnxruntime": (lambda: f"onnxruntime {onnxruntime.__version__}", onnxruntime_runner),
-    "mnn": (mnn_engine, mnn_runner),
+    "mnn": (mnn_version, mnn_runner),
 }
 
 
@@ -63,6 +64,7 @@ class Host:
 
     precision = "fp32"
     rounds = 60
+    identity = "this machine"
 
     def __init__(self, engine: str = "onnxruntime", threads: int = 1):
         if engine not in ENGINES:
@@ -122,8 +124,7 @@ def host_latency_us(files: Mapping[str, Path], threads: int = 1) -> dict[str, fl
 def _processor() -> tuple[str, float | None]:
     """Name and highest known clock in GHz of this machine's processor."""
     names = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    frequency = psutil.cpu_freq()
-    mhz = (frequency.max or frequency.current) if frequency else 0
+    mhz = max((core.max or core.current for core in psutil.cpu_freq(percpu=True) or []), default=0)
     return (names[0] if names else "unknown processor"), (round(mhz / 1000, 2) or None)
 
 

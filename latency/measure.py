@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from ..search_space.inputs import InputError, atomic_path, read_json, read_text, write_text
+from ..search_space.inputs import InputError, read_json, read_text, write_text
 
 COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
 
@@ -36,6 +36,8 @@ class Backend(Protocol):
     precision: str
     threads: int
     rounds: int
+    identity: str
+    """What tells it from others with the same names: timings of two are not to be mixed."""
 
     def load(self, model: str, onnx: Path) -> None:
         """Get a model ready, from an ONNX file with one image as its input."""
@@ -85,7 +87,7 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
     models
         Name -> model.
     write
-        Writes a model's ONNX file.
+        Writes a model's ONNX file, whole or not at all.
     folder
         Keeps files and timings; a run that finds them there goes on with them.
     settings
@@ -106,14 +108,13 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
         for name in track(list(models) if missing else [], "models"):
             onnx = folder / f"{name}.onnx"
             if not onnx.is_file():
-                with atomic_path(onnx) as temporary:
-                    write(models[name], temporary)
+                write(models[name], onnx)
             backend.load(name, onnx)
         for number, name in track(missing, "timings"):
             timing = backend.time(name)
             with file.open("a", encoding="utf-8") as out:
                 out.write(",".join("" if value is None else str(value) for value in (number, name, *timing)) + "\n")
-    except InputError as error:
+    except (InputError, OSError) as error:
         raise InputError(f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}, the same "
                          "command goes on from there") from None
     return summarise(_read(file), rounds)
@@ -134,6 +135,8 @@ def _check_settings(record: Path, settings: dict[str, Any]) -> None:
         write_text(record, json.dumps(settings, indent=2) + "\n")
         return
     before = read_json(record, "record of a measurement")
+    if not isinstance(before, dict):
+        raise InputError(f"{record}: no record of a measurement; allowed: another --out, or to remove that folder")
     for key, value in settings.items():
         if before.get(key) != value:
             raise InputError(f"{record.parent} holds timings with another {key} ({before.get(key)!r}, now {value!r}); allowed: "

@@ -1,5 +1,6 @@
 """Latencies from the fitted model: of one block, of a plain network, and of everything a table needs."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import pandas as pd
@@ -7,15 +8,18 @@ import torch
 from torch import nn
 
 from ..search_space.inputs import InputError
-from ..search_space.registry import BLOCKS, Signature, build
+from ..search_space.registry import BLOCKS, PARTS, Signature, build
 from ..search_space.spec import SpaceSpec
-from .fit import fit, work_of
+from .fit import THREADS, fit, work_of
 from .lower import Layer, lower
 
 JOINING = ("pfld_head",)
 """Parts whose input the network concatenates first; the concatenation belongs to their row."""
 
 LANDMARKS = (68, 98, 106)
+
+ROUNDING_US = 1e-3
+"""How far a row may be off by being rounded, in microseconds."""
 
 
 @cache
@@ -67,6 +71,12 @@ def whole_network_us(module: nn.Module, input_size: int, threads: int) -> float:
         If the network has an operation that the model does not know, or ``threads`` is another number.
     """
     return fit(threads).us(lower(module, 3, input_size, input_size))
+
+
+def follows_model(rows: Mapping[Signature, float], threads: int) -> bool:
+    """Whether a table's rows are those of the fitted model at ``threads`` threads, so that the two may be compared."""
+    known = threads in THREADS and all(key.op in BLOCKS | PARTS for key in rows)
+    return known and bool(rows) and all(abs(block_us(key, threads) - us) <= ROUNDING_US for key, us in rows.items())
 
 
 def table_signatures(space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, input_size: int = 112) -> list[Signature]:

@@ -3,9 +3,8 @@
 The user brings the program, built for the phone; the models are made, pushed, timed and removed here.
 """
 
+import hashlib
 import re
-import subprocess
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..search_space.inputs import InputError, allowed, atomic_path
+from ..search_space.inputs import InputError, allowed
 from .adb import Adb
+from .convert import converted, to_mnn, to_ncnn
 from .measure import Timing
-from .mnn import to_mnn
 
 FOLDER = "/data/local/tmp/fbnet-pfld"
 LOOPS, WARM_UP = 50, 10
@@ -27,28 +26,6 @@ _CLOCKS = "for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/{}; do echo $f $(c
 _TEMPERATURES = "for f in /sys/class/thermal/thermal_zone*/temp; do echo $f $(cat $f 2>/dev/null); done"
 _HOTTEST = 130
 """Degrees Celsius from which a reading is no temperature of a processor."""
-
-
-def to_ncnn(onnx: Path, out: Path) -> None:
-    """Convert an ONNX file to ncnn's ``.param`` file, which is all that its benchmark reads, by way of the ``pnnx`` package.
-
-    Raises
-    ------
-    InputError
-        If pnnx is not installed or cannot convert the file.
-    """
-    try:
-        from pnnx import EXEC_PATH
-    except ImportError:
-        raise InputError("pnnx is not installed; allowed: pip install fbnet-pfld[deploy]") from None
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "net.onnx").write_bytes(onnx.read_bytes())
-        done = subprocess.run([EXEC_PATH, "net.onnx"], cwd=folder, capture_output=True, text=True, errors="replace")
-        param = Path(folder) / "net.ncnn.param"
-        if not param.is_file():
-            lines = (done.stdout + done.stderr).strip().splitlines()
-            raise InputError(f"pnnx cannot convert {onnx}: {lines[-1] if lines else f'exit code {done.returncode}'}")
-        out.write_bytes(param.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -94,7 +71,8 @@ class Phone:
     program
         ``benchmark.out`` or ``benchncnn``, built for the phone; shared libraries beside it are pushed too.
     threads
-        Of the engine; it is pinned to as many of the fastest cores.
+        Of the engine. MNN's program is started on as many of the fastest cores; both programs move their threads to the fast
+        cluster by themselves as well, where they know how.
     input_size
         Side of the image, in pixels.
 
@@ -121,12 +99,17 @@ class Phone:
         self.clock_ghz = highest[self._cores[-1]] / 1e3 if self._cores else None
         self._pin = self._pinning()
         self._files = [program, *sorted(program.parent.glob("*.so"))]
+        self.identity = f"device {adb.serial}, {program.name} {hashlib.sha256(program.read_bytes()).hexdigest()[:16]}"
 
     def __enter__(self) -> "Phone":
-        self._adb.shell(f"rm -rf {FOLDER}; mkdir -p {FOLDER}")
-        for file in self._files:
-            self._adb.push(file, f"{FOLDER}/{file.name}")
-        self._adb.shell(f"chmod 755 {FOLDER}/{self._files[0].name}")
+        try:
+            self._adb.shell(f"rm -rf {FOLDER}; mkdir -p {FOLDER}")
+            for file in self._files:
+                self._adb.push(file, f"{FOLDER}/{file.name}")
+            self._adb.shell(f"chmod 755 {FOLDER}/{self._files[0].name}")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,10 +118,7 @@ class Phone:
 
     def load(self, model: str, onnx: Path) -> None:
         """Convert the model, and push it into a folder of its own."""
-        file = onnx.with_suffix(self._program.suffix)
-        if not file.is_file():
-            with atomic_path(file) as temporary:
-                self._program.convert(onnx, temporary)
+        file = converted(onnx, self._program.suffix, self._program.convert)
         self._adb.shell(f"mkdir -p {FOLDER}/{model}")
         self._adb.push(file, f"{FOLDER}/{model}/{file.name}")
 
@@ -159,7 +139,7 @@ class Phone:
 
     def remarks(self, times: pd.DataFrame) -> str:
         """Say how the cores were pinned, and what clocks and temperatures the timings saw."""
-        said = [f"cores {', '.join(map(str, self._cores))}" if self._pin else "cores chosen by the engine"]
+        said = [f"started on cores {', '.join(map(str, self._cores))}" if self._pin else "cores chosen by the engine"]
         clocks, celsius = times["clock_mhz"].dropna(), times["celsius"].dropna()
         if self.clock_ghz and len(clocks):
             slow = 100 * (clocks < THROTTLED * 1e3 * self.clock_ghz).mean()

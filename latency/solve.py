@@ -19,7 +19,7 @@ LEAST_NOISE = 1e-3
 
 @dataclass(frozen=True)
 class Solution:
-    """``rows`` in microseconds, and the relative standard error of each."""
+    """``rows`` in microseconds, and the relative standard error of each, at most 1."""
 
     rows: dict[Signature, float]
     errors: dict[Signature, float]
@@ -51,7 +51,7 @@ def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads
     us
         Measured latency (N,) of each subnet, in microseconds.
     noise
-        Relative standard error of these figures.
+        Relative standard error of these figures. Where the rows fit them worse than that, the misfit takes its place.
     """
     keys = sorted({signature for subnet in subnets for signature in subnet.signatures()})
     free = [key for key in keys if not is_identity(key)]
@@ -63,16 +63,22 @@ def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads
                 row[column[signature]] += 1
     modelled = np.array([block_us(key, min(THREADS, key=lambda known: abs(known - threads))) for key in free])
     prior = modelled * np.median(us / (counts @ modelled))
-    noise = max(noise, LEAST_NOISE)
     # in units of the prior, so that all unknowns are of one size
-    system = np.vstack([counts * prior / us[:, None] / noise, np.eye(len(free))])
-    target = np.concatenate([np.full(len(subnets), 1 / noise), np.ones(len(free))])
-    found = nnls(system, target)[0]
-    spread = np.sqrt(np.diag(np.linalg.inv(system.T @ system)))
+    work = counts * prior / us[:, None]
+    found, _ = _posterior(work, max(noise, LEAST_NOISE))
+    misfit = float(np.sqrt(np.mean((work @ found - 1) ** 2)))
+    found, spread = _posterior(work, max(noise, misfit, LEAST_NOISE))
     relative = spread / np.maximum(found, spread)
     zero = dict.fromkeys(set(keys) - set(free), 0.0)
     return Solution({**zero, **dict(zip(free, (found * prior).tolist(), strict=True))},
                     {**zero, **dict(zip(free, relative.tolist(), strict=True))})
+
+
+def _posterior(work: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mode and standard deviations (F,) of x from 0 with ``work @ x`` = 1 to within ``noise``, and x = 1 to within 1 before."""
+    system = np.vstack([work / noise, np.eye(work.shape[1])])
+    target = np.concatenate([np.full(len(work), 1 / noise), np.ones(work.shape[1])])
+    return nnls(system, target)[0], np.sqrt(np.diag(np.linalg.inv(system.T @ system)))
 
 
 def agreement(predicted: np.ndarray, measured: np.ndarray) -> Agreement:

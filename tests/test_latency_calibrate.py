@@ -1,6 +1,7 @@
 """Calibration: corrections that are known are found again, and what they leave is told."""
 
 import random
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,25 @@ def test_every_row_is_corrected_and_the_table_says_how():
     assert found.table.rows == pytest.approx({key: 3 * us for key, us in TABLE.rows.items()}, abs=2e-3)
     assert (found.table.name, found.table.device, found.table.method) == ("mine", "a phone", "modelled")
     assert found.table.uncertainty.startswith("calibrated (scale) by 3 whole subnets: mean error 66.7 % before, 0.0 % after, "
-                                              "0.0 % on a subnet left out; before that: not measured")
+                                              "0.0 % on a subnet left out; engine and threads are the old table's; before that")
     assert found.table.sources[:-1] == TABLE.sources
+    assert found.table.clock_ghz is None
+    assert found.table.date == date.today().isoformat() != TABLE.date
+
+
+def test_a_calibrated_table_is_no_longer_measured():
+    measured = TABLE.model_copy(update={"method": "measured"})
+    found = calibrate(measured, [(each, 3 * TABLE.latency_us(each)) for each in subnets(3)], "mine")
+    assert found.table.method == "modelled"
+    assert (found.table.device, found.table.clock_ghz) == (TABLE.device, TABLE.clock_ghz)
+
+
+@pytest.mark.parametrize("us", [[5000, 5000, 5000], [2000, 3000, 4000]])
+def test_timings_against_the_tables_order_make_no_block_free(us):
+    ordered = sorted(subnets(3), key=TABLE.latency_us, reverse=True)
+    found = calibrate(TABLE, list(zip(ordered, us, strict=True)), "mine")
+    assert found.scale > 0.2
+    assert found.left_out_percent > 5
 
 
 @pytest.fixture
@@ -92,7 +110,7 @@ def test_the_command_corrects_a_table(timings, run, capfd):
     (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),
     (lambda lines: [*lines, "0.json,3 ms"], "whole.csv:5: latency_us is '3 ms'"),
     (lambda lines: [*lines, ",3"], "whole.csv:5: architecture is empty"),
-    (lambda lines: [*lines, "9.json,3"], "architecture file not found: nets/9.json"),
+    (lambda lines: [*lines, "9.json,3"], "whole.csv:5: architecture file not found: nets/9.json"),
     (lambda lines: [lines[0], *[lines[1]] * 3], "the measured subnets all have the same latency in the table"),
 ])
 def test_faults_are_one_line_and_write_nothing(timings, run, capfd, spoil, message):

@@ -111,6 +111,14 @@ def test_compare_tells_rank_and_outliers(tmp_path):
     assert cv2.imread(str(tmp_path / "c.png")).size > 0
 
 
+def test_rounding_makes_no_outliers(tmp_path):
+    table = LookupTable.load("snapdragon625-4t")
+    rows = {key: round(2.137 * us, 3) for key, us in table.rows.items()}
+    table.model_copy(update={"rows": rows}).save(tmp_path / "scaled.csv")
+    result = run("compare", "snapdragon625-4t", tmp_path / "scaled.csv", "--picture", tmp_path / "c.png", "--json")
+    assert json.loads(result.stdout.splitlines()[-1])["outliers"] == []
+
+
 def test_compare_wants_common_rows(tmp_path):
     table = LookupTable.load("snapdragon625-1t")
     table.model_copy(update={"rows": {Signature("x", 1, 1, 1, 1): 1.0}}).save(tmp_path / "other.csv")

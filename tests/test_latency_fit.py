@@ -25,7 +25,7 @@ from fbnet_pfld.latency.fit import (
     solve,
 )
 from fbnet_pfld.latency.lower import Layer
-from fbnet_pfld.latency.modelled import block_us
+from fbnet_pfld.latency.modelled import block_us, follows_model
 from fbnet_pfld.latency.uncertainty import uncertainty_percent
 from fbnet_pfld.latency.validate import REFERENCE_US
 from fbnet_pfld.search_space import BLOCKS, Architecture, InputError, PfldLite, Signature, SpaceSpec
@@ -126,6 +126,17 @@ def test_shipped_tables_come_from_the_fit(threads):
     info = {"rows", "version"}
     assert shipped.model_dump(exclude=info) == made.model_dump(exclude=info)
     assert (shipped.method, shipped.threads, shipped.unit, shipped.date) == ("modelled", threads, "us", "2026-11-24")
+
+
+def test_a_table_follows_the_model_if_its_rows_do():
+    table = LookupTable.load("snapdragon625-1t")
+    assert follows_model(table.rows, 1)
+    assert follows_model(LookupTable.load("snapdragon625-4t").rows, 4)
+    assert not follows_model(table.rows, 4)
+    assert not follows_model(table.rows, 2)
+    assert not follows_model({key: 1.01 * us for key, us in table.rows.items()}, 1)  # as a calibrated one
+    assert not follows_model({Signature("warp", 8, 8, 1, 8): 1.0}, 1)
+    assert not follows_model({}, 1)
 
 
 def test_shipped_tables_serve_every_block_and_every_number_of_landmarks():

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from fbnet_pfld.experiments import latency_measure
-from fbnet_pfld.latency import LookupTable, phone
-from fbnet_pfld.search_space import SpaceSpec
+from fbnet_pfld.latency import Adb, LookupTable, phone
+from fbnet_pfld.search_space import InputError, SpaceSpec
 
 SPEC = {"name": "two", "stem": 8, "entry": {"block": "mb_k3", "channels": 16, "stride": 2},
         "stages": [{"layers": 2, "channels": 16, "candidates": ["gh_k3", "sep_k3", "mb_k5_e2_res"]}], "head": 16}
@@ -97,6 +97,33 @@ def test_a_phone_that_tells_nothing_is_measured_all_the_same(device, run):
     table = LookupTable.load("mine.csv")
     assert table.clock_ghz is None
     assert "cores chosen by the engine, clocks not readable; of" in table.uncertainty
+
+
+def test_timings_of_another_phone_or_program_are_not_mixed_in(device, run, capfd):
+    plan(device, dies_after=3)
+    assert run(*measure()) == 2
+    plan(device, devices="List of devices attached\nB2\tdevice\n")
+    assert run(*measure()) == 2
+    assert "holds timings with another identity ('device FAKE01, benchmark.out" in capfd.readouterr().err
+    plan(device)
+    with Path("build/benchmark.out").open("a") as program:
+        program.write("# built anew\n")
+    assert run(*measure()) == 2
+    assert "holds timings with another identity" in capfd.readouterr().err
+
+
+def test_nothing_stays_on_a_phone_that_cannot_be_prepared(device, run, capfd, monkeypatch):
+    push = Adb.push
+
+    def second_fails(adb, file, to):
+        if file.name == "libMNN.so":
+            raise InputError("no space left on device")
+        push(adb, file, to)
+
+    monkeypatch.setattr(Adb, "push", second_fails)
+    assert run(*measure()) == 2
+    assert "no space left" in capfd.readouterr().err
+    assert not list((device / "data/local/tmp").iterdir())
 
 
 @pytest.mark.parametrize("fault", [{"dies_after": 7}, {"cut_short": True}])

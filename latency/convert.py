@@ -1,0 +1,77 @@
+"""From ONNX files to those of other engines. The converters are extras, ``pip install fbnet-pfld[deploy]``."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..search_space.inputs import InputError, atomic_path
+
+# MNN.tools.mnnconvert, the command, would install a telemetry package and report the conversion; what it calls does not.
+_MNN = "import sys, MNN, _tools; _tools.mnnconvert(sys.argv)"
+
+
+def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) -> Path:
+    """Return the file beside ``onnx`` that ``convert`` makes of it, making it if it is not there."""
+    file = onnx.with_suffix(suffix)
+    if not file.is_file():
+        with atomic_path(file) as temporary:
+            convert(onnx, temporary)
+    return file
+
+
+def mnn_version() -> str:
+    """Name and version of the installed MNN.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    try:
+        return f"MNN {version('MNN')}"
+    except PackageNotFoundError:
+        raise InputError("MNN is not installed; allowed: pip install fbnet-pfld[deploy]") from None
+
+
+def to_mnn(onnx: Path, out: Path) -> None:
+    """Convert an ONNX file to MNN's.
+
+    Raises
+    ------
+    InputError
+        If MNN is not installed or cannot convert the file.
+    """
+    mnn_version()
+    done = subprocess.run([sys.executable, "-c", _MNN, "-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(out),
+                           "--bizCode", "fbnet-pfld"], capture_output=True, text=True, errors="replace")
+    if done.returncode or "Converted Success" not in done.stdout:
+        raise _refused("MNN", onnx, done)
+
+
+def to_ncnn(onnx: Path, out: Path) -> None:
+    """Convert an ONNX file to ncnn's ``.param`` file, which is all that its benchmark reads, by way of pnnx.
+
+    Raises
+    ------
+    InputError
+        If pnnx is not installed or cannot convert the file.
+    """
+    try:
+        from pnnx import EXEC_PATH
+    except ImportError:
+        raise InputError("pnnx is not installed; allowed: pip install fbnet-pfld[deploy]") from None
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "net.onnx").write_bytes(onnx.read_bytes())
+        done = subprocess.run([EXEC_PATH, "net.onnx"], cwd=folder, capture_output=True, text=True, errors="replace")
+        param = Path(folder) / "net.ncnn.param"
+        if not param.is_file():
+            raise _refused("pnnx", onnx, done)
+        out.write_bytes(param.read_bytes())
+
+
+def _refused(tool: str, onnx: Path, done: subprocess.CompletedProcess) -> InputError:
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return InputError(f"{tool} cannot convert {onnx}: {lines[-1] if lines else f'exit code {done.returncode}'}")
