@@ -41,8 +41,8 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
                    f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}; standard error of a "
                    f"subnet's own figure {100 * measured.noise:.1f} %, spread of one timing {100 * measured.spread:.1f} %, "
                    f"levels of the rounds up to {100 * measured.drift:.0f} % apart{f'; {remarks}' if remarks else ''}; of the "
-                   "fixed parts and of layers where shapes change only the sum is measured; they share it as in the model of the "
-                   "Snapdragon 625")
+                   "fixed parts and of layers where shapes change only the sum is measured; they share it as in the model of "
+                   "the Snapdragon 625")
     table = LookupTable(name=name, device=backend.device, clock_ghz=backend.clock_ghz, engine=backend.engine,
                         threads=backend.threads, precision=backend.precision, method="measured",
                         sources=[f"{len(us)} whole subnets timed by fbnet-pfld latency measure"], uncertainty=uncertainty,
