@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..evaluators import LandmarkDataset
 from ..evaluators.synthetic import generate
 from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish
 from .pictures import contact_sheet
+from .progress import count_bar
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -20,8 +20,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a syntheti
 
 def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite: bool) -> dict[str, int]:
     """Generate a data set under a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
-    bar = Progress(*columns, console=console)
+    bar = count_bar(console)
     task = bar.add_task("faces", total=train + test)
 
     def show(done: int) -> None:

@@ -23,10 +23,11 @@ from ..latency import (
 )
 from ..latency.fit import THREADS
 from ..search_space import BLOCKS, InputError, PfldSpace, SpaceSpec
+from ..strategies import cost_range
 from .config import Config
-from .latency_measure import InputSize, Space, measure_table
+from .latency_measure import measure_table
 from .latency_pictures import comparison_picture, fit_picture, table_picture
-from .options import OUTPUT, Json, Points, Seed, finish
+from .options import OUTPUT, InputSize, Json, Points, Seed, Space, finish
 
 app = typer.Typer(no_args_is_help=True, help="Make, show and correct latency tables.")
 app.command(name="measure")(measure_table)
@@ -94,7 +95,7 @@ def show(table: TableName, space: Space = "pfld", points: Points = None, input_s
     grid = pd.DataFrame(cost.blocks_us)
     grid = grid.loc[[block for block in BLOCKS if block in grid.index]]
     table_picture(picture, grid, f"{known.name}: {known.device}, {known.threads} thread(s), {known.method}")
-    cheapest, dearest = (cost.fixed_us + sum(limit(row.values()) for row in cost.blocks_us.values()) for limit in (min, max))
+    cheapest, dearest = cost_range(cost)
     view = Table(title=f"{known.name}, us, {known.method}", caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs "
                  f"{cheapest:,.1f} to {dearest:,.1f} us", caption_justify="left")
     view.add_column("block")

@@ -8,24 +8,22 @@ from typing import Annotated, Any
 import pandas as pd
 import torch
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..latency import ENGINES, Adb, Host, Phone, make_design, make_table, measure
+from ..latency import ENGINES, Adb, Host, LookupTable, Phone, make_design, make_table, measure
 from ..search_space import Architecture, InputError, SpaceSpec
 from ..search_space.inputs import allowed, write_text
 from .config import Config
 from .latency_pictures import agreement_picture
 from .onnx_file import write_onnx
-from .options import Json, Points, Seed, console, finish
+from .options import InputSize, Json, Points, Seed, Space, console, finish
+from .progress import count_bar
 
 ADB = "adb"
 
 BackendName = Annotated[str, typer.Option("--backend", help="onnxruntime or mnn on this machine, or adb: a phone.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the engine.")]
 Out = Annotated[Path, typer.Option("--out", help="The table's .csv file; .json, .subnets.csv and .png go beside it.")]
-Space = Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")]
-InputSize = Annotated[int, typer.Option("--input-size", "--input_size", help="Side of the input image, in pixels.")]
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="How often each block is measured in each layer.")]
 Unseen = Annotated[int, typer.Option("--unseen", min=2, help="Random subnets that only test the table.")]
 Rounds = Annotated[int | None, typer.Option("--rounds", min=2, help="Timings of each subnet; 60 here, 5 on a phone.")]
@@ -43,12 +41,9 @@ def measure_table(
 
     A stopped run goes on where it was, given the same options; what it has lies in a folder beside the table until it is done.
     """
-    if out.suffix != ".csv":
-        raise InputError(f"cannot write latency table {out}; allowed: a name that ends in .csv")
+    LookupTable.check_path(out)
     spec = SpaceSpec.load(space)
     num_points = points if points is not None else Config().points
-    if num_points < 1:
-        raise InputError(f"points is {num_points}; allowed: 1 or more")
     design = make_design(spec, num_points, input_size, repeats, unseen, seed)
     folder = out.with_suffix(".measuring")
     with _open(backend, threads, input_size, program, serial) as device:
@@ -90,8 +85,7 @@ def write_subnet(subnet: Architecture, path: Path) -> None:
 
 
 def _track(items: Sequence[Any], title: str) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with count_bar(console) as progress:
         if items and not console.is_terminal:
             console.print(f"{title}: {len(items)}")
         yield from progress.track(items, description=title)

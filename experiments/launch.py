@@ -13,7 +13,7 @@ from .config import Config
 from .finished_trials import read_trials
 from .from_experiment import Output, as_table
 from .multi_trial import STRATEGIES, make_experiment, run_experiment, view_experiment
-from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, finish
+from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, Space, finish
 from .trial import SUPERNET, Budget, Epochs, Supernet
 
 app = typer.Typer(no_args_is_help=True)
@@ -60,7 +60,7 @@ def view(experiment: Annotated[str, typer.Argument(help="Id of a stopped experim
 
 @app.command()
 def space(out: Annotated[Path, typer.Option("--out", help="The JSON file.")],
-          space: Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")] = "pfld",
+          space: Space = "pfld",
           seed: Seed = 0, as_json: Json = False) -> None:
     """Write a search space as the searchSpaceFile of an nnictl experiment (see subnets.yml); nothing here is random."""
     found = nni_search_space(SpaceSpec.load(space))

@@ -17,6 +17,8 @@ DevId = Annotated[str, typer.Option("--dev-id", "--dev_id",
 Precision = Annotated[str | None, typer.Option("--precision", help='"32-true", "bf16-mixed" or "16-mixed".')]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with everything else; see the README.")]
 Points = Annotated[int | None, typer.Option("--points", help="Number of landmarks of the data set.")]
+Space = Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")]
+InputSize = Annotated[int, typer.Option("--input-size", "--input_size", help="Side of the input image, in pixels.")]
 Lut = Annotated[str | None, typer.Option("--lut", help="Latency table: a shipped name or a .csv file.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of this training.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]

@@ -1,4 +1,4 @@
-"""One progress bar for a whole training: epochs and steps done, NME, latency, time left."""
+"""Progress bars: of a whole training, with epochs and steps done, NME, latency and time left, and of things counted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 # logged name -> how it reads on the screen
@@ -15,6 +15,12 @@ SHOWN: Mapping[str, str] = {
     "arch/expected_us": "expected {:.0f} us",
     "arch/decoded_us": "chosen {:.0f} us",
 }
+
+
+def count_bar(console: Console) -> Progress:
+    """Progress bar of things that are counted, with the time left; on a pipe, nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 class _Figures(ProgressColumn):

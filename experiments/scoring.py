@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..evaluators import Checkpoint, LandmarkDataset, layout_of, network_input, normalised_errors, split_indices
 from ..search_space.inputs import write_text
 from ..strategies import Subnet, sweep
 from .config import Config
 from .options import console
+from .progress import count_bar
 
 FACES = 128
 """Scored faces by default; BatchNorm statistics are those of these faces."""
@@ -80,9 +80,8 @@ class Scorer:
     def __call__(self, subnets: list[Subnet]) -> list[float]:
         """NME of each subnet in percent."""
         new = [subnet for subnet in subnets if subnet not in self._known]
-        columns = (TextColumn("subnets"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
-        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("", total=len(new))
+        with count_bar(console) as progress:
+            task = progress.add_task("subnets", total=len(new))
             try:
                 for done, (index, output) in enumerate(sweep(self.space, self._images, new), 1):
                     errors = normalised_errors(output.view_as(self._points), self._points, self._eye_corners)

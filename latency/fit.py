@@ -67,7 +67,12 @@ class Fit:
 
 def work_of(layers: Sequence[Layer]) -> pd.Series:
     """Sum of the :func:`features` of ``layers``."""
-    return features(pd.DataFrame([asdict(layer) for layer in layers], columns=[field.name for field in fields(Layer)])).sum()
+    return features(as_frame(layers)).sum()
+
+
+def as_frame(layers: Sequence[Layer]) -> pd.DataFrame:
+    """A row per layer, as in ``a53_networks.csv``."""
+    return pd.DataFrame([asdict(layer) for layer in layers], columns=[field.name for field in fields(Layer)])
 
 
 def features(layers: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..search_space.inputs import InputError
 from ..search_space.registry import BLOCKS, PARTS, Signature, build
 from ..search_space.spec import SpaceSpec
 from .fit import THREADS, fit, work_of
@@ -89,8 +88,6 @@ def table_signatures(space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, i
     """
     found: set[Signature] = set()
     for count in landmarks:
-        if count < 1:
-            raise InputError(f"points is {count}; allowed: 1 or more")
         layout = space.layout(count, input_size)
         found.update(layout.fixed())
         for candidates in layout.layers.values():

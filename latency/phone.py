@@ -18,6 +18,8 @@ from .convert import converted, to_mnn, to_ncnn
 from .measure import Timing
 
 FOLDER = "/data/local/tmp/fbnet-pfld"
+"""On the phone: below the folder that Android keeps for programs started over adb."""
+
 LOOPS, WARM_UP = 50, 10
 THROTTLED = 0.95
 """Share of a core's highest clock below which a timing counts as throttled."""

@@ -106,6 +106,12 @@ class LookupTable(TableInfo):
             raise InputError(f"{sidecar}: {first_error(error, TableInfo)}") from None
         return cls(**info.model_dump(), rows=rows, file=str(name_or_path))
 
+    @staticmethod
+    def check_path(path: Path) -> None:
+        """Raise :class:`InputError` unless a table can have this name."""
+        if path.suffix != ".csv":
+            raise InputError(f"cannot write latency table {path}; allowed: a name that ends in .csv")
+
     def save(self, path: str | Path) -> None:
         """Write the CSV file ``path`` and its JSON file; they replace older ones only when complete.
 
@@ -115,8 +121,7 @@ class LookupTable(TableInfo):
             If the name does not end in ``.csv`` or the place cannot be written.
         """
         path = Path(path)
-        if path.suffix != ".csv":
-            raise InputError(f"cannot write latency table {path}; allowed: a name that ends in .csv")
+        self.check_path(path)
         frame = pd.DataFrame([(*astuple(key), value) for key, value in sorted(self.rows.items())], columns=COLUMNS)
         write_text(path, frame.to_csv(index=False, lineterminator="\n"))
         write_text(path.with_suffix(".json"), json.dumps(self.model_dump(exclude={"rows"}), indent=2) + "\n")

@@ -7,13 +7,12 @@ error of its own latency over the networks left out. The scale of the chip itsel
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from ..search_space.registry import Signature
-from .fit import features, fit, networks
+from .fit import as_frame, features, fit, networks
 from .modelled import block_layers, block_us, block_work
 from .validate import left_out_networks
 
@@ -32,7 +31,7 @@ def uncertainty_percent(signatures: Iterable[Signature], threads: int) -> dict[s
     errors, found = _family_errors(threads), {}
     for signature in signatures:
         if us := block_us(signature, threads):
-            layers = pd.DataFrame([asdict(layer) for layer in block_layers(signature)])
+            layers = as_frame(block_layers(signature))
             families = float(_shares(layers, threads) @ errors)
             found.setdefault(signature.op, []).append(100 * np.hypot(families, _jackknife(signature, us, threads)))
     return {op: round(float(np.mean(each)), 1) for op, each in sorted(found.items())}

@@ -115,7 +115,15 @@ class SpaceSpec(_Strict):
                              f"allowed: multiples of {self.total_stride} from {2 * self.total_stride}")
 
     def layout(self, num_points: int, input_size: int) -> "NetworkLayout":
-        """Place every block of the space on the maps of a network with this input and output."""
+        """Place every block of the space on the maps of a network with this input and output.
+
+        Raises
+        ------
+        InputError
+            If there are no landmarks, or the input size does not fit the space.
+        """
+        if num_points < 1:
+            raise InputError(f"points is {num_points}; allowed: 1 or more")
         self.check_size(input_size)
         size = input_size // STEM_STRIDE
         entry = Signature(self.entry.block, self.stem, self.entry.channels, self.entry.stride, size)

@@ -3,8 +3,9 @@
 Run ``python -m fbnet_pfld.experiments.benchmarks.latency``. One run times, through onnxruntime on this machine, the subnets
 that a table is made from, 50 random other ones, and every block of the space alone; all take turns. Predictions for the 50:
 ``table``, the sum of rows of a table measured in context; ``alone``, the sum of the blocks timed each as a model of its own,
-as tables of latencies commonly are made; ``macs`` and ``snapdragon625``, the multiply-adds and the modelled phone table. The
-last two are brought to this machine's scale by the median ratio to the known subnets, ``alone`` also without that.
+as tables of latencies commonly are made; ``macs`` and ``snapdragon625``, the multiply-adds and the modelled phone table. All
+but ``table`` are brought to this machine's scale by the median ratio to the known subnets; of ``alone`` the ratio without that
+is printed too.
 """
 
 import json

@@ -73,16 +73,15 @@ def train(config: Config, data_root: Path, architecture: Architecture, seed: int
 @app.command()
 def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: Seeds = 1) -> None:
     """Train the sample from scratch -> subnets.csv."""
-    config = CONFIG
-    space, table = PfldSpace(config.space), LookupTable.load(config.lut)
+    space, table = PfldSpace(CONFIG.space), LookupTable.load(CONFIG.lut)
     records = Records(results / "subnets.csv", "subnet", "seed")
     for seed in range(seeds):
         for i, choices in enumerate(sample(table.cost(space))):
             if records.has(subnet=i, seed=seed):
                 continue
-            architecture = Architecture(space.spec, config.points, config.input_size, choices)
-            parameters, macs = count(architecture.build(), config.input_size)
-            figures = train(config, data_root, architecture, seed)
+            architecture = Architecture(space.spec, CONFIG.points, CONFIG.input_size, choices)
+            parameters, macs = count(architecture.build(), CONFIG.input_size)
+            figures = train(CONFIG, data_root, architecture, seed)
             records.add(subnet=i, seed=seed, **choices, us=round(table.latency_us(architecture), 1), macs=macs,
                         parameters=parameters, **figures)
 
