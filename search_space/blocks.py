@@ -124,6 +124,9 @@ class DepthConv(nn.Sequential):
 class PeleeStem(nn.Module):
     """PeleeNet stem: 3xSxS image to (channels x S/4 x S/4, first convolution's channels x S/2 x S/2)."""
 
+    tap_stride = 2
+    """Side of the image over the side of the second map, which the head sees as well."""
+
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
         super().__init__()
         self.first = Conv(in_channels, out_channels, 3, 2)
@@ -141,6 +144,24 @@ class PeleeStem(nn.Module):
         return self.merge(torch.cat((self.branch(first), self.pool(first)), dim=1)), first
 
 
+class SepStem(nn.Module):
+    """Convolution 3x3/2 to ``width`` channels, then a separable one with stride 2; its output is both of its maps.
+
+    So stems of all widths fit in each other's place, which those do not whose first convolution the head sees.
+    """
+
+    tap_stride = 4
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, size: int, *, width: int):
+        super().__init__()
+        self.first = Conv(in_channels, width, 3, 2)
+        self.second = SepConv(width, out_channels, 2, size // 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.second(self.first(x))
+        return y, y
+
+
 class TapPool(nn.Conv2d):
     """Bring a tapped feature map to the head's size by a depthwise convolution with stride (a learned average pool)."""
 
@@ -152,14 +173,16 @@ class TapPool(nn.Conv2d):
 class PfldHead(nn.Sequential):
     """The multi-scale head after the concatenation: (N, in, size, size) to (N, out, 1, 1).
 
-    1x1 to half of ``out_channels``, MB block with residual and eSE, separable convolution, map-sized depthwise convolution.
+    1x1 to ``neck`` channels (half of ``out_channels`` by default), MB block with residual and eSE, separable convolution,
+    map-sized depthwise convolution.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
-        neck = out_channels // 2
+    def __init__(self, in_channels: int, out_channels: int, stride: int, size: int, *, neck: int | None = None,
+                 expand: int = 2, se: bool = True):
+        neck = neck or out_channels // 2
         super().__init__(
             nn.Conv2d(in_channels, neck, 1, bias=False),
-            MBBlock(neck, neck, 1, size, expand=2, residual=True, se=True),
+            MBBlock(neck, neck, 1, size, expand=expand, residual=True, se=se),
             SepConv(neck, out_channels, 1, size),
             nn.Conv2d(out_channels, out_channels, size, groups=out_channels, bias=False),
         )

@@ -1,11 +1,12 @@
 """One registry of everything a network of the space is made of: name -> builder.
 
-``BLOCKS`` holds the reference's 26 candidate block types, ``PARTS`` the fixed ends of the network. A name says what is inside:
-k = depthwise kernel, e = expansion, d = dilation, se = eSE, res = residual where the shapes allow it. A block is identified by
-a :class:`Signature`, which is also the key of its row in a latency table.
+``BLOCKS`` holds the reference's 26 candidate block types, ``STEMS`` and ``HEADS`` what may stand at the ends of the network,
+``PARTS`` these and what is never searched. A name says what is inside: k = depthwise kernel, e = expansion, d = dilation,
+se = eSE, res = residual where the shapes allow it, w = width of a stem, n = width of a head's neck. A block is identified by a
+:class:`Signature`, which is also the key of its row in a latency table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +21,7 @@ from .blocks import (
     PfldHead,
     PointRegressor,
     SepConv,
+    SepStem,
     Skip,
     TapPool,
     out_size,
@@ -91,19 +93,34 @@ BLOCKS: dict[str, Builder] = {
     "mb_k5_e2_res_se": _mb(5, 2, residual=True, se=True),
 }
 
-PARTS: dict[str, Builder] = {
+STEMS: dict[str, Builder] = {
     "pelee_stem": PeleeStem,
-    "tap_pool": TapPool,
-    "pfld_head": PfldHead,
-    "points": PointRegressor,
+    **{f"sep_stem_w{width}": partial(SepStem, width=width) for width in (8, 12, 16, 24, 32)},
 }
 
+HEADS: dict[str, Builder] = {
+    "pfld_head": PfldHead,
+    **{f"pfld_head_n{neck}_e{expand}{'_se' if se else ''}": partial(PfldHead, neck=neck, expand=expand, se=se)
+       for neck in (32, 64, 96) for expand in (1, 2, 4) for se in (False, True)},
+}
 
-def check_block(name: str, where: str) -> str:
-    """Return ``name`` if it is a registered candidate block; ``where`` says in the error who named it."""
-    if name not in BLOCKS:
-        raise InputError(f"{where}: unknown block {name!r}; {allowed(BLOCKS)}")
+PARTS: dict[str, Builder] = {**STEMS, **HEADS, "tap_pool": TapPool, "points": PointRegressor}
+
+FAMILIES = (BLOCKS, STEMS, HEADS)
+"""Blocks that may stand in each other's place."""
+
+
+def check_block(name: str, where: str, family: Mapping[str, Builder] = BLOCKS) -> str:
+    """Return ``name`` if it is a block of the family; ``where`` says in the error who named it."""
+    if name not in family:
+        raise InputError(f"{where}: unknown block {name!r}; {allowed(family)}")
     return name
+
+
+def tap_stride(stem: str) -> int:
+    """Side of the image over the side of the early map that the head gets of this stem."""
+    builder = STEMS[stem]
+    return (builder.func if isinstance(builder, partial) else builder).tap_stride
 
 
 def build(signature: Signature) -> nn.Module:

@@ -1,5 +1,6 @@
 """``PfldSpace``: the search space as an NNI model space, one labelled ``LayerChoice`` per searched layer."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,15 +13,15 @@ from .spec import SpaceSpec
 
 
 class State(NamedTuple):
-    """A batch on its way through the network: map after the latest layer, what the head has of earlier ones, stem's output."""
+    """A batch on its way through the network: the latest map, what the head will have of earlier ones, the stem's output."""
 
     y: Tensor
-    pooled: tuple[Tensor, ...]
-    features: Tensor
+    pooled: tuple[Tensor, ...] = ()
+    features: Tensor | None = None
 
 
 class PfldSpace(ModelSpace):
-    """FBNet-PFLD space: fixed stem, searched layers, fixed multi-scale landmark head.
+    """FBNet-PFLD space: stem, entry, searched layers, multi-scale landmark head. A spec may have all of them searched.
 
     Input: float32 (N, 3, input_size, input_size), BGR, 0..1. Output: float32 (N, 2 * num_points), x0 y0 x1 y1 ..., normalised
     to the crop. Works as any NNI model space: ``space.simplify()``, ``space.freeze(sample)``,
@@ -47,33 +48,47 @@ class PfldSpace(ModelSpace):
         self.num_points = num_points
         self.input_size = input_size
         self.layout = self.spec.layout(num_points, input_size)
-        self.feature_channels = self.spec.stem
+        self.feature_channels = self.spec.stem.channels
 
-        self.stem = build(self.layout.stem)
-        self.entry = build(self.layout.entry)
+        self._build_fixed("stem")
+        self._build_fixed("entry")
         self.layers = nn.ModuleList(
             LayerChoice({name: build(signature) for name, signature in blocks.items()}, label=label)
             for label, blocks in self.layout.layers.items()
         )
         self.pools = nn.ModuleList(build(signature) for signature in self.layout.pools)
-        self.head = build(self.layout.head)
+        self._build_fixed("head")
         self.points = build(self.layout.points)
+
+    def _build_fixed(self, place: str) -> None:
+        if place not in self.layout.searched:
+            setattr(self, place, build(next(iter(self.layout.places[place].values()))))
 
     def begin(self, x: Tensor) -> State:
         """Run what comes before the searched layers."""
-        features, first = self.stem(x)
-        return State(self.entry(features), (self.pools[0](first),), features)
+        return self._through_fixed(list(self.layout.places), State(x))
 
     def advance(self, i: int, block: nn.Module, state: State) -> State:
-        """Run ``block`` in the place of searched layer ``i``."""
-        y, pooled = block(state.y), state.pooled
-        if i in self.layout.tap_after:
-            pooled = (*pooled, self.pools[len(pooled)](y))
-        return State(y, pooled, state.features)
+        """Run ``block`` in the place of searched layer ``i``, and the fixed parts after it."""
+        places, label = list(self.layout.places), self.layout.searched[i]
+        return self._through_fixed(places[places.index(label) + 1:], self._run(label, block, state))
 
     def end(self, state: State) -> Tensor:
-        """Run what comes after the searched layers; landmarks (N, 2 * num_points)."""
-        return self.points(self.head(torch.cat((*state.pooled, state.y), dim=1)))
+        """Run what comes after all of that; landmarks (N, 2 * num_points)."""
+        return self.points(state.y)
+
+    def _through_fixed(self, places: list[str], state: State) -> State:
+        for place in takewhile(lambda place: place not in self.layout.searched, places):
+            state = self._run(place, getattr(self, place), state)
+        return state
+
+    def _run(self, place: str, block: nn.Module, state: State) -> State:
+        if place == "stem":
+            y, early = block(state.y)
+            return State(y, (self.pools[0](early),), y)
+        y = block(torch.cat((*state.pooled, state.y), dim=1) if place == "head" else state.y)
+        tapped = (self.pools[len(state.pooled)](y),) if place in self.layout.tap_after else ()
+        return State(y, (*state.pooled, *tapped), state.features)
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return landmarks (N, 2 * num_points) and the stem's output (N, feature_channels, S/4, S/4) for the pose net."""

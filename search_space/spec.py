@@ -1,37 +1,55 @@
 """A search space as data: what a person writes in YAML and reads in a diff.
 
 The built-in specs stand in ``specs/``; :meth:`SpaceSpec.load` takes one of their names or the path of a YAML file of the
-same form. ``specs/pfld.yaml`` shows every key. The network is: stem (stride 4), one fixed entry block, the stages of searched
-layers, and the PFLD multi-scale head, which sees the last stage's output and taps of the stem's first convolution and of the
-end of every earlier stage.
+same form. ``specs/pfld.yaml`` and ``specs/pfld-wide.yaml`` show every key. The network is: stem (stride 4), one entry block,
+the stages of searched layers, and the PFLD multi-scale head, which sees the last stage's output, a tap of the stem, and the end
+of every earlier stage. Stem, entry and head are searched as well where ``block`` is a list.
 """
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .blocks import out_size
 from .inputs import InputError, allowed, read_yaml
-from .registry import Signature, check_block
+from .registry import BLOCKS, HEADS, STEMS, Signature, check_block, tap_stride
 
 SPECS = Path(__file__).parent / "specs"
 STEM_STRIDE = 4
 
 Channels = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=1)]
+Blocks = Annotated[tuple[str, ...], Field(min_length=1),
+                   BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+
+
+def _reference(block: str) -> BeforeValidator:
+    """A number alone stands for the reference's block of that width."""
+    return BeforeValidator(lambda value: {"block": block, "channels": value} if isinstance(value, int) else value)
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Entry(_Strict):
-    """The fixed block between stem and first stage."""
+class Part(_Strict):
+    """A block outside the stages, or several of which a search chooses one."""
 
-    block: str
+    block: Blocks
     channels: Channels
+
+
+class Entry(Part):
+    """The block between stem and first stage."""
+
     stride: Count = 1
+
+
+class Head(Part):
+    """The multi-scale head; ``channels`` are the features before the points."""
+
+    channels: Annotated[int, Field(ge=4, multiple_of=4)]
 
 
 class Stage(_Strict):
@@ -47,10 +65,10 @@ class SpaceSpec(_Strict):
     """A whole space; see ``specs/pfld.yaml`` for an example with every key."""
 
     name: Annotated[str, Field(min_length=1)]
-    stem: Channels
+    stem: Annotated[Part, _reference("pelee_stem")]
     entry: Entry
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-    head: Annotated[int, Field(ge=4, multiple_of=4)]
+    head: Annotated[Head, _reference("pfld_head")]
 
     @classmethod
     def load(cls, name_or_path: "str | Path | SpaceSpec") -> "SpaceSpec":
@@ -78,12 +96,16 @@ class SpaceSpec(_Strict):
             spec = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{where}: {first_error(error, cls)}") from None
-        check_block(spec.entry.block, f"{where}: entry.block")
-        for i, stage in enumerate(spec.stages):
-            for name in stage.candidates:
-                check_block(name, f"{where}: stages.{i}.candidates")
-            if len(set(stage.candidates)) < len(stage.candidates):
-                raise InputError(f"{where}: stages.{i}.candidates: a block stands there twice; allowed: each once")
+        lists = {"stem.block": (spec.stem.block, STEMS), "entry.block": (spec.entry.block, BLOCKS),
+                 "head.block": (spec.head.block, HEADS),
+                 **{f"stages.{i}.candidates": (stage.candidates, BLOCKS) for i, stage in enumerate(spec.stages)}}
+        for key, (names, family) in lists.items():
+            for name in names:
+                check_block(name, f"{where}: {key}", family)
+            if len(set(names)) < len(names):
+                raise InputError(f"{where}: {key}: a block stands there twice; allowed: each once")
+        if len({tap_stride(name) for name in spec.stem.block}) > 1:
+            raise InputError(f"{where}: stem.block: stems with early maps of two sizes; allowed: pelee_stem alone, or others")
         return spec
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,8 +114,8 @@ class SpaceSpec(_Strict):
 
     @property
     def labels(self) -> list[str]:
-        """Labels of the searched layers, first to last: ``layer_0``, ``layer_1``, ..."""
-        return [f"layer_{i}" for i in range(sum(stage.layers for stage in self.stages))]
+        """Labels of what is searched, first to last: ``layer_0``, ``layer_1``, ..., also ``stem``, ``entry``, ``head``."""
+        return list(self.candidates())
 
     @property
     def total_stride(self) -> int:
@@ -104,9 +126,12 @@ class SpaceSpec(_Strict):
         return stride
 
     def candidates(self) -> dict[str, tuple[str, ...]]:
-        """Label -> names of its candidate blocks."""
-        per_layer = [stage.candidates for stage in self.stages for _ in range(stage.layers)]
-        return dict(zip(self.labels, per_layer, strict=True))
+        """Label -> names of its candidate blocks, of everything that is searched."""
+        layers = [stage.candidates for stage in self.stages for _ in range(stage.layers)]
+        ends = {"stem": self.stem.block, "entry": self.entry.block, "head": self.head.block}
+        searched = {name: blocks for name, blocks in ends.items() if len(blocks) > 1}
+        head = {"head": searched.pop("head")} if "head" in searched else {}
+        return {**searched, **{f"layer_{i}": blocks for i, blocks in enumerate(layers)}, **head}
 
     def check_size(self, input_size: int) -> None:
         """Raise :class:`InputError` unless images of ``input_size`` x ``input_size`` pixels fit the strides."""
@@ -125,50 +150,65 @@ class SpaceSpec(_Strict):
         if num_points < 1:
             raise InputError(f"points is {num_points}; allowed: 1 or more")
         self.check_size(input_size)
-        size = input_size // STEM_STRIDE
-        entry = Signature(self.entry.block, self.stem, self.entry.channels, self.entry.stride, size)
-        taps = [(self.stem, input_size // 2)]
-        channels, size = entry.out_channels, entry.out_size
-        layers: list[dict[str, Signature]] = []
-        tap_after: list[int] = []
+
+        def place(blocks: tuple[str, ...], *where: int) -> dict[str, Signature]:
+            return {name: Signature(name, *where) for name in blocks}
+
+        stem, entry = self.stem.channels, self.entry
+        tapped = tap_stride(self.stem.block[0])
+        places = {"stem": place(self.stem.block, 3, stem, STEM_STRIDE, input_size),
+                  "entry": place(entry.block, stem, entry.channels, entry.stride, input_size // STEM_STRIDE)}
+        taps = [(stem, input_size // tapped)]
+        channels, size = entry.channels, out_size(input_size // STEM_STRIDE, entry.stride)
+        tap_after: list[str] = []
         for stage in self.stages:
             for i in range(stage.layers):
                 stride = stage.stride if i == 0 else 1
-                layers.append({name: Signature(name, channels, stage.channels, stride, size) for name in stage.candidates})
+                label = f"layer_{len(places) - 2}"
+                places[label] = place(stage.candidates, channels, stage.channels, stride, size)
                 channels, size = stage.channels, out_size(size, stride)
             if stage is not self.stages[-1]:
                 taps.append((channels, size))
-                tap_after.append(len(layers) - 1)
+                tap_after.append(label)
         pools = tuple(Signature("tap_pool", c, c, s // size, s) for c, s in taps)
-        merged = channels + sum(c for c, _ in taps)
-        return NetworkLayout(
-            stem=Signature("pelee_stem", 3, self.stem, STEM_STRIDE, input_size),
-            entry=entry,
-            layers=dict(zip(self.labels, layers, strict=True)),
-            tap_after=tuple(tap_after),
-            pools=pools,
-            head=Signature("pfld_head", merged, self.head, size, size),
-            points=Signature("points", self.head, 2 * num_points, 1, 1),
-        )
+        places["head"] = place(self.head.block, channels + sum(c for c, _ in taps), self.head.channels, size, size)
+        return NetworkLayout(places=places, searched=tuple(self.labels), tap_after=tuple(tap_after), pools=pools,
+                             points=Signature("points", self.head.channels, 2 * num_points, 1, 1))
 
 
 class NetworkLayout(_Strict):
-    """Signatures of all parts of a network: ``layers`` are searched, the rest is fixed.
+    """Signatures of all parts of a network.
 
-    ``pools[0]`` reads the stem's first convolution, ``pools[1:]`` the outputs of the layers ``tap_after``.
+    Attributes
+    ----------
+    places
+        Name of a place -> name of a block -> signature, in the network's order: ``stem``, ``entry``, ``layer_0`` ..., ``head``.
+    searched
+        Names of the places with a choice; the others have one block.
+    tap_after
+        Names of the places whose outputs the head sees as well.
+    pools
+        What brings the taps to the head's size; the first reads a map of the stem, the others those of ``tap_after``.
+    points
+        What comes after the head.
     """
 
-    stem: Signature
-    entry: Signature
-    layers: dict[str, dict[str, Signature]]
-    tap_after: tuple[int, ...]
+    places: dict[str, dict[str, Signature]]
+    searched: tuple[str, ...]
+    tap_after: tuple[str, ...]
     pools: tuple[Signature, ...]
-    head: Signature
     points: Signature
+
+    @property
+    def layers(self) -> dict[str, dict[str, Signature]]:
+        """Label -> name of a block -> signature, of everything that is searched."""
+        return {label: self.places[label] for label in self.searched}
 
     def fixed(self) -> list[Signature]:
         """Every part that all subnets share."""
-        return [self.stem, self.entry, *self.pools, self.head, self.points]
+        alone = {name: next(iter(blocks.values())) for name, blocks in self.places.items() if name not in self.searched}
+        head = [alone.pop("head")] if "head" in alone else []
+        return [*alone.values(), *self.pools, *head, self.points]
 
 
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:
