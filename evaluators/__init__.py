@@ -3,16 +3,18 @@
 from .callbacks import KeepBest
 from .checkpoint import Checkpoint, inherit
 from .dataset import LandmarkDataset, network_input
-from .finetune import BEST, evaluate, finetune, predict, recalibrate, score
+from .finetune import BEST, evaluate, finetune, predict, score
 from .layouts import layout_of
 from .loaders import split_indices
 from .metrics import normalised_errors
-from .training import LAST, TrainOptions, make_evaluator
+from .recalibrate import recalibrate
+from .training import LAST, FinetuneOptions, TrainOptions, make_evaluator
 
 __all__ = [
     "BEST",
     "LAST",
     "Checkpoint",
+    "FinetuneOptions",
     "KeepBest",
     "LandmarkDataset",
     "TrainOptions",

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
 
 
 class SeedEveryEpoch(pl.Callback):
@@ -20,6 +23,31 @@ class SeedEveryEpoch(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:
             pl.seed_everything((self.seed + 1_000_003 * (1 + trainer.current_epoch)) % 2**32, verbose=False)
+
+
+class AverageWeights(WeightAveraging):
+    """Exponential moving average of the weights, which validation sees and :class:`KeepBest` keeps.
+
+    The first averages are over few steps: the decay is ``(1 + n) / (10 + n)`` after n steps until that exceeds ``decay`` (as in
+    TensorFlow's ``ExponentialMovingAverage``). Stands after ``KeepBest`` in a trainer's list, since it puts the trained weights
+    back after that has looked.
+    """
+
+    def __init__(self, decay: float):
+        def average(averages: list[Tensor], current: list[Tensor], n: Tensor) -> None:
+            kept = min(decay, (1 + int(n)) / (10 + int(n)))
+            if averages[0].is_floating_point():
+                torch._foreach_lerp_(averages, current, 1 - kept)
+            else:
+                torch._foreach_copy_(averages, current)
+
+        super().__init__(multi_avg_fn=average)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the average in place; Lightning's own callback would take it back here."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_validation_epoch_end(trainer, pl_module)
 
 
 class KeepBest(pl.Callback):

@@ -120,6 +120,13 @@ class Checkpoint:
                              f"allowed: {num_points}")
 
 
+    def check_size(self, input_size: int, where: str | Path) -> None:
+        """Raise :class:`InputError` unless the network sees images of ``input_size`` x ``input_size`` pixels."""
+        if self.input_size != input_size:
+            raise InputError(f"{where}: checkpoint of input size {self.input_size}, but {input_size} is asked for; "
+                             f"allowed: {self.input_size}")
+
+
 def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str | Path) -> None:
     """Load a state dict that must fit exactly; an :class:`InputError` names the first weight that does not."""
     own = model.state_dict()

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from ..search_space import Architecture
-from .callbacks import KeepBest
+from .callbacks import AverageWeights, KeepBest
 from .checkpoint import Checkpoint
 from .dataset import LandmarkDataset, network_input
 from .layouts import layout_of
 from .metrics import landmark_metrics
-from .training import TrainOptions, make_evaluator
+from .teacher import load_teacher
+from .training import FinetuneOptions, make_evaluator
 
 BEST = "checkpoint_best.pth"
 
 
-def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, options: TrainOptions,
+def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, options: FinetuneOptions,
              folder: str | Path, seed: int = 0, callbacks: Sequence[pl.Callback] = (), *,
              eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "") -> Checkpoint:
     """Train a fixed network and write the weights of its best epoch to ``folder/checkpoint_best.pth``.
@@ -51,18 +51,13 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
         metrics = {name: value for name, value in figures.items() if name.startswith("val_")}
         Checkpoint.of(model, network, metrics).save(best)
 
-    evaluator = make_evaluator(dataset, options, folder, seed, [KeepBest(save), *callbacks], eye_corners=eye_corners,
-                               resume=resume, devices=devices)
+    callbacks = [KeepBest(save), *callbacks, *([AverageWeights(options.ema)] if options.ema else [])]
+    evaluator = make_evaluator(dataset, options, folder, seed, callbacks, eye_corners=eye_corners, resume=resume,
+                               devices=devices)
+    if options.teacher:
+        evaluator.module.learn_from(load_teacher(options.teacher, dataset, options.distillation))
     evaluator.evaluate(model.train())  # Lightning leaves each module in the mode that it finds it in
     return Checkpoint.load(best)
-
-
-def recalibrate(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 64) -> None:
-    """Take a network's BatchNorm statistics anew from the faces of ``dataset``, in place.
-
-    A subnet with a supernet's weights needs it: its statistics there are those of mixtures of blocks, or of other paths.
-    """
-    update_bn((network_input(images) for images in dataset.images.split(batch_size)), model)
 
 
 @torch.no_grad()

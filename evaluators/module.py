@@ -14,11 +14,13 @@ from .dataset import network_input
 from .layouts import layout_of
 from .loss import LOSSES
 from .metrics import landmark_metrics
+from .schedule import SCHEDULES
+from .teacher import Teacher
 
 
 @nni.trace
 class LandmarkModule(LightningModule):
-    """Train a network with ``forward(images) -> (N, 2P)`` by AdamW under a one-cycle schedule.
+    """Train a network with ``forward(images) -> (N, 2P)`` by AdamW.
 
     Logs ``train_loss``, and ``val_nme``, ``val_fr8`` and ``val_auc8`` in percent. A loss that needs the pose trains the
     auxiliary pose net beside the network, on its ``forward_features``.
@@ -33,6 +35,8 @@ class LandmarkModule(LightningModule):
         A name in ``LOSSES``.
     learning_rate
         Peak of the schedule.
+    schedule
+        A name in ``SCHEDULES``.
     weight_decay
         AdamW's.
     augment
@@ -43,26 +47,35 @@ class LandmarkModule(LightningModule):
     Raises
     ------
     InputError
-        If the loss is unknown, or the eye corners are not known.
+        If the loss or the schedule is unknown, or the eye corners are not known.
     """
 
     def __init__(self, num_points: int, total_steps: int, loss: str = "l1", learning_rate: float = 2e-3,
-                 weight_decay: float = 1e-2, augment: bool = True, eye_corners: tuple[int, int] | None = None):
+                 weight_decay: float = 1e-2, schedule: str = "one_cycle", augment: bool = True,
+                 eye_corners: tuple[int, int] | None = None):
         super().__init__()
         if loss not in LOSSES:
             raise InputError(f"unknown loss {loss!r}; {allowed(LOSSES)}")
+        if schedule not in SCHEDULES:
+            raise InputError(f"unknown schedule {schedule!r}; {allowed(SCHEDULES)}")
         layout = layout_of(num_points, eye_corners)
         self.num_points, self.total_steps = num_points, total_steps
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.schedule = SCHEDULES[schedule]
         self.loss = LOSSES[loss]()
         self.augment = Augment(layout.mirror) if augment else None
         self.metrics = landmark_metrics(layout.eye_corners, "val_")
         self.pose_net: PoseNet | None = None
+        self._teacher: Teacher | None = None
 
     def set_model(self, model: nn.Module) -> None:
         super().set_model(model)
         if self.loss.needs_pose:
             self.pose_net = PoseNet(model.feature_channels)
+
+    def learn_from(self, teacher: Teacher) -> None:
+        """Have the network learn from another one's points as well."""
+        self._teacher = teacher
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images)
@@ -73,10 +86,13 @@ class LandmarkModule(LightningModule):
             images, points, pose = self.augment(images.float() / 255, points, pose)
         images = network_input(images)
         if self.pose_net is None:
-            loss = self.loss(self.model(images).view_as(points), points)
+            predicted = self.model(images)
+            loss = self.loss(predicted.view_as(points), points)
         else:
             predicted, features = self.model.forward_features(images)
             loss = self.loss(predicted.view_as(points), points, self.pose_net(features), pose)
+        if self._teacher:
+            loss = self._teacher(loss, predicted.view_as(points), images)
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
         return loss
 
@@ -92,5 +108,5 @@ class LandmarkModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, total_steps=self.total_steps)
+        schedule = self.schedule(optimizer, self.learning_rate, self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

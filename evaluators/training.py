@@ -35,9 +35,22 @@ class TrainOptions(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     loss: str = "l1"
+    schedule: str = "one_cycle"
     augment: bool = True
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class FinetuneOptions(TrainOptions):
+    """How a fixed network is trained.
+
+    With ``ema`` (such as 0.998), validations and what is kept are of the weights' exponential moving average. With ``teacher``,
+    the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.
+    """
+
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    teacher: str | None = None
+    distillation: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
 def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str | Path, seed: int,
@@ -82,7 +95,7 @@ def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str 
     train_loader = make_loader(dataset, train, options.batch_size, seed, *place)
     val_loader = make_loader(dataset, val, options.batch_size, seed + 1 if shuffle_val else None, *place)
     module = LandmarkModule(dataset.points.shape[1], options.epochs * len(train_loader), options.loss, options.learning_rate,
-                            options.weight_decay, options.augment, eye_corners)
+                            options.weight_decay, options.schedule, options.augment, eye_corners)
     return Lightning(module, trainer, train_loader, val_loader,
                      fit_kwargs={"ckpt_path": _resume_path(folder, resume), "weights_only": True})
 

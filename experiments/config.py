@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..evaluators import TrainOptions
+from ..evaluators import FinetuneOptions, TrainOptions
 from ..search_space import InputError
 from ..search_space.inputs import read_yaml, write_text
 from ..search_space.spec import first_error
@@ -54,7 +54,7 @@ class Config(BaseModel):
     eye_corners: tuple[int, int] | None = None
     lut: str = "snapdragon625-4t"
     search: SearchOptions = SearchOptions()
-    finetune: TrainOptions = TrainOptions()
+    finetune: FinetuneOptions = FinetuneOptions()
 
     @classmethod
     def load(cls, path: str | Path | None, **overrides: Any) -> "Config":

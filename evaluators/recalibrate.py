@@ -1,0 +1,14 @@
+"""BatchNorm statistics of a network that has another one's weights."""
+
+from torch import nn
+from torch.optim.swa_utils import update_bn
+
+from .dataset import LandmarkDataset, network_input
+
+
+def recalibrate(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 64) -> None:
+    """Take a network's BatchNorm statistics anew from the faces of ``dataset``, in place.
+
+    A subnet with a supernet's weights needs it: its statistics there are those of mixtures of blocks, or of other paths.
+    """
+    update_bn((network_input(images) for images in dataset.images.split(batch_size)), model)

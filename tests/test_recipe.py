@@ -1,0 +1,178 @@
+"""Losses, schedules, moving averages and distillation against closed forms and plain loops."""
+
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from fbnet_pfld.evaluators import BEST, Checkpoint, FinetuneOptions, LandmarkDataset, finetune, network_input
+from fbnet_pfld.evaluators.callbacks import AverageWeights
+from fbnet_pfld.evaluators.loss import LOSSES, SmoothL1, Wing
+from fbnet_pfld.evaluators.schedule import SCHEDULES, WARM_UP
+from fbnet_pfld.evaluators.teacher import Teacher, load_teacher
+from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec
+
+PFLD = SpaceSpec.load("pfld")
+SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
+
+
+def column(*errors):
+    """Points (1, P, 2) that are ``errors`` off zero in both coordinates."""
+    return torch.tensor(errors, dtype=torch.float64)[None, :, None].expand(1, -1, 2)
+
+
+@given(st.floats(-0.5, 0.5))
+def test_wing_loss_is_its_formula(d):
+    w, eps = 10 / 112, 2 / 112
+    expected = w * math.log(1 + abs(d) / eps) if abs(d) < w else abs(d) - (w - w * math.log(1 + w / eps))
+    assert float(Wing()(column(d), column(0.0))) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.floats(-0.5, 0.5))
+def test_smooth_l1_is_its_formula(d):
+    beta = 1 / 112
+    expected = d * d / (2 * beta) if abs(d) < beta else abs(d) - beta / 2
+    assert float(SmoothL1()(column(d), column(0.0))) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["l1", "wing", "smooth_l1"])
+def test_losses_of_points_are_means_over_faces_and_points(name):
+    predicted, true = torch.rand(2, 3, 5, 2)
+    single = [LOSSES[name]()(predicted[n:n + 1, p:p + 1], true[n:n + 1, p:p + 1]) for n in range(3) for p in range(5)]
+    assert torch.allclose(LOSSES[name]()(predicted, true), torch.stack(single).mean())
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_come_to_their_peak_and_end_near_zero(name):
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=0.01)
+    schedule, rates = SCHEDULES[name](optimizer, 0.01, 200), []
+    for _ in range(200):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[0] <= 0.001
+    assert rates[-1] < 1e-5
+    peak = rates.index(max(rates))
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_cosine_schedule_is_its_formula():
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=0.01)
+    schedule, up = SCHEDULES["cosine"](optimizer, 0.01, 200), round(200 * WARM_UP)
+    for step in range(200):
+        expected = (1 / up + (1 - 1 / up) * step / up if step < up else (1 + math.cos(math.pi * (step - up) / (200 - up))) / 2)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * expected, abs=1e-9)
+        optimizer.step()
+        schedule.step()
+
+
+def test_unknown_schedule_is_named(blobs, tmp_path):
+    with pytest.raises(InputError, match="unknown schedule 'steps'; allowed: cosine, one_cycle"):
+        finetune(SMALL.build(), SMALL, LandmarkDataset(blobs, "train"), FinetuneOptions(schedule="steps"), tmp_path)
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_the_moving_average_and_training_goes_on_from_the_weights(blobs, tmp_path):
+    data, seen = LandmarkDataset(blobs, "train"), []
+
+    class Watch(pl.Callback):
+        def on_train_batch_end(self, trainer, module, *_):
+            seen.append({name: tensor.clone() for name, tensor in module.model.state_dict().items()})
+
+    options = {"epochs": 2, "batch_size": 16, "val_fraction": 0.34}
+    torch.manual_seed(0)
+    kept = finetune(SMALL.build(), SMALL, data, FinetuneOptions(**options, ema=0.9), tmp_path / "ema", callbacks=[Watch()])
+    averages, best = dict(seen[0]), []
+    for n, weights in enumerate(seen[1:], 1):
+        decay = min(0.9, (1 + n) / (10 + n))
+        for name, tensor in weights.items():
+            averages[name] = decay * averages[name] + (1 - decay) * tensor if tensor.is_floating_point() else tensor
+        best.append(dict(averages))
+    steps = len(seen) // 2
+    for epoch in (best[steps - 2], best[-1]):  # the better one was kept
+        if all(torch.allclose(epoch[name], tensor, atol=1e-5) for name, tensor in kept.weights.items()):
+            break
+    else:
+        raise AssertionError("neither epoch's average was kept")
+    averaged = [weights["points.0.weight"] for weights in seen]
+    seen.clear()
+    torch.manual_seed(0)
+    finetune(SMALL.build(), SMALL, data, FinetuneOptions(**options), tmp_path / "plain", callbacks=[Watch()])
+    assert all(torch.equal(a, weights["points.0.weight"]) for a, weights in zip(averaged, seen, strict=True))
+
+
+@pytest.mark.slow
+def test_averaged_training_resumes_to_the_same_end(blobs, tmp_path):
+    data, options = LandmarkDataset(blobs, "train"), FinetuneOptions(epochs=3, batch_size=16, ema=0.9)
+
+    class Killed(Exception):
+        pass
+
+    def kill(trainer, module):
+        if trainer.current_epoch == 1:
+            raise Killed
+
+    torch.manual_seed(0)
+    straight = finetune(SMALL.build(), SMALL, data, options, tmp_path / "a")
+    torch.manual_seed(0)
+    with pytest.raises(Killed):
+        finetune(SMALL.build(), SMALL, data, options, tmp_path / "b",
+                 callbacks=[pl.callbacks.LambdaCallback(on_validation_start=kill)])
+    resumed = finetune(SMALL.build(), SMALL, data, options, tmp_path / "b", resume="auto")
+    assert all(torch.equal(straight.weights[name], resumed.weights[name]) for name in straight.weights)
+
+
+def test_the_moving_average_counts_whole_numbers_as_they_are():
+    model = nn.BatchNorm1d(1)
+    callback = AverageWeights(0.5)
+    averages, current = [torch.tensor(3)], [torch.tensor(7)]
+    callback._kwargs["multi_avg_fn"](averages, current, torch.tensor(4))
+    assert averages[0] == 7
+    assert model.num_batches_tracked == 0
+
+
+def test_a_teacher_is_a_part_of_the_loss_and_does_not_learn():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 6))
+    images, predicted = torch.rand(4, 3, 2, 2), torch.rand(4, 3, 2, requires_grad=True)
+    loss = Teacher(network, 0.25)(torch.tensor(2.0), predicted, images)
+    distance = (predicted - network(images).view(4, 3, 2)).abs().mean()
+    assert torch.allclose(loss, 0.75 * 2.0 + 0.25 * distance)
+    loss.backward()
+    assert predicted.grad is not None
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_a_supernets_largest_path_teaches(blobs, tmp_path):
+    torch.manual_seed(0)
+    Checkpoint.of(PfldSpace(), PFLD, {}).save(tmp_path / "supernet.pth")
+    teacher = load_teacher(tmp_path / "supernet.pth", LandmarkDataset(blobs, "train"), 0.5)
+    expected = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ["mb_k5_e2_res"] * 2 + ["mb_k5_e2_res_se"] * 3, strict=True)))
+    assert teacher.network.state_dict().keys() == expected.build().state_dict().keys()
+    assert not teacher.network.training
+
+
+@pytest.mark.slow
+def test_a_network_comes_nearer_to_its_teacher_than_to_the_truth(blobs, tmp_path):
+    data = LandmarkDataset(blobs, "train")
+    torch.manual_seed(0)
+    teacher = SMALL.build()
+    Checkpoint.of(teacher, SMALL, {}).save(tmp_path / BEST)
+    options = FinetuneOptions(epochs=8, batch_size=8, learning_rate=5e-3, teacher=str(tmp_path / BEST), distillation=1.0)
+    network = finetune(SMALL.build(), SMALL, data, options, tmp_path / "student").build("student")
+    images = network_input(data.images)
+    with torch.no_grad():
+        student, taught = network(images).view_as(data.points), teacher.eval()(images).view_as(data.points)
+    assert (student - taught).abs().mean() < 0.1 * (student - data.points).abs().mean()
+
+
+@pytest.mark.parametrize(("points", "size", "message"), [(68, 112, "checkpoint of 68 points"), (106, 96, "input size 96")])
+def test_a_teacher_of_other_points_or_size_is_refused(blobs, tmp_path, points, size, message):
+    other = Architecture(PFLD, points, size, SMALL.choices)
+    Checkpoint.of(other.build(), other, {}).save(tmp_path / "other.pth")
+    with pytest.raises(InputError, match=message):
+        load_teacher(tmp_path / "other.pth", LandmarkDataset(blobs, "train"), 0.5)
