@@ -22,7 +22,8 @@ from ..latency import (
     table_signatures,
 )
 from ..latency.fit import THREADS
-from ..search_space import BLOCKS, InputError, PfldSpace, SpaceSpec
+from ..search_space import BLOCKS, PARTS, InputError, PfldSpace, SpaceSpec
+from ..search_space.spec import built_in
 from ..strategies import cost_range
 from .config import Config
 from .latency_measure import measure_table
@@ -43,7 +44,8 @@ TableName = Annotated[str, typer.Argument(help="A shipped table's name or a .csv
 def fit(
     out: Annotated[Path | None, typer.Option("--out", help="The table's .csv file; its .json file goes beside it.")] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the modelled engine: 1 or 4.")] = 4,
-    space: Space = "pfld",
+    space: Annotated[str | None, typer.Option("--space", help="Search space: a built-in name or a .yaml file; by default one "
+                                                              "table for all that are built in.")] = None,
     points: Points = None,
     input_size: InputSize = 112,
     show_report: Annotated[bool, typer.Option("--report", help="Validate the model, at 1 and at 4 threads.")] = False,
@@ -53,7 +55,7 @@ def fit(
 ) -> None:
     """Write a modelled Snapdragon 625 table for a search space, or, with --report, tell how good the model is.
 
-    The table has every registered block in every place of the space. Without --points it serves 68, 98 and 106 landmarks.
+    The table has every registered block in every searched place. Without --points it serves 68, 98 and 106 landmarks.
     Nothing here is random: every seed gives the same table.
     """
     if out is None and not show_report:
@@ -61,7 +63,9 @@ def fit(
     result: dict[str, Any] = {}
     if out is not None:
         landmarks = LANDMARKS if points is None else (points,)
-        table = fit_table(table_signatures(SpaceSpec.load(space), landmarks, input_size), threads, out.stem)
+        spaces = [SpaceSpec.load(name) for name in (built_in() if space is None else [space])]
+        signatures = sorted({key for spec in spaces for key in table_signatures(spec, landmarks, input_size)})
+        table = fit_table(signatures, threads, out.stem)
         table.save(out)
         result = {"table": str(out), "rows": len(table.rows), "method": table.method, "threads": threads,
                   "left_out_percent": report(threads)["left_out_percent"]}
@@ -93,7 +97,7 @@ def show(table: TableName, space: Space = "pfld", points: Points = None, input_s
     model = PfldSpace(space, points if points is not None else Config().points, input_size)
     cost = known.cost(model)
     grid = pd.DataFrame(cost.blocks_us)
-    grid = grid.loc[[block for block in BLOCKS if block in grid.index]]
+    grid = grid.loc[[block for block in BLOCKS | PARTS if block in grid.index]]
     table_picture(picture, grid, f"{known.name}: {known.device}, {known.threads} thread(s), {known.method}")
     cheapest, dearest = cost_range(cost)
     view = Table(title=f"{known.name}, us, {known.method}", caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs "

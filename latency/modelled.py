@@ -7,13 +7,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..search_space.registry import BLOCKS, PARTS, Signature, build
+from ..search_space.registry import BLOCKS, FAMILIES, HEADS, PARTS, Signature, build
 from ..search_space.spec import SpaceSpec
 from .fit import THREADS, fit, work_of
 from .lower import Layer, lower
-
-JOINING = ("pfld_head",)
-"""Parts whose input the network concatenates first; the concatenation belongs to their row."""
 
 LANDMARKS = (68, 98, 106)
 
@@ -33,7 +30,7 @@ def block_layers(signature: Signature) -> tuple[Layer, ...]:
     size = signature.size
     with torch.device("meta"):  # shapes are enough
         layers = lower(build(signature), signature.in_channels, size, size)
-    if signature.op in JOINING:
+    if signature.op in HEADS:  # the network concatenates their input; that belongs to their row
         elements = signature.in_channels * size * size
         layers = [Layer("mov", 0, elements, elements), *layers]
     return tuple(layers)
@@ -79,7 +76,7 @@ def follows_model(rows: Mapping[Signature, float], threads: int) -> bool:
 
 
 def table_signatures(space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, input_size: int = 112) -> list[Signature]:
-    """Every registered block in every place of ``space``, and its fixed parts for each number of landmarks, sorted.
+    """Every registered block in every place that ``space`` searches, and its fixed parts for each number of landmarks, sorted.
 
     Raises
     ------
@@ -92,5 +89,6 @@ def table_signatures(space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, i
         found.update(layout.fixed())
         for candidates in layout.layers.values():
             place = next(iter(candidates.values()))
-            found.update(Signature(op, place.in_channels, place.out_channels, place.stride, place.size) for op in BLOCKS)
+            family = next(family for family in FAMILIES if place.op in family)
+            found.update(Signature(op, place.in_channels, place.out_channels, place.stride, place.size) for op in family)
     return sorted(found)

@@ -29,6 +29,11 @@ def _reference(block: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {"block": block, "channels": value} if isinstance(value, int) else value)
 
 
+def built_in() -> list[str]:
+    """Names of the specs in ``specs/``."""
+    return sorted(path.stem for path in SPECS.glob("*.yaml"))
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,10 +88,9 @@ class SpaceSpec(_Strict):
             return name_or_path
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml"):
-            built_in = {p.stem: p for p in SPECS.glob("*.yaml")}
-            if str(name_or_path) not in built_in:
-                raise InputError(f"unknown search space {str(name_or_path)!r}; {allowed(built_in)}, or a .yaml file")
-            path = built_in[str(name_or_path)]
+            if str(name_or_path) not in built_in():
+                raise InputError(f"unknown search space {str(name_or_path)!r}; {allowed(built_in())}, or a .yaml file")
+            path = SPECS / f"{name_or_path}.yaml"
         return cls.from_dict(read_yaml(path, "search-space spec"), str(path))
 
     @classmethod

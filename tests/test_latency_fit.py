@@ -1,5 +1,6 @@
 """The fitted model: its data, its shape, its errors, and the shipped tables that come from it."""
 
+import itertools
 import random
 from dataclasses import asdict, replace
 
@@ -29,6 +30,7 @@ from fbnet_pfld.latency.modelled import block_us, follows_model
 from fbnet_pfld.latency.uncertainty import uncertainty_percent
 from fbnet_pfld.latency.validate import REFERENCE_US
 from fbnet_pfld.search_space import BLOCKS, Architecture, InputError, PfldLite, Signature, SpaceSpec
+from fbnet_pfld.search_space.spec import built_in
 
 SPEC = SpaceSpec.load("pfld")
 kinds = st.sampled_from(sorted({*MACS, "pool", "elt", "mov", "swish"}))
@@ -108,9 +110,9 @@ def test_a_larger_layer_of_the_same_kind_is_never_cheaper(kind, macs, inside, ou
 @pytest.mark.parametrize("threads", THREADS)
 def test_rows_add_up_to_the_whole_network(threads):
     table, draw = LookupTable.load(f"snapdragon625-{threads}t"), random.Random(5)
-    for points in (68, 98, 106):
-        choices = {label: draw.choice(names) for label, names in SPEC.candidates().items()}
-        architecture = Architecture(SPEC, points, 112, choices)
+    for points, spec in itertools.product((68, 98, 106), (SPEC, SpaceSpec.load("pfld-wide"))):
+        choices = {label: draw.choice(names) for label, names in spec.candidates().items()}
+        architecture = Architecture(spec, points, 112, choices)
         rounding = 1e-3 * len(architecture.signatures())
         whole = whole_network_us(architecture.build().to("meta"), 112, threads)
         assert whole == pytest.approx(table.latency_us(architecture), abs=rounding)
@@ -119,7 +121,9 @@ def test_rows_add_up_to_the_whole_network(threads):
 @pytest.mark.parametrize("threads", THREADS)
 def test_shipped_tables_come_from_the_fit(threads):
     name = f"snapdragon625-{threads}t"
-    shipped, made = LookupTable.load(name), fit_table(table_signatures(SPEC), threads, name)
+    spaces = [SpaceSpec.load(each) for each in built_in()]
+    made = fit_table(sorted({key for spec in spaces for key in table_signatures(spec)}), threads, name)
+    shipped = LookupTable.load(name)
     assert shipped.rows.keys() == made.rows.keys()
     for signature, us in made.rows.items():
         assert shipped.rows[signature] == pytest.approx(us, rel=1e-6, abs=1.1e-3)

@@ -25,7 +25,7 @@ from fbnet_pfld.search_space import (
     count,
 )
 
-PFLD = SpaceSpec.load("pfld")
+PFLD, WIDE = SpaceSpec.load("pfld"), SpaceSpec.load("pfld-wide")
 
 
 def subnet(*blocks, points=106, size=112):
@@ -33,7 +33,13 @@ def subnet(*blocks, points=106, size=112):
 
 
 SMALLEST = subnet("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5")
-choices = st.fixed_dictionaries({label: st.sampled_from(names) for label, names in PFLD.candidates().items()})
+
+
+def choices_of(spec):
+    return st.fixed_dictionaries({label: st.sampled_from(names) for label, names in spec.candidates().items()})
+
+
+choices = choices_of(PFLD)
 
 
 def test_there_are_26_blocks_and_59049_subnets():
@@ -97,14 +103,15 @@ def test_mobilenetv3_baseline_is_of_the_published_order():
     assert macs > 150e6
 
 
-@settings(max_examples=8, deadline=None)
-@given(choices)
-def test_context_freeze_and_json_give_the_same_subnet(chosen):
-    space = PfldSpace().eval()
+@settings(max_examples=12, deadline=None)
+@given(st.one_of(choices.map(lambda chosen: (PFLD, chosen)), choices_of(WIDE).map(lambda chosen: (WIDE, chosen))))
+def test_context_freeze_and_json_give_the_same_subnet(case):
+    spec, chosen = case
+    space = PfldSpace(spec).eval()
     frozen = space.freeze(chosen)
     with model_context(chosen):
-        in_context = PfldSpace()
-    loaded = Architecture.from_dict(json.loads(json.dumps(Architecture(PFLD, 106, 112, chosen).to_dict())), "test").build()
+        in_context = PfldSpace(spec)
+    loaded = Architecture.from_dict(json.loads(json.dumps(Architecture(spec, 106, 112, chosen).to_dict())), "test").build()
     x = torch.rand(2, 3, 112, 112)
     for other in (in_context, loaded):
         other.load_state_dict(frozen.state_dict())
@@ -137,8 +144,50 @@ head: 32
     assert architecture.build().eval()(torch.rand(1, 3, 64, 64)).shape == (1, 10)
 
 
+def wide(pick):
+    """The subnet of the wide space whose every block ``pick`` takes by its parameters."""
+    space = PfldSpace(WIDE)
+    chosen = {layer.label: pick(layer.names, key=lambda name, layer=layer: sum(p.numel() for p in layer[name].parameters()))
+              for layer in space.layers}
+    return Architecture(WIDE, 106, 112, chosen)
+
+
+def test_the_wide_space_reaches_below_the_fixed_cost_of_the_reference_and_above_its_largest_subnet():
+    assert WIDE.labels == ["stem", "entry", *(f"layer_{i}" for i in range(6)), "head"]
+    assert count(wide(min).build())[1] < 5.2e6 / 2
+    assert count(wide(max).build())[1] > 12_135_152
+    assert [str(part).split()[0] for part in WIDE.layout(106, 112).fixed()] == ["tap_pool", "tap_pool", "points"]
+
+
+def test_a_number_alone_is_the_references_stem_and_head():
+    data = PFLD.to_dict()
+    assert data["stem"] == {"block": ["pelee_stem"], "channels": 16}
+    assert SpaceSpec.from_dict({**data, "stem": 16, "head": 128}, "test") == PFLD
+    assert SpaceSpec.from_dict({**data, "stem": {"block": "pelee_stem", "channels": 16}}, "test") == PFLD
+
+
+@pytest.mark.parametrize("part", ["stem", "entry", "head"])
+def test_each_part_can_be_searched_alone(part):
+    data = {**PFLD.to_dict(), "stem": {"block": "sep_stem_w8", "channels": 16}}
+    spec = SpaceSpec.from_dict({**data, part: {**data[part], "block": WIDE.to_dict()[part]["block"]}}, "test")
+    assert set(spec.labels) == {part, *PFLD.labels}
+    space, x = PfldSpace(spec).eval(), torch.rand(1, 3, 112, 112)
+    assert len(space.layers) == len(spec.labels)
+    chosen = {label: names[-1] for label, names in spec.candidates().items()}
+    state = space.begin(x)
+    for i, (label, layer) in enumerate(zip(spec.labels, space.layers, strict=True)):
+        state = space.advance(i, layer[chosen[label]], state)
+    assert torch.allclose(space.end(state), space.freeze(chosen).eval()(x), atol=1e-6)
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"stem": "x"}, "stem"),
+    ({"stem": {"block": "mb_k3", "channels": 16}}, "stem.block: unknown block 'mb_k3'; allowed: pelee_stem, sep_stem_w12"),
+    ({"stem": {"block": ["pelee_stem", "sep_stem_w8"], "channels": 16}}, "stem.block: stems with early maps of two sizes"),
+    ({"entry": {"block": [], "channels": 16}}, "entry.block"),
+    ({"entry": {"block": ["mb_k3", "mb_k3"], "channels": 16}}, "entry.block: a block stands there twice"),
+    ({"head": {"block": "pfld_head_n1", "channels": 128}}, "head.block: unknown block 'pfld_head_n1'"),
+    ({"head": 6}, "head.channels"),
     ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, name, stages, stem"),
     ({"stages": [{"layers": 1, "channels": 8, "candidates": ["mb_k9"]}]}, "unknown block 'mb_k9'; allowed: conv1x1"),
     ({"stages": [{"layers": 1, "channels": 8, "candidates": ["skip", "skip"]}]}, "twice"),
@@ -154,7 +203,7 @@ def test_faults_of_a_space_name_the_key(change, message):
     ({"choices": {**SMALLEST.choices, "layer_0": "mb_k9"}}, "layer_0: block 'mb_k9' is not a candidate there"),
     ({"choices": {"layer_0": "gh_k3"}}, "no choice for layer 'layer_1'"),
     ({"choices": {**SMALLEST.choices, "layer_9": "gh_k3"}}, "layer 'layer_9' is not in search space 'pfld'"),
-    ({"space": "other"}, "unknown search space 'other'; allowed: pfld"),
+    ({"space": "other"}, "unknown search space 'other'; allowed: pfld, pfld-wide"),
     ({"schema": 9}, "schema is 9; allowed: 1"),
     ({"num_points": "x"}, "num_points is 'x'"),
     ({"extra": 1}, "unknown key 'extra'"),
