@@ -40,6 +40,15 @@ class SmoothL1(nn.Module):
         return functional.smooth_l1_loss(predicted, true, beta=1 / 112)
 
 
+class SquaredDistance(nn.Module):
+    """Squared distances, summed over a face's points: the PFLD loss without its pose branch."""
+
+    needs_pose = False
+
+    def forward(self, predicted: Tensor, true: Tensor) -> Tensor:
+        return (predicted - true).square().sum((1, 2)).mean()
+
+
 class PfldLoss(nn.Module):
     """PFLD's loss (Guo et al. 2019, section 3.2): squared distances, weighted by how wrong the pose net is.
 
@@ -55,4 +64,5 @@ class PfldLoss(nn.Module):
         return (weight * (predicted - true).square().sum((1, 2))).mean()
 
 
-LOSSES: dict[str, type[nn.Module]] = {"l1": PointL1, "wing": Wing, "smooth_l1": SmoothL1, "pfld": PfldLoss}
+LOSSES: dict[str, type[nn.Module]] = {"l1": PointL1, "wing": Wing, "smooth_l1": SmoothL1, "l2": SquaredDistance,
+                                      "pfld": PfldLoss}

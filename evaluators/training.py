@@ -42,12 +42,14 @@ class TrainOptions(BaseModel):
 
 
 class FinetuneOptions(TrainOptions):
-    """How a fixed network is trained.
+    """How a fixed network is trained; the defaults are those that paid in ``experiments/accuracy``.
 
     With ``ema`` (such as 0.998), validations and what is kept are of the weights' exponential moving average. With ``teacher``,
     the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.
     """
 
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-2
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     teacher: str | None = None
     distillation: Annotated[float, Field(gt=0, le=1)] = 0.5

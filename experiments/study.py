@@ -1,11 +1,32 @@
-"""Results as CSV files that grow row by row, so that a stopped experiment goes on where it was."""
+"""What experiments that train many networks share: a training with its figures, and CSV files that grow row by row."""
 
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ...search_space.inputs import write_text
+from ..evaluators import BEST, LandmarkDataset, evaluate
+from ..search_space import Architecture, InputError
+from ..search_space.inputs import write_text
+from .config import Config
+from .finetune import finetune_network
+
+
+def train_and_test(config: Config, data_root: Path, network: Architecture | str, seed: int,
+                   supernet: Path | None = None) -> dict[str, float]:
+    """Train a network; ``held_out_nme``, ``test_nme``, ``test_fr8``, ``test_auc8`` in percent, and ``seconds``.
+
+    Held out is the part of the training data that chose the epoch.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        best = finetune_network(config, data_root, Path(folder), network, supernet, seed)
+        trained = best.build(Path(folder) / BEST)
+    test = LandmarkDataset(data_root, "test", config.points, config.input_size)
+    figures = {f"test_{name}": round(value, 4) for name, value in evaluate(trained, test, config.eye_corners).items()}
+    return {"held_out_nme": round(best.metrics["val_nme"], 4), **figures, "seconds": round(time.perf_counter() - start, 1)}
 
 
 class Records:
@@ -32,7 +53,23 @@ class Records:
 
     def extend(self, rows: list[dict[str, Any]]) -> None:
         """Append rows, and write the file anew by way of a temporary one."""
-        write_text(self.path, pd.DataFrame([*self._rows(), *rows]).to_csv(index=False))
+        self.replace([*self._rows(), *rows])
+
+    def replace(self, rows: list[dict[str, Any]]) -> None:
+        """Write the file anew with these rows."""
+        write_text(self.path, pd.DataFrame(rows).to_csv(index=False))
+
+    def frame(self) -> pd.DataFrame:
+        """All rows.
+
+        Raises
+        ------
+        InputError
+            If there are none yet.
+        """
+        if not self.path.exists():
+            raise InputError(f"{self.path} not found; allowed: after the part of the experiment that writes it")
+        return pd.read_csv(self.path)
 
     def _rows(self) -> list[dict[str, Any]]:
-        return pd.read_csv(self.path).to_dict("records") if self.path.exists() else []
+        return self.frame().to_dict("records") if self.path.exists() else []

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from fbnet_pfld.experiments.evidence import __main__ as evidence
-from fbnet_pfld.experiments.evidence.records import Records
 from fbnet_pfld.experiments.evidence.report import best_of, rank_correlation, regrets, spreads
 from fbnet_pfld.experiments.evidence.sample import BUDGETS, PER_BUDGET, sample
+from fbnet_pfld.experiments.study import Records
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import PfldSpace
 from fbnet_pfld.strategies import cost_of, cost_range

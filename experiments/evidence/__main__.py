@@ -18,15 +18,14 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import typer  # noqa: E402
 
-from ...evaluators import BEST, LandmarkDataset, evaluate  # noqa: E402
+from ...evaluators import BEST  # noqa: E402
 from ...latency import LookupTable  # noqa: E402
 from ...search_space import Architecture, PfldSpace, count  # noqa: E402
 from ...strategies import Subnet, cost_of, evolve  # noqa: E402
 from ..config import Config  # noqa: E402
-from ..finetune import finetune_network  # noqa: E402
 from ..scoring import FACES, Scorer  # noqa: E402
 from ..search import ARCHITECTURE, search_supernet, with_latency  # noqa: E402
-from .records import Records  # noqa: E402
+from ..study import Records, train_and_test  # noqa: E402
 from .report import correlations, picture, regrets, spreads, truth  # noqa: E402
 from .sample import BUDGETS, sample  # noqa: E402
 
@@ -39,8 +38,9 @@ EVALUATIONS = 2_000
 AROUND = 8
 """Random subnets in which blocks are exchanged."""
 
-CONFIG = Config(lut=str(Path(__file__).parent / "latency.csv"))
-"""The table stays what it was: a better one would make another sample, and the results another experiment's."""
+CONFIG = Config(lut=str(Path(__file__).parent / "latency.csv")).override(
+    {"finetune__batch_size": 64, "finetune__learning_rate": 2e-3}, "evidence")
+"""Table and recipe stay what they were: better ones would make another sample, and the results another experiment's."""
 
 REFERENCE = "reference"
 SEARCHES = {
@@ -59,15 +59,8 @@ RESULTS, WORK = Path(__file__).parent, Path("runs/evidence")
 
 def train(config: Config, data_root: Path, architecture: Architecture, seed: int, supernet: Path | None = None) -> dict:
     """Train a subnet by the common recipe; its NME in percent on held-out training data and on the test set."""
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        settings = config.override({"finetune__epochs": EPOCHS}, "evidence")
-        best = finetune_network(settings, data_root, Path(folder), architecture, supernet, seed)
-        network = best.build(Path(folder) / BEST)
-    test = LandmarkDataset(data_root, "test", config.points, config.input_size)
-    return {"held_out_nme": round(best.metrics["val_nme"], 4),
-            "test_nme": round(evaluate(network, test, config.eye_corners)["nme"], 4),
-            "seconds": round(time.perf_counter() - start, 1)}
+    figures = train_and_test(config.override({"finetune__epochs": EPOCHS}, "evidence"), data_root, architecture, seed, supernet)
+    return {name: figures[name] for name in ("held_out_nme", "test_nme", "seconds")}
 
 
 @app.command()

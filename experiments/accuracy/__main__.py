@@ -1,0 +1,117 @@
+"""Run the experiment: ``python -m fbnet_pfld.experiments.accuracy recipe --name NAME --data-root DATA``, and so on.
+
+``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``costs`` tells what these networks
+cost, and ``report`` prints the tables and draws the picture. Each writes CSV files and goes on where it was stopped.
+"""
+
+from ..quiet import quieten
+
+quieten()
+
+import json  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import torch  # noqa: E402
+import typer  # noqa: E402
+
+from ...latency import LookupTable  # noqa: E402
+from ...search_space import BASELINES, Architecture, PfldSpace, SpaceSpec  # noqa: E402
+from ..config import Config  # noqa: E402
+from ..report import Candidate  # noqa: E402
+from ..study import Records, train_and_test  # noqa: E402
+from .contenders import MEDIAN, RECIPES, contenders  # noqa: E402
+from .costs import costs_of  # noqa: E402
+from .report import costs_table, networks_table, picture, recipes_table  # noqa: E402
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+Name = Annotated[str, typer.Option(help="What the results call the data set.")]
+DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
+Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
+Epochs = Annotated[int, typer.Option(help="Of every training.")]
+Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
+Arch = Annotated[Path, typer.Option(help="Architecture file of the searched subnet.")]
+Supernet = Annotated[Path | None, typer.Option(help="Also finetune the searched subnet with this supernet's weights.")]
+Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
+Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
+Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
+RESULTS = Path(__file__).parent
+TABLES = ("snapdragon625-4t", "snapdragon625-1t")
+INHERITED = "searched, supernet's weights"
+
+
+@app.command()
+def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 8, seeds: Seeds = 2,
+           teacher: Teacher = None, only: Only = (), results: Results = RESULTS) -> None:
+    """Train the median subnet from scratch by every recipe -> recipe.csv."""
+    records = Records(results / "recipe.csv", "data", "recipe", "seed")
+    spec = SpaceSpec.load("pfld")
+    network = Architecture(spec, points, 112, dict(zip(spec.labels, MEDIAN, strict=True)))
+    for seed in range(seeds):
+        for arm, changes in RECIPES.items():
+            if "distillation" in changes:
+                if teacher is None:
+                    continue
+                changes = {**changes, "teacher": str(teacher)}
+            if (only and arm not in only) or records.has(data=name, recipe=arm, seed=seed):
+                continue
+            config = _config(points, epochs).override({f"finetune__{key}": value for key, value in changes.items()}, arm)
+            records.add(data=name, recipe=arm, seed=seed, epochs=epochs, **train_and_test(config, data_root, network, seed))
+
+
+@app.command()
+def networks(name: Name, data_root: DataRoot, arch: Arch, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
+             supernet: Supernet = None, only: Only = (), results: Results = RESULTS) -> None:
+    """Train every network from scratch by the default recipe -> networks.csv."""
+    records = Records(results / "networks.csv", "data", "network", "seed")
+    searched = Architecture.load(arch)
+    for seed in range(seeds):
+        runs = {contender: (network, None) for contender, network in _contenders(searched, seed).items()}
+        if supernet is not None:
+            runs[INHERITED] = (searched, supernet)
+        for contender, (network, weights) in runs.items():
+            if (only and contender not in only) or records.has(data=name, network=contender, seed=seed):
+                continue
+            figures = train_and_test(_config(points, epochs), data_root, network, seed, weights)
+            records.add(data=name, network=contender, seed=seed, epochs=epochs, **figures)
+
+
+@app.command()
+def costs(arch: Arch, results: Results = RESULTS) -> None:
+    """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv."""
+    searched = Architecture.load(arch)
+    candidates = {}
+    for contender, network in _contenders(searched, 0).items():
+        torch.manual_seed(0)
+        if isinstance(network, str):
+            candidates[contender] = Candidate(BASELINES[network](searched.num_points, searched.input_size))
+        else:
+            candidates[contender] = Candidate(network.build(), network)
+    records = Records(results / "costs.csv", "network")
+    records.replace([{"network": contender, **row} for contender, row in
+                     costs_of(candidates, [LookupTable.load(table) for table in TABLES]).items()])
+
+
+@app.command()
+def report(results: Results = RESULTS) -> None:
+    """Print the tables; draw accuracy.png."""
+    recipes, trained, cost = (Records(results / f"{name}.csv").frame() for name in ("recipe", "networks", "costs"))
+    for title, table in (("recipes", recipes_table(recipes)), ("networks", networks_table(trained, cost)),
+                         ("costs", costs_table(cost))):
+        print(f"{title}\n{table.to_string(index=False)}\n")
+    picture(results / "accuracy.png", trained, cost)
+    print(json.dumps({"recipes": recipes_table(recipes).to_dict("records"),
+                      "networks": networks_table(trained, cost).to_dict("records")}))
+
+
+def _config(points: int, epochs: int) -> Config:
+    return Config(points=points).override({"finetune__epochs": epochs}, "accuracy")
+
+
+def _contenders(searched: Architecture, seed: int) -> dict[str, Architecture | str]:
+    space = PfldSpace(searched.space, searched.num_points, searched.input_size)
+    return contenders(searched, LookupTable.load(TABLES[0]).cost(space), seed)
+
+
+if __name__ == "__main__":
+    app()

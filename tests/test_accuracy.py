@@ -1,0 +1,101 @@
+"""The accuracy experiment: its contenders, its tables against brute force, and a short run of all its parts."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fbnet_pfld.evaluators import FinetuneOptions
+from fbnet_pfld.evaluators.loss import LOSSES
+from fbnet_pfld.experiments.accuracy import __main__ as accuracy
+from fbnet_pfld.experiments.accuracy.contenders import MEDIAN, NEAR, RECIPES, contenders
+from fbnet_pfld.experiments.accuracy.report import costs_table, networks_table, recipes_table
+from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec, count
+
+PFLD = SpaceSpec.load("pfld")
+SEARCHED = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, MEDIAN, strict=True)))
+
+
+def test_contenders_are_what_they_are_called():
+    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace())
+    every = sorted(sum(us) for us in itertools.product(*(row.values() for row in cost.blocks_us.values())))
+    found = [contenders(SEARCHED, cost, seed) for seed in range(3)]
+
+    def us(name, seed=0):
+        return sum(cost.blocks_us[label][block] for label, block in found[seed][name].choices.items())
+
+    assert found[0].keys() == {"searched", "random", "smallest", "median", "largest", *BASELINES}
+    assert us("smallest") == pytest.approx(every[0])
+    assert us("largest") == pytest.approx(every[-1])
+    assert every[int(0.45 * len(every))] < us("median") < every[int(0.55 * len(every))]
+    assert found[0]["median"] == found[1]["median"]
+    randoms = [found[seed]["random"] for seed in range(3)]
+    assert len({tuple(each.choices.values()) for each in [*randoms, SEARCHED]}) == 4
+    for seed in range(3):
+        assert abs((us("random", seed) + cost.fixed_us) / (us("searched") + cost.fixed_us) - 1) <= NEAR
+
+
+def test_the_recipes_subnet_is_near_the_middle_of_its_space():
+    macs = count(SEARCHED.build())[1]
+    assert 0.4 < (macs - 5_830_224) / (12_135_152 - 5_830_224) < 0.6
+
+
+@pytest.mark.parametrize("changes", RECIPES.values(), ids=RECIPES)
+def test_recipes_are_options_that_exist_and_differ_from_the_default(changes):
+    default = FinetuneOptions().model_dump()
+    changed = Config().override({f"finetune__{key}": value for key, value in changes.items()}, "test").finetune
+    differing = {key for key, value in changed.model_dump().items() if value != default[key]}
+    assert differing == changes.keys() - {"distillation"}
+    assert changed.loss in LOSSES
+
+
+def test_tables_are_means_spreads_and_ratios():
+    recipes = pd.DataFrame([{"data": "d", "recipe": recipe, "seed": seed, "test_nme": nme, "held_out_nme": nme + 1, "seconds": 9}
+                            for recipe, nmes in (("default", (5.0, 5.2)), ("wing", (4.9, 5.4))) for seed, nme in enumerate(nmes)])
+    row = recipes_table(recipes).set_index("recipe").loc["wing"]
+    assert row[["nme", "spread", "paired"]].tolist() == pytest.approx([5.15, 0.5 / math.sqrt(2), 0.05], abs=1e-3)
+    assert row.standard_error == pytest.approx(0.15, abs=1e-3)  # of the differences -0.1 and 0.2
+    networks = pd.DataFrame([{"data": "d", "network": name, "seed": seed, "epochs": 3, "test_nme": nme, "test_fr8": 1.0,
+                              "test_auc8": 50.0} for name, nmes in (("pfld_lite", (6.0, 6.4)), ("searched", (4.9, 5.1)))
+                             for seed, nme in enumerate(nmes)])
+    costs = pd.DataFrame([{"network": "pfld_lite", "onnx_bytes": 1000, "parameters": 250, "snapdragon625-4t": 100.0, "host_us": 8.0},
+                          {"network": "searched", "onnx_bytes": 600, "parameters": 150, "snapdragon625-4t": 20.0, "host_us": 2.0}])
+    row = networks_table(networks, costs).set_index("network").loc["searched"]
+    assert (row.seeds, row.parameters) == (2, 150)
+    assert row.nme_over_baseline == pytest.approx(5.0 / 6.2, abs=1e-3)
+    row = costs_table(costs).set_index("network").loc["searched"]
+    assert row[["size_ratio", "snapdragon625-4t_faster", "host_us_faster"]].tolist() == [0.6, 5.0, 4.0]
+
+
+def test_the_report_needs_results(tmp_path):
+    with pytest.raises(InputError, match=r"recipe\.csv not found"):
+        accuracy.report(tmp_path)
+
+
+@pytest.mark.slow
+def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
+    monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("default", "moving average", "distillation")})
+    chosen = {name: RECIPES for name in ("searched", "random", "pfld_lite")}
+    everyone = accuracy.contenders
+    monkeypatch.setattr(accuracy, "contenders", lambda *arguments: {name: network for name, network in
+                                                                    everyone(*arguments).items() if name in chosen})
+    arch, supernet = "ckpt_save/supernet/architecture.json", "ckpt_save/supernet/checkpoint_best.pth"
+    results, kept = place / "results", []
+    for _ in range(2):
+        accuracy.recipe("blobs", place / "data", 106, 1, 1, supernet, (), results)
+        accuracy.networks("blobs", place / "data", arch, 106, 1, 1, supernet, (), results)
+        kept.append({path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")})
+    assert kept[0] == kept[1]
+    accuracy.costs(arch, results)
+    capsys.readouterr()
+    accuracy.report(results)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [row["seeds"] for row in found["recipes"]] == [1, 1, 1]
+    assert {row["network"] for row in found["networks"]} == {*chosen, accuracy.INHERITED}
+    assert all(np.isfinite(row["nme"]) for row in found["networks"])
+    assert (results / "accuracy.png").stat().st_size > 10_000
