@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..search_space.inputs import InputError, allowed
 from ..search_space.pose import PoseNet
-from .augment import Augment
+from .augment import AUGMENTS
 from .dataset import network_input
 from .layouts import layout_of
 from .loss import LOSSES
@@ -40,30 +40,29 @@ class LandmarkModule(LightningModule):
     weight_decay
         AdamW's.
     augment
-        Whether training batches are augmented.
+        A name in ``AUGMENTS``: how training batches are changed.
     eye_corners
         Indices of the outer eye corners; known for 68, 98 and 106 points.
 
     Raises
     ------
     InputError
-        If the loss or the schedule is unknown, or the eye corners are not known.
+        If the loss, the schedule or the augmentation is unknown, or the eye corners are not known.
     """
 
     def __init__(self, num_points: int, total_steps: int, loss: str = "l1", learning_rate: float = 2e-3,
-                 weight_decay: float = 1e-2, schedule: str = "one_cycle", augment: bool = True,
+                 weight_decay: float = 1e-2, schedule: str = "one_cycle", augment: str = "full",
                  eye_corners: tuple[int, int] | None = None):
         super().__init__()
-        if loss not in LOSSES:
-            raise InputError(f"unknown loss {loss!r}; {allowed(LOSSES)}")
-        if schedule not in SCHEDULES:
-            raise InputError(f"unknown schedule {schedule!r}; {allowed(SCHEDULES)}")
+        for what, name, known in (("loss", loss, LOSSES), ("schedule", schedule, SCHEDULES), ("augment", augment, AUGMENTS)):
+            if name not in known:
+                raise InputError(f"unknown {what} {name!r}; {allowed(known)}")
         layout = layout_of(num_points, eye_corners)
         self.num_points, self.total_steps = num_points, total_steps
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule = SCHEDULES[schedule]
         self.loss = LOSSES[loss]()
-        self.augment = Augment(layout.mirror) if augment else None
+        self.augment = AUGMENTS[augment](layout.mirror)
         self.metrics = landmark_metrics(layout.eye_corners, "val_")
         self.pose_net: PoseNet | None = None
         self._teacher: Teacher | None = None
@@ -83,7 +82,7 @@ class LandmarkModule(LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         images, points, pose = batch["images"], batch["points"], batch["pose"]
         if self.augment:
-            images, points, pose = self.augment(images.float() / 255, points, pose)
+            images, points, pose = self.augment(images, points, pose)
         images = network_input(images)
         if self.pose_net is None:
             predicted = self.model(images)

@@ -36,7 +36,7 @@ class TrainOptions(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     loss: str = "l1"
     schedule: str = "one_cycle"
-    augment: bool = True
+    augment: str = "full"
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
@@ -50,6 +50,7 @@ class FinetuneOptions(TrainOptions):
 
     batch_size: Annotated[int, Field(ge=2)] = 32
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
+    loss: str = "smooth_l1"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     teacher: str | None = None
     distillation: Annotated[float, Field(gt=0, le=1)] = 0.5

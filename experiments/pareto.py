@@ -11,6 +11,7 @@ import typer
 from ..evaluators import BEST
 from ..latency import LookupTable
 from ..search_space import Architecture
+from ..search_space.count import count_parameters
 from ..search_space.inputs import write_text
 from ..strategies import cost_of, evolve, pareto_front
 from .config import Config
@@ -51,7 +52,9 @@ def find_front(scorer: Scorer, table: LookupTable, seed: int, folder: Path) -> p
         chosen = Architecture(space.spec, space.num_points, space.input_size, choices,
                               metrics={"supernet_nme": round(nme[k], 3)})
         with_latency(chosen, table).save(file)
-        rows.append({"us": round(us[k], 1), "supernet_nme": round(nme[k], 3), **choices, "file": str(file.relative_to(folder))})
+        parameters = count_parameters(chosen.build())
+        rows.append({"us": round(us[k], 1), "supernet_nme": round(nme[k], 3), "parameters": parameters, **choices,
+                     "file": str(file.relative_to(folder))})
     front = pd.DataFrame(rows)
     for old in set((folder / "front").glob("*us.json")) - {folder / row["file"] for row in rows}:
         old.unlink()  # of a front with another table

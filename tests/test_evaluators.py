@@ -18,7 +18,6 @@ from fbnet_pfld.evaluators import (
     predict,
     score,
 )
-from fbnet_pfld.evaluators.augment import Augment
 from fbnet_pfld.evaluators.loaders import make_loader, split_indices
 from fbnet_pfld.evaluators.loss import PfldLoss, PointL1
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
@@ -135,36 +134,6 @@ def test_loader_order_is_a_function_of_seed_and_epoch(blobs):
     assert torch.equal(order(0, 3), order(0, 3))
     assert not torch.equal(order(0, 3), order(0, 4))
     assert torch.equal(order(0, 3).sort().values, order(1, 0).sort().values)
-
-
-def test_augmentation_moves_points_with_the_image():
-    """A white dot on black is found where its point says, by its centre of mass."""
-    torch.manual_seed(0)
-    n, size = 64, 112
-    points = torch.rand(n, 2, 2) * 0.3 + 0.35
-    y, x = torch.meshgrid(torch.arange(size) + 0.5, torch.arange(size) + 0.5, indexing="ij")
-    grid = torch.stack((x, y), -1) / size
-    dots = torch.exp(-(grid[None] - points[:, 0][:, None, None]).square().sum(-1) / 0.0005)
-    augment = Augment(mirror=(0, 1), light=0.0)
-    images, moved, pose = augment(dots[:, None].expand(-1, 3, -1, -1), points, torch.zeros(n, 3))
-    mass = images[:, 0]
-    found = (mass[..., None] * grid).sum((1, 2)) / mass.sum((1, 2))[:, None]
-    assert torch.allclose(found, moved[:, 0], atol=2e-3)
-    assert (moved - points).abs().max() > 0.05
-    assert (pose[:, 2].abs() <= 15).all()
-
-
-def test_augmentation_swaps_mirror_partners_and_negates_the_yaw():
-    torch.manual_seed(1)
-    points, pose = torch.rand(40, 2, 2), torch.tensor([[3.0, 20.0, 5.0]]).expand(40, -1)
-    augment = Augment(mirror=(1, 0), degrees=0.0, scale=0.0, shift=0.0, light=0.0)
-    _, moved, turned = augment(torch.rand(40, 3, 8, 8), points, pose)
-    mirrored = turned[:, 1] < 0
-    assert 5 < mirrored.sum() < 35
-    expected = points.flip(1) * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
-    assert torch.allclose(moved[mirrored], expected[mirrored], atol=1e-6)
-    assert torch.allclose(moved[~mirrored], points[~mirrored], atol=1e-6)
-    assert torch.equal(turned[mirrored], torch.tensor([[3.0, -20.0, -5.0]]).expand(int(mirrored.sum()), -1))
 
 
 def test_pfld_loss_takes_the_cosine_of_radians():

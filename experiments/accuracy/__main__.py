@@ -1,7 +1,7 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.accuracy recipe --name NAME --data-root DATA``, and so on.
 
-``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``costs`` tells what these networks
-cost, and ``report`` prints the tables and draws the picture. Each writes CSV files and goes on where it was stopped.
+``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``costs`` tells what these
+networks cost, and ``report`` prints the tables and draws the picture. Each writes CSV files and goes on where it was stopped.
 """
 
 from ..quiet import quieten
@@ -33,6 +33,7 @@ Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
 Arch = Annotated[Path, typer.Option(help="Architecture file of the searched subnet.")]
 Supernet = Annotated[Path | None, typer.Option(help="Also finetune the searched subnet with this supernet's weights.")]
 Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="YAML config whose finetune settings are the common recipe.")]
 Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 RESULTS = Path(__file__).parent
@@ -41,8 +42,8 @@ INHERITED = "searched, supernet's weights"
 
 
 @app.command()
-def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 8, seeds: Seeds = 2,
-           teacher: Teacher = None, only: Only = (), results: Results = RESULTS) -> None:
+def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 6, seeds: Seeds = 2,
+           teacher: Teacher = None, config: ConfigFile = None, only: Only = (), results: Results = RESULTS) -> None:
     """Train the median subnet from scratch by every recipe -> recipe.csv."""
     records = Records(results / "recipe.csv", "data", "recipe", "seed")
     spec = SpaceSpec.load("pfld")
@@ -55,13 +56,14 @@ def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs
                 changes = {**changes, "teacher": str(teacher)}
             if (only and arm not in only) or records.has(data=name, recipe=arm, seed=seed):
                 continue
-            config = _config(points, epochs).override({f"finetune__{key}": value for key, value in changes.items()}, arm)
-            records.add(data=name, recipe=arm, seed=seed, epochs=epochs, **train_and_test(config, data_root, network, seed))
+            changes = {f"finetune__{key}": value for key, value in changes.items()}
+            settings = _config(config, points, epochs).override(changes, arm)
+            records.add(data=name, recipe=arm, seed=seed, epochs=epochs, **train_and_test(settings, data_root, network, seed))
 
 
 @app.command()
 def networks(name: Name, data_root: DataRoot, arch: Arch, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
-             supernet: Supernet = None, only: Only = (), results: Results = RESULTS) -> None:
+             supernet: Supernet = None, config: ConfigFile = None, only: Only = (), results: Results = RESULTS) -> None:
     """Train every network from scratch by the default recipe -> networks.csv."""
     records = Records(results / "networks.csv", "data", "network", "seed")
     searched = Architecture.load(arch)
@@ -72,7 +74,7 @@ def networks(name: Name, data_root: DataRoot, arch: Arch, points: Points = 106, 
         for contender, (network, weights) in runs.items():
             if (only and contender not in only) or records.has(data=name, network=contender, seed=seed):
                 continue
-            figures = train_and_test(_config(points, epochs), data_root, network, seed, weights)
+            figures = train_and_test(_config(config, points, epochs), data_root, network, seed, weights)
             records.add(data=name, network=contender, seed=seed, epochs=epochs, **figures)
 
 
@@ -104,8 +106,8 @@ def report(results: Results = RESULTS) -> None:
                       "networks": networks_table(trained, cost).to_dict("records")}))
 
 
-def _config(points: int, epochs: int) -> Config:
-    return Config(points=points).override({"finetune__epochs": epochs}, "accuracy")
+def _config(file: Path | None, points: int, epochs: int) -> Config:
+    return Config.load(file, points=points, finetune__epochs=epochs)
 
 
 def _contenders(searched: Architecture, seed: int) -> dict[str, Architecture | str]:

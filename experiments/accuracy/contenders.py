@@ -10,16 +10,17 @@ from ...strategies import cost_of
 
 RECIPES: dict[str, dict[str, object]] = {
     "default": {},
+    "learning rate doubled": {"learning_rate": 0.04},
     "learning rate halved": {"learning_rate": 0.01},
     "learning rate a tenth": {"learning_rate": 0.002},
-    "batches of 64": {"batch_size": 64},
     "cosine": {"schedule": "cosine"},
     "wing": {"loss": "wing"},
-    "smooth L1": {"loss": "smooth_l1"},
+    "L1": {"loss": "l1"},
     "squared": {"loss": "l2"},
     "squared, pose branch": {"loss": "pfld"},
     "moving average": {"ema": 0.998},
-    "no augmentation": {"augment": False},
+    "geometry alone": {"augment": "geometry"},
+    "no augmentation": {"augment": "none"},
     "distillation": {"distillation": 0.5},
 }
 """Name -> what it changes of ``finetune`` in the config; ``distillation`` needs a teacher."""

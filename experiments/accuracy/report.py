@@ -57,7 +57,8 @@ def picture(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> None:
     figure = Figure(figsize=(11, 4 * len(names)), layout="constrained")
     axes = figure.subplots(len(names), 2, squeeze=False, sharey="row")
     for row, name in zip(axes, names, strict=True):
-        for axis, column, label in ((row[0], latency, f"latency, us ({latency}, modelled)"), (row[1], "onnx_bytes", "ONNX, KB")):
+        columns = {latency: f"latency, us ({latency}, modelled)", "onnx_bytes": "ONNX, KB"}
+        for axis, (column, label) in zip(row, columns.items(), strict=True):
             for network, runs in networks[networks.data == name].groupby("network", sort=False):
                 x = cost.loc[network.split(",")[0], column] / (1 if column == latency else 1000)
                 axis.errorbar(x, runs.test_nme.mean(), runs.test_nme.std() if len(runs) > 1 else 0, fmt="o", capsize=3,
