@@ -4,9 +4,9 @@ from .callbacks import KeepBest
 from .checkpoint import Checkpoint, inherit
 from .dataset import LandmarkDataset, network_input
 from .finetune import BEST, evaluate, finetune, predict, score
-from .layouts import layout_of
+from .layouts import groups_of, layout_of, parts_of
 from .loaders import split_indices
-from .metrics import normalised_errors
+from .metrics import normalised_errors, part_errors
 from .recalibrate import recalibrate
 from .training import LAST, FinetuneOptions, TrainOptions, make_evaluator
 
@@ -20,11 +20,14 @@ __all__ = [
     "TrainOptions",
     "evaluate",
     "finetune",
+    "groups_of",
     "inherit",
     "layout_of",
     "make_evaluator",
     "network_input",
     "normalised_errors",
+    "part_errors",
+    "parts_of",
     "predict",
     "recalibrate",
     "score",

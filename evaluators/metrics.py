@@ -3,6 +3,8 @@
 The error of a face is its mean point distance over the distance of its outer eye corners (NME, Sagonas et al. 2013, 300-W).
 """
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric, Metric, MetricCollection
@@ -13,8 +15,24 @@ LIMIT = 0.08
 
 def normalised_errors(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int]) -> Tensor:
     """Error per face, (N,), from points (N, P, 2)."""
+    return _point_errors(predicted, true, eye_corners).mean(1)
+
+
+def part_errors(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int],
+                parts: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """NME of the points of each part, in percent, of points (N, P, 2).
+
+    The distance of the eye corners is that of the whole face: weighted with their numbers of points, the parts that share out
+    all points have the NME as their mean.
+    """
+    errors = _point_errors(predicted, true, eye_corners)
+    return {part: float(100 * errors[:, list(indices)].mean()) for part, indices in parts.items()}
+
+
+def _point_errors(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int]) -> Tensor:
+    """Error per face and point, (N, P)."""
     eyes = (true[:, eye_corners[0]] - true[:, eye_corners[1]]).norm(dim=-1)
-    return (predicted - true).norm(dim=-1).mean(1) / eyes
+    return (predicted - true).norm(dim=-1) / eyes[:, None]
 
 
 class NME(MeanMetric):

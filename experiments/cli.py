@@ -16,11 +16,12 @@ from .export import export  # noqa: E402
 from .finetune import finetune  # noqa: E402
 from .from_experiment import from_experiment  # noqa: E402
 from .pareto import pareto  # noqa: E402
+from .predict import predict  # noqa: E402
 from .search import search  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Search, finetune and export face-landmark networks inside a device's latency budget.")
-for command in (search, pareto, finetune, evaluate, export, demo, from_experiment):
+for command in (search, pareto, finetune, evaluate, export, predict, demo, from_experiment):
     app.command()(command)
 app.add_typer(data_commands.app, name="data", help="Synthetic data sets, and a look at any data set.")
 app.add_typer(launch.app, name="launch", help="Multi-trial experiments with NNI's web UI.")

@@ -1,4 +1,4 @@
-"""``fbnet-pfld data``: make synthetic data sets, look at any data set."""
+"""``fbnet-pfld data``: prepare published data sets, make synthetic ones, look at any."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,13 @@ import typer
 
 from ..evaluators import LandmarkDataset
 from ..evaluators.synthetic import generate
+from .data_prepare import prepare_data
+from .face_pictures import contact_sheet
 from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish
-from .pictures import contact_sheet
 from .progress import count_bar
 
 app = typer.Typer(no_args_is_help=True)
+app.command(name="prepare")(prepare_data)
 
 Count = Annotated[int, typer.Option(min=1)]
 Out = Annotated[Path, typer.Option("--out", "--data-root", "--data_root", help="The data set's folder.")]
@@ -44,7 +46,7 @@ def synth(out: Out = DATA_ROOT, train: Count = 4000, test: Count = 500,
 def show(data_root: DataRoot = DATA_ROOT, split: Annotated[str, typer.Option(help="train or test.")] = "test",
          count: Count = 32, out: Annotated[Path, typer.Option("--out", help="The picture.")] = OUTPUT / "faces.png",
          points: Points = None, seed: Seed = 0, as_json: Json = False) -> None:
-    """Draw the first faces of a data set with their points."""
+    """Draw the first faces of a data set with their points, coloured by the parts of the face, and the axes of their pose."""
     data = LandmarkDataset(data_root, split, points or 106, limit=count)
-    contact_sheet(data.images, data.points.numpy(), out)
+    contact_sheet(data, out)
     finish({"picture": str(out), "faces": len(data)}, as_json)

@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-import torch
 import typer
+from torch import Tensor
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors, recalibrate
-from ..latency import LookupTable, session
+from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
 from .config import Config
 from .data_commands import synthesise
 from .export import export_onnx
 from .finetune import finetune_network
-from .onnx_file import run_onnx
 from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish
 from .pictures import demo_picture
 from .report import Row, as_dicts, as_table, compare, load_candidate
@@ -48,10 +47,11 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     test = LandmarkDataset(data_root, "test", config.points, config.input_size)
     names = {BASELINE: snapshot / BASELINE / BEST, "subnet": snapshot / "subnet" / BEST,
              "subnet.onnx": output / "subnet.onnx"}
-    rows = compare({name: load_candidate(path, config.points, config.input_size) for name, path in names.items()}, test, table)
+    rows, predicted = compare({name: load_candidate(path, config.points, config.input_size) for name, path in names.items()},
+                              test, table)
     few = LandmarkDataset(data_root, "train", config.points, config.input_size, limit=256)
-    _picture(output / "demo.png", output / "subnet.onnx", test, rows, _random_subnets(supernet, few, test, table, seed), table,
-             pd.read_csv(snapshot / "supernet" / HISTORY))
+    _picture(output / "demo.png", test, predicted["subnet.onnx"], rows, _random_subnets(supernet, few, test, table, seed),
+             table, pd.read_csv(snapshot / "supernet" / HISTORY))
     seconds = time.perf_counter() - start
     console.print(f"{seconds:.0f} s; picture: {output / 'demo.png'}; ONNX file: {exported['onnx']}")
     finish({"networks": as_dicts(rows), "choices": chosen.choices, "table": table.name, "method": table.method,
@@ -78,10 +78,9 @@ def _random_subnets(supernet: Path, train: LandmarkDataset, test: LandmarkDatase
     return np.array(latencies), np.array(errors)
 
 
-def _picture(path: Path, onnx: Path, test: LandmarkDataset, rows: list[Row], random_subnets: tuple[np.ndarray, np.ndarray],
-             table: LookupTable, history: pd.DataFrame) -> None:
-    predicted = torch.from_numpy(run_onnx(session(onnx), test.images[:16].float() / 255)).view(-1, *test.points.shape[1:])
-    true = test.points[:16]
+def _picture(path: Path, test: LandmarkDataset, predicted: Tensor, rows: list[Row],
+             random_subnets: tuple[np.ndarray, np.ndarray], table: LookupTable, history: pd.DataFrame) -> None:
+    predicted, true = predicted[:16], test.points[:16]
     nme = 100 * normalised_errors(predicted, true, layout_of(true.shape[1]).eye_corners)
     groups: dict[str, Any] = {"random subnets, supernet's weights": random_subnets}
     groups |= {row.name: (np.array([row.table_us]), np.array([row.nme])) for row in rows if row.table_us is not None}

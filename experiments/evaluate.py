@@ -8,18 +8,26 @@ import typer
 from ..evaluators import LandmarkDataset
 from ..latency import LookupTable
 from .config import Config
+from .evaluation_picture import evaluation_picture
 from .options import DATA_ROOT, SUBNET, ConfigFile, DataRoot, Json, Lut, Points, Seed, finish
+from .pictures import check_picture
 from .report import as_dicts, as_table, compare, load_candidate
 
 Files = Annotated[list[Path], typer.Option("--resume", help="Checkpoint or .onnx file; may be repeated.")]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Also draw the errors over faces and parts, and the worst faces.")]
 
 
 def evaluate(resume: Files = (SUBNET,), data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, points: Points = None,
-             lut: Lut = None, seed: Seed = 0, as_json: Json = False) -> None:
+             lut: Lut = None, plot: Plot = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy."""
+    if plot is not None:
+        check_picture(plot)
     settings = Config.load(config, points=points, lut=lut)
     table = LookupTable.load(settings.lut)
     candidates = {str(path): load_candidate(path, settings.points, settings.input_size) for path in resume}
     test = LandmarkDataset(data_root, "test", settings.points, settings.input_size)
-    rows = compare(candidates, test, table, settings.eye_corners)
-    finish({"networks": as_dicts(rows), "table": table.name, "method": table.method}, as_json, as_table(rows, table))
+    rows, predicted = compare(candidates, test, table, settings.eye_corners)
+    if plot is not None:
+        evaluation_picture(plot, rows, predicted, test, settings.eye_corners)
+    finish({"networks": as_dicts(rows), "table": table.name, "method": table.method, "plot": plot}, as_json,
+           as_table(rows, table))

@@ -1,6 +1,5 @@
 """The pictures of a search: faces with points, choice probabilities over time, accuracy against latency."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,12 +10,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..search_space.inputs import atomic_path
+from ..search_space.inputs import InputError, allowed, atomic_path
 
 matplotlib.use("Agg")  # no display is needed to write a file
 
 TRUE, PREDICTED = "#1b9e77", "#d95f02"
-SHEET_COLUMNS = 8
+
+
+def check_picture(path: Path) -> None:
+    """Raise :class:`InputError` if a picture's name has a suffix that matplotlib does not write."""
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in known:
+        raise InputError(f"cannot write {path}: no picture's suffix; {allowed(f'.{suffix}' for suffix in known)}")
+
+
+def write_figure(path: str | Path, figure: Figure, dpi: int) -> None:
+    """Write a figure under its name when it is complete.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown or the place cannot be written.
+    """
+    check_picture(Path(path))
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
 
 
 def draw_faces(axes: Sequence[Axes], images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray) -> None:
@@ -34,29 +52,16 @@ def draw_faces(axes: Sequence[Axes], images: Tensor, truth: np.ndarray, predicte
     for axis in axes:
         axis.set_axis_off()
     for axis, image, true, guess, error in zip(axes, images, truth, predicted, nme, strict=False):
-        _draw_face(axis, image, {TRUE: true, PREDICTED: guess}, 2.5)
+        draw_face(axis, image, {TRUE: true, PREDICTED: guess}, 2.5)
         axis.set_title(f"NME {error:.1f} %", fontsize=8)
 
 
-def _draw_face(axis: Axes, image: Tensor, points: Mapping[str, np.ndarray], markersize: float) -> None:
+def draw_face(axis: Axes, image: Tensor, points: Mapping[str, np.ndarray], markersize: float) -> None:
     """Draw an image uint8 (3, S, S), BGR, with points (P, 2), normalised, by their colour."""
     size = image.shape[-1]
     axis.imshow(image.flip(0).permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
     for color, marks in points.items():
         axis.plot(*(marks * size).T, ".", color=color, markersize=markersize)
-
-
-def contact_sheet(images: Tensor, points: np.ndarray, path: str | Path) -> None:
-    """Write faces uint8 (N, 3, S, S), BGR, with points (N, P, 2), normalised, as one picture."""
-    rows = math.ceil(len(images) / SHEET_COLUMNS)
-    figure = Figure(figsize=(1.6 * SHEET_COLUMNS, 1.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, SHEET_COLUMNS, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    for axis, image, marks in zip(axes, images, points, strict=False):
-        _draw_face(axis, image, {TRUE: marks}, 1.5)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
 
 
 def draw_probabilities(axes: Sequence[Axes], history: pd.DataFrame) -> None:
@@ -119,8 +124,7 @@ def pareto_picture(path: str | Path, us: Sequence[float], nme: Sequence[float], 
     legend = axis.legend()
     legend.legend_handles[0].set(sizes=[20], alpha=1)
     axis.grid(alpha=0.3)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)
 
 
 def demo_picture(path: str | Path, images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray,
@@ -135,5 +139,4 @@ def demo_picture(path: str | Path, images: Tensor, truth: np.ndarray, predicted:
     top.suptitle("choice probabilities over the epochs of the search", fontsize=10)
     draw_probabilities(np.atleast_1d(top.subplots(1, layers, sharey=True)), history)
     draw_scatter(bottom.subplots(), groups, latency_name)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)

@@ -1,7 +1,10 @@
 """Keep libraries' chatter off the screen; their warnings about real trouble stay."""
 
 import logging
+import os
 import warnings
+
+import cv2
 
 
 def quieten() -> None:
@@ -16,3 +19,6 @@ def quieten() -> None:
 
     for name in ("pytorch_lightning", "nni"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # what OpenCV and its FFmpeg cannot read is told by whoever asked for it
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 
-from ..evaluators import Checkpoint, LandmarkDataset, predict, score
+from ..evaluators import Checkpoint, LandmarkDataset, groups_of, layout_of, part_errors, predict, score
 from ..latency import LookupTable, follows_model, host_latency_us, session, whole_network_us
 from ..search_space import Architecture, InputError, count
 from .onnx_file import run_onnx, write_onnx
@@ -30,7 +30,7 @@ class Candidate:
 class Row:
     """Figures of one network on the test set; None where a bare ONNX file does not tell.
 
-    Latencies in microseconds; NME, FR@8 and AUC@8 in percent.
+    Latencies in microseconds; NME, FR@8 and AUC@8 in percent, and the NME of each part of the face.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Row:
     nme: float
     fr8: float
     auc8: float
+    part_nme: dict[str, float]
 
 
 def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
@@ -71,11 +72,16 @@ def _check_size(size: int, wanted: int, path: Path) -> None:
 
 
 def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable,
-            eye_corners: tuple[int, int] | None = None) -> list[Row]:
+            eye_corners: tuple[int, int] | None = None) -> tuple[list[Row], dict[str, Tensor]]:
     """Evaluate networks on the test set and time them on this machine, side by side.
 
     A subnet's latency is the sum of its rows in ``table``. A baseline has none there: the model behind the shipped tables is
     applied to its layers, and of any other table it has no latency.
+
+    Returns
+    -------
+    tuple
+        A row per network, and the points that each predicts, float32 (N, P, 2), normalised, by its name.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = {}
@@ -84,21 +90,28 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
             if candidate.onnx is None:
                 write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]))
         host = host_latency_us(files)
-        return [_row(name, candidate, files[name], host[name], test, table, eye_corners)
+        predicted = {name: _predict(candidate, test) for name, candidate in candidates.items()}
+        rows = [_row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
                 for name, candidate in candidates.items()]
+    return rows, predicted
 
 
-def _row(name: str, candidate: Candidate, file: Path, host_us: float, test: LandmarkDataset, table: LookupTable,
-         eye_corners: tuple[int, int] | None) -> Row:
-    if candidate.model is None:
-        predicted = torch.from_numpy(run_onnx(session(file), test.images.float() / 255)).view_as(test.points)
-        parameters = macs = table_us = None
-    else:
-        predicted = predict(candidate.model, test)
+def _predict(candidate: Candidate, test: LandmarkDataset) -> Tensor:
+    if candidate.model is not None:
+        return predict(candidate.model, test)
+    return torch.from_numpy(run_onnx(session(candidate.onnx), test.images.float() / 255)).view_as(test.points)
+
+
+def _row(name: str, candidate: Candidate, file: Path, host_us: float, predicted: Tensor, test: LandmarkDataset,
+         table: LookupTable, eye_corners: tuple[int, int] | None) -> Row:
+    parameters = macs = modelled_us = None
+    if candidate.model is not None:
         parameters, macs = count(candidate.model, test.images.shape[-1])
-        table_us = _table_us(candidate, table)
-    scores = score(predicted, test.points, eye_corners)
-    return Row(name, file.stat().st_size, parameters, macs, table_us, host_us, **scores)
+        modelled_us = table_us(candidate, table)
+    num_points = test.points.shape[1]
+    parts = part_errors(predicted, test.points, layout_of(num_points, eye_corners).eye_corners, groups_of(num_points))
+    return Row(name, file.stat().st_size, parameters, macs, modelled_us, host_us, **score(predicted, test.points, eye_corners),
+               part_nme=parts)
 
 
 def as_table(rows: list[Row], table: LookupTable) -> Table:
@@ -119,7 +132,8 @@ def as_dicts(rows: list[Row]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 
-def _table_us(candidate: Candidate, table: LookupTable) -> float | None:
+def table_us(candidate: Candidate, table: LookupTable) -> float | None:
+    """A network's latency by a table in microseconds; None for a baseline, unless the table is the fitted model's."""
     if candidate.architecture is not None:
         return table.latency_us(candidate.architecture)
     if table.method != "modelled" or not follows_model(table.rows, table.threads):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from nni.nas.space import model_context
 
-from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
+from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, predict
 from fbnet_pfld.experiments.config import Config
 from fbnet_pfld.experiments.export import export_onnx
 from fbnet_pfld.experiments.finetune import finetune_network
@@ -86,16 +86,18 @@ def test_comparison_agrees_with_its_parts(blobs, checkpoint, tmp_path):
     test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
     candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
                   "file": load_candidate(tmp_path / "s.onnx", 106, 112)}
-    lite, subnet, file = compare(candidates, test, table)
+    (lite, subnet, file), predicted = compare(candidates, test, table)
     assert (subnet.parameters, subnet.macs) == (105_476, 5_830_224)
     assert subnet.table_us == table.latency_us(SMALL)
     assert subnet.nme == pytest.approx(evaluate(candidates["subnet"].model, test)["nme"])
     assert file.nme == pytest.approx(subnet.nme, rel=1e-3)
     assert file.parameters is None
+    assert torch.equal(predicted["subnet"], predict(candidates["subnet"].model, test))
+    assert np.array_equal(predicted["file"].flatten(1), run_onnx(session(tmp_path / "s.onnx"), test.images.float() / 255))
     assert lite.table_us > subnet.table_us
     assert lite.onnx_bytes > subnet.onnx_bytes
     mine = table.model_copy(update={"method": "measured", "device": "my phone"})
-    lite, subnet = compare({name: candidates[name] for name in ("lite", "subnet")}, test, mine)
+    (lite, subnet), _ = compare({name: candidates[name] for name in ("lite", "subnet")}, test, mine)
     assert lite.table_us is None  # the model behind the shipped tables knows nothing of that phone
     assert subnet.table_us == table.latency_us(SMALL)
 

@@ -1,0 +1,113 @@
+"""Making the crops of many faces: in several processes, and again from where it was.
+
+A face is made from its annotation, its picture and the options alone, so neither the number of processes nor an interruption
+changes a byte. The folder of an unfinished run keeps ``settings.json``, the pictures made so far, and ``done.jsonl``, a line
+per finished face with its lines of the list.
+"""
+
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from ...search_space.inputs import InputError, read_json, read_text, write_text
+from ..dataset import SPLITS
+from .faces import LeftOut
+from .plan import Job
+
+SETTINGS, DONE = "settings.json", "done.jsonl"
+Made = list[str] | LeftOut
+
+
+def make_all(jobs: list[Job], folder: Path, settings: dict[str, Any], make: Callable[[Job], Made], workers: int,
+             progress: Callable[[int], None] | None) -> dict[int, Made]:
+    """Make the faces that ``folder`` does not have yet.
+
+    Parameters
+    ----------
+    settings
+        What the faces depend on. Those in the folder must be of the same.
+    make
+        Writes a face's pictures and returns its lines of the list, or why it is left out.
+    progress
+        Called with the number of faces done, before the first and after each one.
+
+    Returns
+    -------
+    dict
+        What became of each face, by its number.
+
+    Raises
+    ------
+    InputError
+        If the folder is another run's or holds something else.
+    """
+    _open(folder, settings)
+    done = _read(folder / DONE)
+    missing = [job for job in jobs if job.number not in done]
+    count = len(jobs) - len(missing)
+    with open(folder / DONE, "a", encoding="utf-8") as record, _mapped(make, missing, workers) as results:
+        if progress:
+            progress(count)
+        for job, made in zip(missing, results, strict=True):
+            done[job.number] = made
+            if not isinstance(made, LeftOut):  # those left out are tried again: somebody may mend them
+                record.write(json.dumps([job.number, made]) + "\n")
+                record.flush()
+            count += 1
+            if progress:
+                progress(count)
+    return done
+
+
+@contextmanager
+def _mapped(make: Callable[[Job], Made], jobs: list[Job], workers: int) -> Iterator[Iterable[Made]]:
+    """The results in the order of the jobs; leaving early ends all processes."""
+    workers = min(workers, len(jobs))
+    if workers < 2:
+        yield map(make, jobs)
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # here, for in the processes OpenCV would wait for threads that they do not have
+    try:
+        with multiprocessing.get_context("fork").Pool(workers, _start) as pool:
+            yield pool.imap(make, jobs, chunksize=4)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _start() -> None:
+    """Leave interruptions to the main process, whose end ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _open(folder: Path, settings: dict[str, Any]) -> None:
+    record = folder / SETTINGS
+    if record.is_file():
+        before = read_json(record, "record of a preparation")
+        if not isinstance(before, dict):
+            raise InputError(f"{record}: no record of a preparation; allowed: another OUT, or to remove that folder")
+        for key, value in settings.items():
+            if before.get(key) != value:
+                raise InputError(f"{folder} holds an unfinished data set with another {key} ({before.get(key)!r}, now "
+                                 f"{value!r}); allowed: the same source and options, another OUT, or to remove that folder")
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is in the way; allowed: another OUT, or to move it")
+    for split in SPLITS.values():
+        (folder / split / "imgs").mkdir(parents=True, exist_ok=True)
+    write_text(record, json.dumps(settings, indent=2) + "\n")
+
+
+def _read(file: Path) -> dict[int, Made]:
+    """Read what is finished; a last line that a kill has cut short is dropped, in the file too."""
+    text = read_text(file, "record of finished faces") if file.is_file() else ""
+    whole = text[:text.rfind("\n") + 1]
+    if whole != text:
+        write_text(file, whole)
+    return dict(map(json.loads, whole.splitlines()))
