@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fbnet_pfld.evaluators import FinetuneOptions
 from fbnet_pfld.evaluators.loss import LOSSES
 from fbnet_pfld.experiments.accuracy import __main__ as accuracy
-from fbnet_pfld.experiments.accuracy.contenders import MEDIAN, NEAR, RECIPES, contenders
+from fbnet_pfld.experiments.accuracy.contenders import BASE, MEDIAN, NEAR, RECIPES, contenders
 from fbnet_pfld.experiments.accuracy.report import costs_table, networks_table, recipes_table
 from fbnet_pfld.experiments.config import Config
 from fbnet_pfld.latency import LookupTable
@@ -46,16 +45,16 @@ def test_the_recipes_subnet_is_near_the_middle_of_its_space():
 
 
 @pytest.mark.parametrize("changes", RECIPES.values(), ids=RECIPES)
-def test_recipes_are_options_that_exist_and_differ_from_the_default(changes):
-    default = FinetuneOptions().model_dump()
-    changed = Config().override({f"finetune__{key}": value for key, value in changes.items()}, "test").finetune
-    differing = {key for key, value in changed.model_dump().items() if value != default[key]}
+def test_recipes_are_options_that_exist_and_differ_from_the_base(changes):
+    base, changed = (Config().override({f"finetune__{key}": value for key, value in each.items()}, "test").finetune
+                     for each in (BASE, {**BASE, **changes}))
+    differing = {key for key, value in changed.model_dump().items() if value != base.model_dump()[key]}
     assert differing == changes.keys() - {"distillation"}
     assert changed.loss in LOSSES
 
 
 def test_tables_are_means_spreads_and_ratios():
-    found = {"default": (5.0, 5.2), "wing": (4.9, 5.4)}
+    found = {"base": (5.0, 5.2), "wing": (4.9, 5.4)}
     recipes = pd.DataFrame([{"data": "d", "recipe": recipe, "seed": seed, "test_nme": nme, "held_out_nme": 1, "seconds": 9}
                             for recipe, nmes in found.items() for seed, nme in enumerate(nmes)])
     row = recipes_table(recipes).set_index("recipe").loc["wing"]
@@ -80,7 +79,7 @@ def test_the_report_needs_results(tmp_path):
 
 @pytest.mark.slow
 def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
-    monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("default", "moving average", "distillation")})
+    monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("base", "moving average", "distillation")})
     chosen = ("searched", "random", "pfld_lite")
     everyone = accuracy.contenders
     monkeypatch.setattr(accuracy, "contenders", lambda *arguments: {name: network for name, network in
@@ -88,7 +87,7 @@ def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     arch, supernet = "ckpt_save/supernet/architecture.json", "ckpt_save/supernet/checkpoint_best.pth"
     results, kept = place / "results", []
     for _ in range(2):
-        accuracy.recipe("blobs", place / "data", 106, 1, 1, supernet, None, (), results)
+        accuracy.recipe("blobs", place / "data", 106, 1, 1, supernet, (), results)
         accuracy.networks("blobs", place / "data", arch, 106, 1, 1, supernet, None, (), results)
         kept.append({path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")})
     assert kept[0] == kept[1]

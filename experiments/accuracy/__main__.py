@@ -20,7 +20,7 @@ from ...search_space import BASELINES, Architecture, PfldSpace, SpaceSpec  # noq
 from ..config import Config  # noqa: E402
 from ..report import Candidate  # noqa: E402
 from ..study import Records, train_and_test  # noqa: E402
-from .contenders import MEDIAN, RECIPES, contenders  # noqa: E402
+from .contenders import BASE, MEDIAN, RECIPES, contenders  # noqa: E402
 from .costs import costs_of  # noqa: E402
 from .report import costs_table, networks_table, picture, recipes_table  # noqa: E402
 
@@ -43,7 +43,7 @@ INHERITED = "searched, supernet's weights"
 
 @app.command()
 def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 6, seeds: Seeds = 2,
-           teacher: Teacher = None, config: ConfigFile = None, only: Only = (), results: Results = RESULTS) -> None:
+           teacher: Teacher = None, only: Only = (), results: Results = RESULTS) -> None:
     """Train the median subnet from scratch by every recipe -> recipe.csv."""
     records = Records(results / "recipe.csv", "data", "recipe", "seed")
     spec = SpaceSpec.load("pfld")
@@ -56,8 +56,8 @@ def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs
                 changes = {**changes, "teacher": str(teacher)}
             if (only and arm not in only) or records.has(data=name, recipe=arm, seed=seed):
                 continue
-            changes = {f"finetune__{key}": value for key, value in changes.items()}
-            settings = _config(config, points, epochs).override(changes, arm)
+            changes = {f"finetune__{key}": value for key, value in {**BASE, **changes}.items()}
+            settings = _config(None, points, epochs).override(changes, arm)
             records.add(data=name, recipe=arm, seed=seed, epochs=epochs, **train_and_test(settings, data_root, network, seed))
 
 

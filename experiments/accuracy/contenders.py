@@ -1,4 +1,4 @@
-"""What is compared: recipes that differ from the default in one thing, and networks trained by one recipe."""
+"""What is compared: recipes that differ from a common base in one thing, and networks trained by one recipe."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,14 +8,17 @@ from ...latency import Cost
 from ...search_space import BASELINES, Architecture
 from ...strategies import cost_of
 
+BASE: dict[str, object] = {"learning_rate": 0.02, "batch_size": 32, "schedule": "one_cycle", "loss": "l1", "augment": "full"}
+"""The recipe that others are compared with. What paid against it is the default of ``finetune`` now."""
+
 RECIPES: dict[str, dict[str, object]] = {
-    "default": {},
+    "base": {},
     "learning rate doubled": {"learning_rate": 0.04},
     "learning rate halved": {"learning_rate": 0.01},
     "learning rate a tenth": {"learning_rate": 0.002},
     "cosine": {"schedule": "cosine"},
     "wing": {"loss": "wing"},
-    "L1": {"loss": "l1"},
+    "smooth L1": {"loss": "smooth_l1"},
     "squared": {"loss": "l2"},
     "squared, pose branch": {"loss": "pfld"},
     "moving average": {"ema": 0.998},
@@ -23,7 +26,7 @@ RECIPES: dict[str, dict[str, object]] = {
     "no augmentation": {"augment": "none"},
     "distillation": {"distillation": 0.5},
 }
-"""Name -> what it changes of ``finetune`` in the config; ``distillation`` needs a teacher."""
+"""Name -> what it changes of the base; ``distillation`` needs a teacher."""
 
 MEDIAN = ("mb_k3_res", "mb_k5_res", "mb_k3_e2_res", "mb_k5_e2_res", "mb_k3_e2_res_se")
 """Blocks of the subnet that recipes are tried on: near the middle of the ``pfld`` space in MACs."""

@@ -13,13 +13,13 @@ BASELINE = "pfld_lite"
 def recipes_table(recipes: pd.DataFrame) -> pd.DataFrame:
     """Per data set and recipe the NME on test and held-out faces: mean and standard deviation over seeds, best first.
 
-    ``paired`` is the mean difference from the default recipe with the same seed, with its standard error.
+    ``paired`` is the mean difference from the base recipe with the same seed, with its standard error.
     """
     rows = []
     for name, part in recipes.groupby("data", sort=False):
-        default = part[part.recipe == "default"].set_index("seed").test_nme
+        base = part[part.recipe == "base"].set_index("seed").test_nme
         for recipe, runs in part.groupby("recipe", sort=False):
-            paired = runs.set_index("seed").test_nme - default
+            paired = runs.set_index("seed").test_nme - base
             rows.append({"data": name, "recipe": recipe, "seeds": len(runs), "nme": runs.test_nme.mean(),
                          "spread": runs.test_nme.std(), "held_out_nme": runs.held_out_nme.mean(), "paired": paired.mean(),
                          "standard_error": paired.sem(), "seconds": runs.seconds.median()})
