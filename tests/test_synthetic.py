@@ -14,7 +14,9 @@ from fbnet_pfld.evaluators.synthetic import generate, render_face
 from fbnet_pfld.evaluators.synthetic.head import Expression
 from fbnet_pfld.evaluators.synthetic.landmarks import PARTS, face_model
 from fbnet_pfld.evaluators.synthetic.look import random_look
+from fbnet_pfld.evaluators.synthetic.paint import Texture
 from fbnet_pfld.evaluators.synthetic.render import render_look
+from fbnet_pfld.evaluators.synthetic.scene import head_surfaces
 from fbnet_pfld.search_space import InputError
 
 SIZE = 112
@@ -124,7 +126,8 @@ def test_eye_centres_coincide_and_all_points_lie_near_the_picture():
 def test_features_are_painted_where_the_points_say(color, parts):
     """A feature in another colour changes the picture at that feature and nowhere else."""
     for index in range(5):
-        look = plain(index, pose=np.array([5.0, -10.0, 8.0]) * (index - 2), expression=Expression(smile=0.3), gaze=np.zeros(2))
+        look = plain(index, pose=np.array([5.0, -10.0, 8.0]) * (index - 2), gaze=np.zeros(2),
+                     expression=Expression(smile=0.3, smirk=0.2, sideways=0.08))
         face, other = render(look), render(replace(look, **{color: np.array([255.0, 0.0, 255.0])}))
         difference = np.abs(face.image.astype(int) - other.image).max(axis=2)
         assert difference.max() > 10
@@ -137,6 +140,32 @@ def test_features_are_painted_where_the_points_say(color, parts):
             assert (changed & (only > 0)).any()
             allowed |= cv2.dilate(only, np.ones((5, 5), np.uint8))
         assert not (changed & (allowed == 0)).any()
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_points_lie_on_the_surface_that_is_drawn(index):
+    """The head's grid, enlarged as the drawing does it, has the points where the texture has them; units of half a face."""
+    look = random_look(np.random.default_rng([5, index]))
+    model = face_model(look.shape, look.expression)
+    texture = Texture(model, look, np.random.default_rng(0), 257, 319)
+    grid = head_surfaces(model, look, texture, np.eye(3))[0].grid
+    drawn = cv2.resize(grid.astype(np.float32), (319, 257))
+    at = cv2.remap(drawn, *texture.points.astype(np.float32).T[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    error = np.abs(at - model.points)
+    error[[34, 38, 88, 92]] = 0  # the eyes' centres lie behind the lids
+    assert error[:, :2].max() < 0.01
+    assert error[:, 2].mean() < 0.01
+
+
+def test_one_sided_expressions():
+    shape = random_look(np.random.default_rng([6, 0])).shape
+    expressions = Expression(), Expression(sideways=0.1), Expression(smirk=0.3)
+    straight, moved, smirk = (face_model(shape, expression).points for expression in expressions)
+    assert abs(moved[0, 0] - straight[0, 0] - 0.1) < 1e-6
+    for changed in (moved, smirk):
+        assert np.abs(changed - straight)[PARTS["left_eye"]].max() < 1e-3
+    left, right = 52, 61
+    assert smirk[left, 1] < straight[left, 1] < smirk[right, 1]
 
 
 def test_augmented_points_show_the_augmented_pose():

@@ -85,10 +85,15 @@ class Shape:
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does at the moment; 0 is neutral. ``open``, ``smile`` and ``blink`` go to 1, ``smile`` from -1."""
+    """What a face does at the moment; 0 is neutral. ``open``, ``smile`` and ``blink`` go to 1, ``smile`` from -1.
+
+    ``smirk`` is added to the smile on the left and taken off on the right; ``sideways`` moves the jaw to the right, units.
+    """
 
     open: float = 0.0
     smile: float = 0.0
+    smirk: float = 0.0
+    sideways: float = 0.0
     pout: float = 0.0
     blink_left: float = 0.0
     blink_right: float = 0.0
@@ -131,6 +136,7 @@ class Head:
         self.f = f * (1 + shape.depth)
         self.g = g
         self.lift = lift * (1 - 0.3 * shape.jaw) + 0.4 * JAW_DROP * expression.open * jaw
+        self.aside = expression.sideways * np.where(T > JAW_T, 1.0, ramp(y, 0.45, 1.35))
         self.bumps = bumps
         knots = np.linspace(nose[0, 0], nose[-1, 0], 33)
         self._nose = np.column_stack([knots, PchipInterpolator(nose[:, 0], nose[:, 1:])(knots)])
@@ -149,7 +155,7 @@ class Head:
 
     def surface(self, theta: Array, t: Array) -> Array:
         """Points of the surface, float64 (..., 3), at angles ``theta`` and rows ``t`` of equal shape."""
-        y, a, f, g, lift = (np.interp(t, T, row) for row in (self.y, self.a, self.f, self.g, self.lift))
+        y, a, f, g, lift, aside = (np.interp(t, T, row) for row in (self.y, self.a, self.f, self.g, self.lift, self.aside))
         c = np.cos(theta)
         x = a * np.sin(theta)
         y = y - lift * (1 - c)
@@ -157,10 +163,18 @@ class Head:
         front = ramp(c, 0.0, 0.35) * (1 - ramp(t, JAW_T + 0.01, JAW_T + 0.06))
         faces = front > 0
         out[faces] += front[faces] * self.relief(x[faces], y[faces])
-        return np.stack([x, y, -out], axis=-1)
+        return np.stack([x + aside * ramp(c, -0.2, 0.5), y, -out], axis=-1)
+
+    def straight(self, points: Array) -> Array:
+        """Front-view positions (n, 2) as they would be if the jaw were not moved sideways."""
+        moved = np.interp(points[:, 1], self.y[:_FRONT_ROWS], self.aside[:_FRONT_ROWS])
+        return np.stack([points[:, 0] - moved, points[:, 1]], axis=-1)
 
     def locate(self, points: Array) -> tuple[Array, Array]:
-        """Coordinates ``(theta, t)`` of the front of the surface where it covers front-view positions ``points`` (n, 2)."""
+        """Coordinates ``(theta, t)`` of the front of the surface where it covers front-view positions ``points`` (n, 2).
+
+        The positions are those that :meth:`straight` gives.
+        """
         rows, row_t = self.y[:_FRONT_ROWS], T[:_FRONT_ROWS]
         t = np.interp(points[:, 1], rows, row_t)
         theta = np.zeros_like(t)

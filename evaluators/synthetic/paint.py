@@ -138,7 +138,8 @@ class Texture:
 
     def front(self, points: Array) -> Array:
         """Texture pixels (n, 2) of front-view positions."""
-        return self.place(*self.model.head.locate(np.asarray(points, np.float64)))
+        head = self.model.head
+        return self.place(*head.locate(head.straight(np.asarray(points, np.float64))))
 
     def _complexion(self) -> None:
         look, p, u = self.look, self.model.points[:, :2], self.unit

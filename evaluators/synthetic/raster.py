@@ -14,7 +14,7 @@ from .look import Light
 
 _DEPTH_RANGE = 8.0
 """Depths from minus to plus half of this, head units, are told apart."""
-_GAP = 0.3
+_GAP = 0.04
 """A sample that lies further than this behind all around it is seen through a gap."""
 
 

@@ -11,7 +11,7 @@ from .look import Look
 from .paint import BALL, Texture, blend, columns_to_theta, curve, fixed
 from .raster import Surface
 
-GRID = (60, 92)
+GRID = (72, 96)
 
 
 def flat(color: Array, height: int, width: int) -> Array:
@@ -19,11 +19,17 @@ def flat(color: Array, height: int, width: int) -> Array:
     return np.broadcast_to(np.clip(color, 0, 255).astype(np.uint8), (height, width, 3))
 
 
+def _nodes(count: int, length: int) -> Array:
+    """Where ``count`` grid nodes lie along the ``length`` pixels to which OpenCV enlarges them; 0 and 1 are the end pixels."""
+    return ((np.arange(count) + 0.5) * length / count - 0.5) / (length - 1)
+
+
 def head_surfaces(model: FaceModel, look: Look, texture: Texture, rotation: Array) -> list[Surface]:
     """Face, hair, hat and ears, rotated into camera axes."""
-    theta, t = np.meshgrid(columns_to_theta(np.linspace(0, 1, GRID[1])), np.linspace(0, 1, GRID[0]))
-    grid = model.head.surface(theta, t)
     size = texture.skin.shape[:2]
+    down, across = (_nodes(*counts) for counts in zip(GRID, size, strict=True))
+    theta, t = np.meshgrid(columns_to_theta(across), down)
+    grid = model.head.surface(theta, t)
     out = [Surface(grid @ rotation.T, texture.skin)]
     middle = np.array([0.0, -0.2, 0.1])
     if look.hat != "none":
