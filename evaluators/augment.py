@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from .appearance import blur, cover, grain, recolour
 
-CPU_FACES = 4
+CPU_FACES = 8
 """Faces moved at a time on a CPU: they stay in its cache, and pixels in rotated order cost no more than in theirs."""
 
 

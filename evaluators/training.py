@@ -31,8 +31,8 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: Annotated[int, Field(ge=1)] = 30
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     loss: str = "l1"
     schedule: str = "one_cycle"
@@ -48,7 +48,6 @@ class FinetuneOptions(TrainOptions):
     the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.
     """
 
-    batch_size: Annotated[int, Field(ge=2)] = 32
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
     loss: str = "smooth_l1"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0

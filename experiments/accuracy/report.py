@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...search_space.inputs import atomic_path
+from ..pictures import write_figure
 
 BASELINE = "pfld_lite"
 
@@ -68,5 +68,4 @@ def picture(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> None:
             axis.grid(alpha=0.3)
         row[0].set_ylabel(f"{name}: NME on the test set, %")
     axes[0][1].legend(fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)

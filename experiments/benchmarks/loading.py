@@ -5,8 +5,9 @@ in memory, augmented as a batch where the network is, in the network's layout. `
 read and decoded by OpenCV, then changed by torchvision's transforms of the same strengths, points included, in this process or
 in a worker process per core; the faster of the two is the peer. (In its favour, its points do not change places when
 mirrored, its pose stays, and single colour channels do not change.)
-``decode`` is reading and decoding alone. The training steps, of a forward and a backward pass and AdamW, get a ready batch.
-Everything may use all cores, and a GPU if there is one; the kinds take turns, and medians of the turns are reported.
+``load`` and ``decode`` are the same without any changes to the faces: taken from memory, and read and decoded. The training
+steps, of a forward and a backward pass and AdamW, get a ready batch. Everything may use all cores, and a GPU if there is one;
+the kinds take turns, and medians of the turns are reported.
 """
 
 import json
@@ -32,7 +33,7 @@ from ...evaluators.synthetic import generate
 from ...search_space import Architecture, SpaceSpec
 from .step import MEDIAN
 
-FACES, BATCH, STEPS, TURNS = 512, 64, 3, 9
+FACES, BATCH, STEPS, TURNS = 512, 64, 3, 7
 """Faces in an epoch of loading, faces in a batch, training steps in a turn, turns."""
 SMALLEST = {"layer_0": "gh_k3", "layer_1": "gh_k3", "layer_2": "gh_k5", "layer_3": "gh_k5", "layer_4": "gh_k5"}
 
@@ -67,14 +68,15 @@ class FacesOnDisk(Dataset):
         return self.change_look(image).as_subclass(Tensor), points.as_subclass(Tensor) / self.size
 
 
-def ours(data: LandmarkDataset, strength: Augment, device: str) -> Callable[[], int]:
-    """An epoch of loading and augmentation, as a training has it."""
+def ours(data: LandmarkDataset, strength: Augment | None, device: str) -> Callable[[], int]:
+    """An epoch of loading and, with a strength, augmentation, as a training has it."""
     loader = make_loader(data, list(range(len(data))), BATCH, seed=0)
 
     def epoch() -> int:
         for batch in loader:
             images, points, pose = (batch[name].to(device) for name in ("images", "points", "pose"))
-            network_input(strength(images, points, pose)[0])
+            if strength:
+                network_input(strength(images, points, pose)[0])
         return len(data)
 
     return epoch
@@ -149,6 +151,7 @@ def main() -> None:
             "ours": ours(data, strength, device),
             "disk": disk(faces, 0, device),
             "disk, workers": disk(faces, cores, device),
+            "load": ours(data, None, device),
             "decode": decode(faces),
             "train smallest": training(SMALLEST, data, device),
             "train median": training(MEDIAN, data, device),
@@ -156,7 +159,7 @@ def main() -> None:
     for name, rate in found.items():
         print(f"{name:15} {rate:8.0f} images/s")
     disk_rate = max(found["disk"], found["disk, workers"])
-    ratios = {"ours_over_disk": found["ours"] / disk_rate, "ours_over_decode": found["ours"] / found["decode"]}
+    ratios = {"ours_over_disk": found["ours"] / disk_rate, "load_over_decode": found["load"] / found["decode"]}
     shares = {}
     for subnet in ("smallest", "median"):
         train = found[f"train {subnet}"]
