@@ -1,7 +1,7 @@
 """Landmark data sets, losses, metrics, the Lightning module, and training of fixed architectures."""
 
 from .callbacks import KeepBest
-from .checkpoint import Checkpoint, inherit
+from .checkpoint import Checkpoint, check_size, inherit
 from .dataset import LandmarkDataset, network_input
 from .finetune import BEST, evaluate, finetune, predict, score
 from .layouts import groups_of, layout_of, parts_of
@@ -18,6 +18,7 @@ __all__ = [
     "KeepBest",
     "LandmarkDataset",
     "TrainOptions",
+    "check_size",
     "evaluate",
     "finetune",
     "groups_of",

@@ -43,6 +43,10 @@ class AverageWeights(WeightAveraging):
 
         super().__init__(multi_avg_fn=average)
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Follow the network to its device; Lightning makes the average before it moves it."""
+        self._average_model.to(pl_module.device)
+
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the average in place; Lightning's own callback would take it back here."""
 

@@ -120,11 +120,11 @@ class Checkpoint:
                              f"allowed: {num_points}")
 
 
-    def check_size(self, input_size: int, where: str | Path) -> None:
-        """Raise :class:`InputError` unless the network sees images of ``input_size`` x ``input_size`` pixels."""
-        if self.input_size != input_size:
-            raise InputError(f"{where}: checkpoint of input size {self.input_size}, but {input_size} is asked for; "
-                             f"allowed: {self.input_size}")
+
+def check_size(size: int, wanted: int, where: str | Path) -> None:
+    """Raise :class:`InputError` unless a network sees images of ``wanted`` x ``wanted`` pixels."""
+    if size != wanted:
+        raise InputError(f"{where}: network of input size {size}, but {wanted} is configured; allowed: input_size: {size}")
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str | Path) -> None:
@@ -151,8 +151,7 @@ def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint,
     supernet.check_points(architecture.num_points, where)
     if SpaceSpec.from_dict(supernet.network, str(where)) != architecture.space:
         raise InputError(f"{where}: supernet of another search space; allowed: {architecture.space.name!r}")
-    if supernet.input_size != architecture.input_size:
-        raise InputError(f"{where}: supernet of input size {supernet.input_size}; allowed: {architecture.input_size}")
+    check_size(supernet.input_size, architecture.input_size, where)
     prefixes = {f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}."
                 for i, label in enumerate(architecture.space.labels)}
     weights = {}

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..search_space.inputs import InputError, allowed, read_text
+from .images import decode
 
 SPLITS = {"train": "train_data", "test": "test_data"}
 
@@ -122,10 +123,9 @@ def _numbers(tokens: list[str], num_points: int, where: str) -> np.ndarray:
 def _decode(path: Path, size: int, where: str) -> np.ndarray:
     """Read an image as uint8 (size, size, 3), BGR."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        image = decode(path)
     except OSError as error:
         raise InputError(f"{where}: image {path} cannot be read: {error.strerror}") from None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         raise InputError(f"{where}: image {path} cannot be decoded; allowed: any format that OpenCV reads")
     if image.shape[:2] != (size, size):

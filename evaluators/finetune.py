@@ -1,6 +1,6 @@
 """The fixed-architecture evaluator: train one network, keep its best weights, measure it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -21,7 +21,8 @@ BEST = "checkpoint_best.pth"
 
 def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, options: FinetuneOptions,
              folder: str | Path, seed: int = 0, callbacks: Sequence[pl.Callback] = (), *,
-             eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "") -> Checkpoint:
+             eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "",
+             ready: Callable[[], None] = lambda: None) -> Checkpoint:
     """Train a fixed network and write the weights of its best epoch to ``folder/checkpoint_best.pth``.
 
     The best epoch is the one with the lowest NME on the held-out part of the training data.
@@ -34,6 +35,8 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
         Its architecture, or the name of a baseline.
     dataset, options, folder, seed, callbacks, eye_corners, resume, devices
         As for :func:`make_evaluator`.
+    ready
+        Called when everything is as it must be, before anything is written.
 
     Returns
     -------
@@ -56,6 +59,7 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
                                devices=devices)
     if options.teacher:
         evaluator.module.learn_from(load_teacher(options.teacher, dataset, options.distillation))
+    ready()
     evaluator.evaluate(model.train())  # Lightning leaves each module in the mode that it finds it in
     return Checkpoint.load(best)
 

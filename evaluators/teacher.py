@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..search_space import Architecture
-from .checkpoint import Checkpoint, inherit
+from .checkpoint import Checkpoint, check_size, inherit
 from .dataset import LandmarkDataset
 from .recalibrate import recalibrate
 
@@ -22,7 +22,7 @@ class Teacher:
     network
         ``forward(images) -> (N, 2P)``.
     weight
-        Part of the loss that is the teacher's, 0 to 1.
+        Part of the loss that is the teacher's, 0 to 1; its size beside a loss that is no mean of distances is another.
     """
 
     def __init__(self, network: nn.Module, weight: float):
@@ -46,7 +46,7 @@ def load_teacher(path: str | Path, dataset: LandmarkDataset, weight: float) -> T
     """
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(dataset.points.shape[1], path)
-    checkpoint.check_size(dataset.images.shape[-1], path)
+    check_size(checkpoint.input_size, dataset.images.shape[-1], path)
     if checkpoint.kind != "supernet":
         return Teacher(checkpoint.build(path), weight)
     supernet = checkpoint.supernet(path)

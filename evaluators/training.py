@@ -42,7 +42,7 @@ class TrainOptions(BaseModel):
 
 
 class FinetuneOptions(TrainOptions):
-    """How a fixed network is trained; the defaults are those that paid in ``experiments/accuracy``.
+    """How a fixed network is trained. ``experiments/accuracy`` has what learning rate, loss and the rest are worth.
 
     With ``ema`` (such as 0.998), validations and what is kept are of the weights' exponential moving average. With ``teacher``,
     the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.

@@ -29,16 +29,21 @@ app.add_typer(trial.app, name="trial", help="One trial of an NNI experiment; NNI
 app.add_typer(latency_commands.app, name="latency", help="Latency look-up tables.")
 
 
-def main() -> None:
-    """Run the command line; a user's mistake is one line on standard error and exit code 2.
+def run(commands: typer.Typer) -> None:
+    """Run a command line; a user's mistake is one line on standard error and exit code 2.
 
     A training that has diverged is one line too, and exit code 1.
     """
     try:
-        app()
+        commands()
     except InputError as error:
         print(f"fbnet-pfld: {error}", file=sys.stderr)
         sys.exit(2)
     except FloatingPointError as error:
         print(f"fbnet-pfld: {error}; the checkpoints of the last good epoch are kept", file=sys.stderr)
         sys.exit(1)
+
+
+def main() -> None:
+    """Run the ``fbnet-pfld`` command."""
+    run(app)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..evaluators import FinetuneOptions, TrainOptions
+from ..evaluators import LAST, FinetuneOptions, TrainOptions
 from ..search_space import InputError
 from ..search_space.inputs import read_yaml, write_text
 from ..search_space.spec import first_error
@@ -106,6 +106,8 @@ class Config(BaseModel):
 def check_resume(record: Path, what: str | dict[str, Any], settings: BaseModel, seed: int, resume: str | None) -> None:
     """Write what a run trains, and how, beside its checkpoints; a resumed run must be the one that was started.
 
+    The last epoch of another run is removed, so that nothing goes on from it.
+
     Raises
     ------
     InputError
@@ -114,4 +116,6 @@ def check_resume(record: Path, what: str | dict[str, Any], settings: BaseModel, 
     text = json.dumps({"what": what, "seed": seed, "settings": settings.model_dump(mode="json")}) + "\n"
     if resume is not None and record.is_file() and record.read_text(encoding="utf-8") != text:
         raise InputError(f"{record}: the run to resume had another network, other settings or another seed; allowed: the same")
+    if resume is None:
+        (record.parent / LAST).unlink(missing_ok=True)
     write_text(record, text)

@@ -52,9 +52,9 @@ def finetune_network(config: Config, data_root: Path, folder: Path, network: Arc
         inherit(model, network, Checkpoint.load(supernet), supernet)
     data = LandmarkDataset(data_root, "train", model.num_points, model.input_size)
     what = network if isinstance(network, str) else network.to_dict()
-    check_resume(folder / "settings.json", what, config, seed, resume)
     return train(model, network, data, config.finetune, folder, seed, [TrainingProgress(title), *callbacks],
-                 eye_corners=config.eye_corners, resume=resume, devices=devices)
+                 eye_corners=config.eye_corners, resume=resume, devices=devices,
+                 ready=lambda: check_resume(folder / "settings.json", what, config, seed, resume))
 
 
 Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file; the search's by default.")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..evaluators.images import decode
 from ..search_space.inputs import InputError, allowed, atomic_path
 from .landmarker import Image
 
@@ -50,10 +51,9 @@ def read_picture(path: Path) -> Image:
         If it cannot be read.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        image = decode(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         raise InputError(f"{path} cannot be decoded; allowed: any picture that OpenCV reads")
     return image

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import Tensor, nn
 
-from ..evaluators import Checkpoint, LandmarkDataset, groups_of, layout_of, part_errors, predict, score
+from ..evaluators import Checkpoint, LandmarkDataset, check_size, groups_of, layout_of, part_errors, predict, score
 from ..latency import LookupTable, follows_model, host_latency_us, session, whole_network_us
 from ..search_space import Architecture, InputError, count
 from .onnx_file import run_onnx, write_onnx
@@ -58,17 +58,12 @@ def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
         outputs, size = runner.get_outputs()[0].shape[-1], runner.get_inputs()[0].shape[-1]
         if outputs != 2 * num_points:
             raise InputError(f"{path}: {outputs} outputs; allowed: {2 * num_points}, for {num_points} points")
-        _check_size(size, input_size, path)
+        check_size(size, input_size, path)
         return Candidate(onnx=path)
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(num_points, path)
-    _check_size(checkpoint.input_size, input_size, path)
+    check_size(checkpoint.input_size, input_size, path)
     return Candidate(checkpoint.build(path), checkpoint.architecture(path) if checkpoint.kind == "subnet" else None)
-
-
-def _check_size(size: int, wanted: int, path: Path) -> None:
-    if size != wanted:
-        raise InputError(f"{path}: network of input size {size}, but {wanted} is configured; allowed: input_size: {size}")
 
 
 def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable,
@@ -90,16 +85,20 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
             if candidate.onnx is None:
                 write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]))
         host = host_latency_us(files)
-        predicted = {name: _predict(candidate, test) for name, candidate in candidates.items()}
+        predicted = {name: _predict(name, candidate, test) for name, candidate in candidates.items()}
         rows = [_row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
                 for name, candidate in candidates.items()]
     return rows, predicted
 
 
-def _predict(candidate: Candidate, test: LandmarkDataset) -> Tensor:
+def _predict(name: str, candidate: Candidate, test: LandmarkDataset) -> Tensor:
     if candidate.model is not None:
-        return predict(candidate.model, test)
-    return torch.from_numpy(run_onnx(session(candidate.onnx), test.images.float() / 255)).view_as(test.points)
+        points = predict(candidate.model, test)
+    else:
+        points = torch.from_numpy(run_onnx(session(candidate.onnx), test.images.float() / 255)).view_as(test.points)
+    if not torch.isfinite(points).all():
+        raise InputError(f"{name}: predicts points that are not finite; allowed: a network whose training has not diverged")
+    return points
 
 
 def _row(name: str, candidate: Candidate, file: Path, host_us: float, predicted: Tensor, test: LandmarkDataset,

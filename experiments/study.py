@@ -55,6 +55,12 @@ class Records:
         """Append rows, and write the file anew by way of a temporary one."""
         self.replace([*self._rows(), *rows])
 
+    def check(self, setup: str, **part: Any) -> None:
+        """Raise :class:`InputError` if rows with these values were made with another ``setup``."""
+        for row in self._rows():
+            if all(row[name] == value for name, value in part.items()) and row["setup"] != setup:
+                raise InputError(f"{self.path}: results with other settings, networks or weights; allowed: another --results")
+
     def replace(self, rows: list[dict[str, Any]]) -> None:
         """Write the file anew with these rows."""
         write_text(self.path, pd.DataFrame(rows).to_csv(index=False))

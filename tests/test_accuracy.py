@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -55,8 +56,8 @@ def test_recipes_are_options_that_exist_and_differ_from_the_base(changes):
 
 def test_tables_are_means_spreads_and_ratios():
     found = {"base": (5.0, 5.2), "wing": (4.9, 5.4)}
-    recipes = pd.DataFrame([{"data": "d", "recipe": recipe, "seed": seed, "test_nme": nme, "held_out_nme": 1, "seconds": 9}
-                            for recipe, nmes in found.items() for seed, nme in enumerate(nmes)])
+    recipes = pd.DataFrame([{"data": "d", "epochs": 6, "recipe": recipe, "seed": seed, "test_nme": nme, "held_out_nme": 1,
+                             "seconds": 9} for recipe, nmes in found.items() for seed, nme in enumerate(nmes)])
     row = recipes_table(recipes).set_index("recipe").loc["wing"]
     assert row[["nme", "spread", "paired"]].tolist() == pytest.approx([5.15, 0.5 / math.sqrt(2), 0.05], abs=1e-3)
     assert row.standard_error == pytest.approx(0.15, abs=1e-3)  # of the differences -0.1 and 0.2
@@ -84,14 +85,17 @@ def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     everyone = accuracy.contenders
     monkeypatch.setattr(accuracy, "contenders", lambda *arguments: {name: network for name, network in
                                                                     everyone(*arguments).items() if name in chosen})
-    arch, supernet = "ckpt_save/supernet/architecture.json", "ckpt_save/supernet/checkpoint_best.pth"
+    arch, supernet = Path("ckpt_save/supernet/architecture.json"), Path("ckpt_save/supernet/checkpoint_best.pth")
     results, kept = place / "results", []
     for _ in range(2):
         accuracy.recipe("blobs", place / "data", 106, 1, 1, supernet, (), results)
         accuracy.networks("blobs", place / "data", arch, 106, 1, 1, supernet, None, (), results)
         kept.append({path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")})
     assert kept[0] == kept[1]
-    accuracy.costs(arch, results)
+    with pytest.raises(InputError, match="results with other settings"):
+        accuracy.networks("blobs", place / "data", arch, 106, 1, 1, None, None, (), results)
+    accuracy.costs(arch, 2, results)
+    assert pd.read_csv(results / "costs.csv").network.tolist() == ["searched", "random", "pfld_lite"]
     capsys.readouterr()
     accuracy.report(results)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

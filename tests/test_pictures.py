@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from scipy.spatial.transform import Rotation
 from tiny_onnx import constant_network
 
-from fbnet_pfld.evaluators import LandmarkDataset, groups_of, layout_of, normalised_errors, part_errors, parts_of, score
+from fbnet_pfld.evaluators import (
+    Checkpoint,
+    LandmarkDataset,
+    groups_of,
+    layout_of,
+    normalised_errors,
+    part_errors,
+    parts_of,
+    score,
+)
 from fbnet_pfld.evaluators.prepare.layouts3d import TO_106
 from fbnet_pfld.experiments import evaluation_picture, face_pictures
 from fbnet_pfld.experiments.evaluation_picture import draw_curves, draw_parts
@@ -185,3 +194,12 @@ def test_pictures_of_no_known_kind_are_refused(place, run, capfd, command):
     assert error.startswith("fbnet-pfld: cannot write out/e.xyz: no picture's suffix; allowed: ")
     assert "\n" not in error
     assert not Path("out").exists()
+
+
+def test_a_network_that_predicts_no_numbers_is_named(place, run, capfd):
+    checkpoint = Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth")
+    checkpoint.weights["points.0.bias"][0] = float("nan")
+    checkpoint.save("nan.pth")
+    assert run("evaluate", "--data-root", "data", "--resume", "nan.pth", "--plot", "e.png") == 2
+    assert "nan.pth: predicts points that are not finite" in capfd.readouterr().err
+    assert not Path("e.png").exists()

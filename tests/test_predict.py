@@ -1,6 +1,8 @@
 """``predict``: crops and points against each other and against networks whose answer is known, files written, faults told."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ from fbnet_pfld.experiments.landmarker import Landmarker
 from fbnet_pfld.experiments.media import Video, read_picture
 from fbnet_pfld.experiments.onnx_file import run_onnx
 from fbnet_pfld.latency import session
+from fbnet_pfld.search_space import InputError
 
 CORNERS = [(0, 0), (1, 0), (0, 1), (1, 1), (0.5, 0.5)]
 numbers = st.floats(-100, 700)
@@ -277,3 +280,13 @@ def test_a_box_that_two_sides_share_with_the_picture_is_one():
     assert GivenBox("-50,-50,100,100")(image)[0].box == (-50, -50, 100, 100)
     with pytest.raises(ValueError, match="overlaps"):
         GivenBox("-100,0,100,100")(image)
+
+
+def test_a_picture_of_too_many_pixels_is_left_out(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+    with pytest.raises(InputError, match=r"huge\.png cannot be decoded"):
+        read_picture(tmp_path / "huge.png")

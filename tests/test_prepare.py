@@ -5,16 +5,20 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import source_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 from source_faces import BOX, PEOPLE, contents, ibug, in_jd_order, lines, picture, pts, row, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
 from fbnet_pfld.evaluators.prepare import FORMATS, PrepareOptions, prepare
-from fbnet_pfld.evaluators.prepare.split import by_fraction
+from fbnet_pfld.evaluators.prepare.crop import cut
+from fbnet_pfld.evaluators.prepare.faces import SourceFace
+from fbnet_pfld.evaluators.prepare.split import by_fraction, identities
 
 
 def make(src, out, workers=1, **options):
@@ -212,6 +216,29 @@ def test_no_identity_is_on_both_sides_and_the_share_is_kept(people, fraction, se
     order = np.random.default_rng(seed).permutation(len(who))
     again = by_fraction([who[i] for i in order], fraction, seed)
     assert again == [splits[i] for i in order]
+
+
+def test_numbers_that_count_pictures_are_no_shots_of_one_person():
+    def face(name):
+        return SourceFace(name, Path(name), np.zeros((68, 2)), name)
+
+    found = identities([face(name) for name in ("afw/image_0001", "x/indoor_002", "2908549_1", "id007_03", "image_003_1")],
+                       FORMATS["ibug"])
+    assert found == ["afw/image_0001", "x/indoor_002", "2908549", "id007", "image_003"]
+
+
+def test_a_huge_face_is_reduced_first_to_the_same_crop():
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 255, (6, 9, 3), dtype=np.uint8)
+    image = cv2.resize(coarse, (2700, 1800), interpolation=cv2.INTER_CUBIC)
+    matrix = np.array([[112 / 1700, 0.004, -20.0], [-0.004, 112 / 1700, 3.0]])
+    out = cut(image, matrix, 112).astype(float)
+    grid = np.stack(np.meshgrid(np.arange(10, 100) + 0.5, np.arange(10, 100) + 0.5), -1)
+    at = (grid - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T - 0.5
+    inside = ((at > 0) & (at < (2698, 1798))).all(-1)
+    expected = np.stack([map_coordinates(image[..., c].astype(float), [at[..., 1], at[..., 0]], order=1) for c in range(3)], -1)
+    assert inside.sum() > 3000
+    assert np.abs(out[10:100, 10:100] - expected)[inside].mean() < 1.5
 
 
 def test_identities_by_name_by_pattern_and_by_list(tmp_path):

@@ -178,6 +178,32 @@ def test_a_source_without_any_usable_face_is_an_error_that_says_why(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["src"]
 
 
+def test_what_is_made_waits_until_the_other_side_is_mended(tmp_path):
+    src, test = ibug(tmp_path / "src", ("a_0", "b_0", "c_0")), tmp_path / "test.txt"
+    test.write_text("a\n")
+    whole = (src / "a_0.png").read_bytes()
+    (src / "a_0.png").write_bytes(b"no picture")
+    options = PrepareOptions("ibug", test_list=test)
+    with pytest.raises(InputError, match="no face for testing is left"):
+        prepare(src, tmp_path / "out", options)
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out.preparing").rglob("*.jpg")}
+    assert len(made) == 2
+    (src / "a_0.png").write_bytes(whole)
+    assert prepare(src, tmp_path / "out", options)["test"]["faces"] == 1
+    kept = {tmp_path / "out.preparing" / path.relative_to(tmp_path / "out"): path.stat().st_mtime_ns
+            for path in (tmp_path / "out").rglob("*.jpg")}
+    assert made.items() < kept.items()
+
+
+def test_a_replaced_set_is_gone_and_so_is_what_only_an_unfinished_one_has(tmp_path):
+    src = ibug(tmp_path / "src", ("a_0", "b_0", "c_0"))
+    for seed in (0, 1):
+        prepare(src, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.4, seed=seed), overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "src"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["left_out.csv", "prepared.json", "test_data",
+                                                                         "train_data"]
+
+
 def test_an_interrupted_command_says_how_to_go_on(place, run, capfd, monkeypatch):
     from fbnet_pfld.experiments import data_prepare
 

@@ -1,6 +1,7 @@
 """Losses, schedules, moving averages and distillation against closed forms and plain loops."""
 
 import math
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -128,12 +129,10 @@ def test_averaged_training_resumes_to_the_same_end(blobs, tmp_path):
 
 
 def test_the_moving_average_counts_whole_numbers_as_they_are():
-    model = nn.BatchNorm1d(1)
     callback = AverageWeights(0.5)
     averages, current = [torch.tensor(3)], [torch.tensor(7)]
     callback._kwargs["multi_avg_fn"](averages, current, torch.tensor(4))
     assert averages[0] == 7
-    assert model.num_batches_tracked == 0
 
 
 def test_a_teacher_is_a_part_of_the_loss_and_does_not_learn():
@@ -176,3 +175,17 @@ def test_a_teacher_of_other_points_or_size_is_refused(blobs, tmp_path, points, s
     Checkpoint.of(other.build(), other, {}).save(tmp_path / "other.pth")
     with pytest.raises(InputError, match=message):
         load_teacher(tmp_path / "other.pth", LandmarkDataset(blobs, "train"), 0.5)
+
+
+@pytest.mark.slow
+def test_a_refused_teacher_changes_nothing_and_a_new_run_goes_on_from_no_other(place, run, capfd):
+    start = ("finetune", "--data-root", "data", "--config")
+    assert run(*start, "config.yaml") == 0
+    before = {path.name: path.read_bytes() for path in Path("ckpt_save/subnet").iterdir() if path.is_file()}
+    Path("taught.yaml").write_text("finetune: {epochs: 1, batch_size: 16, teacher: nope.pth}\n")
+    assert run(*start, "taught.yaml") == 2
+    assert "checkpoint cannot be read: nope.pth" in capfd.readouterr().err
+    assert {path.name: path.read_bytes() for path in Path("ckpt_save/subnet").iterdir() if path.is_file()} == before
+    Path("nope.pth").write_bytes(Path("ckpt_save/subnet/checkpoint_best.pth").read_bytes())
+    assert run(*start, "taught.yaml", "--resume", "auto") == 2
+    assert "the run to resume had" in capfd.readouterr().err

@@ -17,6 +17,8 @@ MARGIN = 1.2
 DEGREES, SHIFT, SCALE = 30.0, 0.1, (1.0, 1.25)
 """How far a copy is turned at most, and shifted, in parts of the crop's side; smallest and largest side over the extent."""
 TRIES = 50
+LARGE = 8
+"""Side of a face over that of the crop from which the whole picture is reduced first, to bound memory."""
 
 
 def square(points: Array, size: int) -> Array:
@@ -66,6 +68,11 @@ def cut(image: NDArray[np.uint8], matrix: Array, size: int) -> NDArray[np.uint8]
     """
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     times = max(1, ceil(1 / scale))
+    if times > LARGE:
+        height, width = image.shape[:2]
+        small = max(1, width * LARGE // times), max(1, height * LARGE // times)
+        reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        return cut(reduced, matrix * (width / small[0], height / small[1], 1), size)
     fine = times * matrix
     # warpAffine counts from the middle of the first pixel
     fine[:, 2] += fine[:, :2] @ (0.5, 0.5) - 0.5

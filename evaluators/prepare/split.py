@@ -11,12 +11,14 @@ from .faces import SourceFace
 from .formats import Format
 
 FRACTION = 0.1
+NUMBERED = ("image", "indoor", "outdoor", "aflw__face")
+"""Beginnings of names in 300W, LFPW and Menpo whose number counts pictures of different people."""
 
 
 def identities(faces: Sequence[SourceFace], form: Format, pattern: str | None = None) -> list[str]:
     """Who is on each face: by default its picture, or the part of the file name before the last ``_`` where pictures of one
-    person or photograph are told apart so; else the one group of the regular expression ``pattern``, searched in the picture's
-    path in the source without suffix.
+    person or photograph are told apart so, unless that part is one of :data:`NUMBERED`; else the one group of the regular
+    expression ``pattern``, searched in the picture's path in the source without suffix.
 
     Raises
     ------
@@ -25,7 +27,9 @@ def identities(faces: Sequence[SourceFace], form: Format, pattern: str | None = 
     """
     names = [face.name for face in faces]
     if pattern is None:
-        return [PurePosixPath(name).name.rpartition("_")[0] or name if form.shots else name for name in names]
+        prefixes = [PurePosixPath(name).name.rpartition("_")[0] for name in names]
+        return [prefix if form.shots and prefix and prefix.lower() not in NUMBERED else name
+                for prefix, name in zip(prefixes, names, strict=True)]
     try:
         compiled = re.compile(pattern)
     except re.error as error:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...search_space.inputs import InputError, atomic_path, write_text
 from ..dataset import SPLITS
+from ..images import decode
 from .checks import check
 from .crop import apply, cut, square, turned
 from .faces import LeftOut
@@ -68,9 +69,13 @@ def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: 
                         partial(make_face, folder=folder, size=options.size, copies=options.copies, origin=origin,
                                 seed=options.seed), workers, progress and (lambda done: progress(done, len(plan.jobs))))
         record = _finish(folder, plan, made, settings, src)
+        old = folder.with_suffix(".replaced")
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(old)
         folder.rename(out)
+        for name in (SETTINGS, DONE):
+            (out / name).unlink()
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror}") from None
     return record
@@ -116,27 +121,24 @@ def make_face(job: Job, folder: Path, size: int, copies: int, origin: float, see
 def _decode(path: Path, where: str) -> np.ndarray:
     """Read a picture as uint8 (H, W, 3), BGR."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        image = decode(path)
     except OSError:
         raise LeftOut("picture cannot be read", where) from None
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:  # beyond OpenCV's limit of pixels
-        image = None
     if image is None:
         raise LeftOut("picture cannot be decoded", where)
     return image
 
 
 def _finish(folder: Path, plan: Plan, made: dict[int, Made], settings: dict[str, Any], src: Path) -> dict[str, Any]:
-    """Write the lists and the record, and take away what only an unfinished set has."""
+    """Write the lists and the record."""
     outcome = {**plan.left_out, **made}
     left_out = [entry for _, entry in sorted(outcome.items()) if isinstance(entry, LeftOut)]
     record = dict(settings)
     for split, name in SPLITS.items():
         jobs = [job for job in plan.jobs if job.split == split and not isinstance(made[job.number], LeftOut)]
         if not jobs:
-            shutil.rmtree(folder)
+            if all(isinstance(entry, LeftOut) for entry in made.values()):
+                shutil.rmtree(folder)  # else what is made waits for pictures that somebody may mend
             raise InputError(f"{src}: no face for {split}ing is left: {reasons(left_out)}")
         lines = [line for job in jobs for line in made[job.number]]
         write_text(folder / name / "list.txt", "\n".join(lines) + "\n")
@@ -145,6 +147,4 @@ def _finish(folder: Path, plan: Plan, made: dict[int, Made], settings: dict[str,
     with atomic_path(folder / LEFT_OUT) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("reason", "where"), *((entry.reason, entry.where) for entry in left_out)])
     write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
-    for name in (SETTINGS, DONE):
-        (folder / name).unlink()
     return record

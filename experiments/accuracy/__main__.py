@@ -8,15 +8,18 @@ from ..quiet import quieten
 
 quieten()
 
+import hashlib  # noqa: E402
 import json  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
+import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 import typer  # noqa: E402
 
 from ...latency import LookupTable  # noqa: E402
-from ...search_space import BASELINES, Architecture, PfldSpace, SpaceSpec  # noqa: E402
+from ...search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec  # noqa: E402
+from ..cli import run  # noqa: E402
 from ..config import Config  # noqa: E402
 from ..report import Candidate  # noqa: E402
 from ..study import Records, train_and_test  # noqa: E402
@@ -44,8 +47,10 @@ INHERITED = "searched, supernet's weights"
 @app.command()
 def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 6, seeds: Seeds = 2,
            teacher: Teacher = None, only: Only = (), results: Results = RESULTS) -> None:
-    """Train the median subnet from scratch by every recipe -> recipe.csv."""
-    records = Records(results / "recipe.csv", "data", "recipe", "seed")
+    """Train the median subnet from scratch by every recipe -> recipe.csv; without a teacher, by all but the distillation."""
+    if teacher is None and "distillation" in only:
+        raise InputError("the recipe with distillation needs --teacher; allowed: a checkpoint")
+    records = Records(results / "recipe.csv", "data", "epochs", "recipe", "seed")
     spec = SpaceSpec.load("pfld")
     network = Architecture(spec, points, 112, dict(zip(spec.labels, MEDIAN, strict=True)))
     for seed in range(seeds):
@@ -54,44 +59,54 @@ def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs
                 if teacher is None:
                     continue
                 changes = {**changes, "teacher": str(teacher)}
-            if (only and arm not in only) or records.has(data=name, recipe=arm, seed=seed):
+            if (only and arm not in only) or records.has(data=name, epochs=epochs, recipe=arm, seed=seed):
                 continue
             changes = {f"finetune__{key}": value for key, value in {**BASE, **changes}.items()}
             settings = _config(None, points, epochs).override(changes, arm)
-            records.add(data=name, recipe=arm, seed=seed, epochs=epochs, **train_and_test(settings, data_root, network, seed))
+            records.add(data=name, epochs=epochs, recipe=arm, seed=seed, **train_and_test(settings, data_root, network, seed))
 
 
 @app.command()
 def networks(name: Name, data_root: DataRoot, arch: Arch, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
              supernet: Supernet = None, config: ConfigFile = None, only: Only = (), results: Results = RESULTS) -> None:
-    """Train every network from scratch by the default recipe -> networks.csv."""
-    records = Records(results / "networks.csv", "data", "network", "seed")
+    """Train every network from scratch by the default recipe -> networks.csv.
+
+    With other settings or another searched subnet in the same folder, only other data or epochs are allowed.
+    """
+    records = Records(results / "networks.csv", "data", "epochs", "network", "seed")
     searched = Architecture.load(arch)
+    settings = _config(config, points, epochs)
+    setup = _setup(searched, settings, supernet)
+    records.check(setup=setup, data=name, epochs=epochs)
     for seed in range(seeds):
         runs = {contender: (network, None) for contender, network in _contenders(searched, seed).items()}
         if supernet is not None:
             runs[INHERITED] = (searched, supernet)
         for contender, (network, weights) in runs.items():
-            if (only and contender not in only) or records.has(data=name, network=contender, seed=seed):
+            if (only and contender not in only) or records.has(data=name, epochs=epochs, network=contender, seed=seed):
                 continue
-            figures = train_and_test(_config(config, points, epochs), data_root, network, seed, weights)
-            records.add(data=name, network=contender, seed=seed, epochs=epochs, **figures)
+            figures = train_and_test(settings, data_root, network, seed, weights)
+            records.add(data=name, epochs=epochs, network=contender, seed=seed, setup=setup, **figures)
 
 
 @app.command()
-def costs(arch: Arch, results: Results = RESULTS) -> None:
-    """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv."""
+def costs(arch: Arch, seeds: Seeds = 3, results: Results = RESULTS) -> None:
+    """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv.
+
+    For the random subnets, another one for each seed, the means.
+    """
     searched = Architecture.load(arch)
     candidates = {}
-    for contender, network in _contenders(searched, 0).items():
-        torch.manual_seed(0)
-        if isinstance(network, str):
-            candidates[contender] = Candidate(BASELINES[network](searched.num_points, searched.input_size))
-        else:
-            candidates[contender] = Candidate(network.build(), network)
-    records = Records(results / "costs.csv", "network")
-    records.replace([{"network": contender, **row} for contender, row in
-                     costs_of(candidates, [LookupTable.load(table) for table in TABLES]).items()])
+    for seed in range(seeds):
+        for contender, network in _contenders(searched, seed).items():
+            torch.manual_seed(0)
+            if isinstance(network, str):
+                candidates[contender] = Candidate(BASELINES[network](searched.num_points, searched.input_size))
+            else:
+                candidates[f"{contender} {seed}" if contender == "random" else contender] = Candidate(network.build(), network)
+    rows = pd.DataFrame.from_dict(costs_of(candidates, [LookupTable.load(table) for table in TABLES]), orient="index")
+    means = rows.groupby([name.split(" ")[0] for name in rows.index], sort=False).mean().rename_axis("network").reset_index()
+    Records(results / "costs.csv", "network").replace(means.round(1).to_dict("records"))
 
 
 @app.command()
@@ -115,5 +130,12 @@ def _contenders(searched: Architecture, seed: int) -> dict[str, Architecture | s
     return contenders(searched, LookupTable.load(TABLES[0]).cost(space), seed)
 
 
+def _setup(searched: Architecture, settings: Config, supernet: Path | None) -> str:
+    """A short name of what the results depend on beside data and epochs."""
+    weights = hashlib.sha256(supernet.read_bytes()).hexdigest() if supernet else None
+    text = json.dumps([searched.space.to_dict(), searched.choices, settings.finetune.model_dump(mode="json"), weights])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 if __name__ == "__main__":
-    app()
+    run(app)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ...latency import Cost
-from ...search_space import BASELINES, Architecture
+from ...search_space import BASELINES, Architecture, InputError
 from ...strategies import cost_of
 
 BASE: dict[str, object] = {"learning_rate": 0.02, "batch_size": 32, "schedule": "one_cycle", "loss": "l1", "augment": "full"}
-"""The recipe that others are compared with. What paid against it is the default of ``finetune`` now."""
+"""The recipe that others are compared with."""
 
 RECIPES: dict[str, dict[str, object]] = {
     "base": {},
@@ -45,7 +45,7 @@ def contenders(searched: Architecture, cost: Cost, seed: int) -> dict[str, Archi
 
     Raises
     ------
-    ValueError
+    InputError
         If 100,000 random subnets have not its latency.
     """
     blocks = cost.blocks_us
@@ -63,7 +63,7 @@ def contenders(searched: Architecture, cost: Cost, seed: int) -> dict[str, Archi
         if abs(cost_of(cost, other) / wanted - 1) <= NEAR and other != own:
             break
     else:
-        raise ValueError(f"no random subnet within {NEAR:.0%} of {wanted:.0f} us")
+        raise InputError(f"no random subnet within {NEAR:.0%} of {wanted:.0f} us; allowed: a searched subnet that has peers")
     return {"searched": searched, "random": subnet(other), "smallest": extreme(min), "median": subnet(median),
             "largest": extreme(max), **{name: name for name in BASELINES}}
 

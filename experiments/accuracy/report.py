@@ -16,24 +16,24 @@ def recipes_table(recipes: pd.DataFrame) -> pd.DataFrame:
     ``paired`` is the mean difference from the base recipe with the same seed, with its standard error.
     """
     rows = []
-    for name, part in recipes.groupby("data", sort=False):
+    for (name, epochs), part in recipes.groupby(["data", "epochs"], sort=False):
         base = part[part.recipe == "base"].set_index("seed").test_nme
         for recipe, runs in part.groupby("recipe", sort=False):
             paired = runs.set_index("seed").test_nme - base
-            rows.append({"data": name, "recipe": recipe, "seeds": len(runs), "nme": runs.test_nme.mean(),
+            rows.append({"data": name, "epochs": epochs, "recipe": recipe, "seeds": len(runs), "nme": runs.test_nme.mean(),
                          "spread": runs.test_nme.std(), "held_out_nme": runs.held_out_nme.mean(), "paired": paired.mean(),
                          "standard_error": paired.sem(), "seconds": runs.seconds.median()})
-    return pd.DataFrame(rows).sort_values(["data", "nme"]).round(3)
+    return pd.DataFrame(rows).sort_values(["data", "epochs", "nme"]).round(3)
 
 
 def networks_table(networks: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Per data set and network NME, FR@8 and AUC@8 on the test set, means over seeds, and ratios to the baseline."""
     rows = []
     size = costs.set_index("network").parameters
-    for name, part in networks.groupby("data", sort=False):
+    for (name, epochs), part in networks.groupby(["data", "epochs"], sort=False):
         baseline = part[part.network == BASELINE].test_nme.mean()
         for network, runs in part.groupby("network", sort=False):
-            rows.append({"data": name, "network": network, "seeds": len(runs), "epochs": runs.epochs.max(),
+            rows.append({"data": name, "epochs": epochs, "network": network, "seeds": len(runs),
                          "nme": runs.test_nme.mean(), "spread": runs.test_nme.std(), "fr8": runs.test_fr8.mean(),
                          "auc8": runs.test_auc8.mean(), "nme_over_baseline": runs.test_nme.mean() / baseline,
                          "parameters": size.get(network.split(",")[0])})

@@ -31,11 +31,11 @@ from ...evaluators.loaders import make_loader
 from ...evaluators.loss import LOSSES
 from ...evaluators.synthetic import generate
 from ...search_space import Architecture, SpaceSpec
-from .step import MEDIAN
+from ..accuracy.contenders import MEDIAN
 
 FACES, BATCH, STEPS, TURNS = 512, 64, 3, 7
 """Faces in an epoch of loading, faces in a batch, training steps in a turn, turns."""
-SMALLEST = {"layer_0": "gh_k3", "layer_1": "gh_k3", "layer_2": "gh_k5", "layer_3": "gh_k5", "layer_4": "gh_k5"}
+SMALLEST = ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5")
 
 
 class FacesOnDisk(Dataset):
@@ -105,9 +105,10 @@ def decode(faces: FacesOnDisk) -> Callable[[], int]:
     return epoch
 
 
-def training(choices: dict[str, str], data: LandmarkDataset, device: str) -> Callable[[], int]:
+def training(blocks: tuple[str, ...], data: LandmarkDataset, device: str) -> Callable[[], int]:
     """Training steps of a subnet on one batch."""
-    model = Architecture(SpaceSpec.load("pfld"), 106, 112, choices).build().to(device)
+    spec = SpaceSpec.load("pfld")
+    model = Architecture(spec, 106, 112, dict(zip(spec.labels, blocks, strict=True))).build().to(device)
     optimizer, loss = torch.optim.AdamW(model.parameters(), lr=1e-4), LOSSES["l1"]()
     images, points = network_input(data.images[:BATCH].to(device)), data.points[:BATCH].to(device)
 

@@ -27,12 +27,10 @@ from ...evaluators import TrainOptions, make_evaluator
 from ...latency import LookupTable
 from ...search_space import Architecture, PfldSpace
 from ...strategies import FBNet, run_search
+from ..accuracy.contenders import MEDIAN
 
 BATCH, STEPS, WARM_UP, TURNS = 64, 6, 2, 5
 TARGET_US = 2100
-# near the middle of the space in MACs
-MEDIAN = {"layer_0": "mb_k3_res", "layer_1": "mb_k5_res", "layer_2": "mb_k3_e2_res", "layer_3": "mb_k5_e2_res",
-          "layer_4": "mb_k3_e2_res_se"}
 
 
 class RandomFaces(Dataset):
@@ -67,7 +65,7 @@ class StepTimes(pl.Callback):
 
 
 def _plain(space: PfldSpace, evaluator: Any) -> None:
-    evaluator.evaluate(Architecture(space.spec, 106, 112, MEDIAN).build())
+    evaluator.evaluate(Architecture(space.spec, 106, 112, dict(zip(space.spec.labels, MEDIAN, strict=True))).build())
 
 
 def _with(strategy: Any) -> Any:

@@ -22,6 +22,7 @@ from ...evaluators import BEST  # noqa: E402
 from ...latency import LookupTable  # noqa: E402
 from ...search_space import Architecture, PfldSpace, count  # noqa: E402
 from ...strategies import Subnet, cost_of, evolve  # noqa: E402
+from ..cli import run  # noqa: E402
 from ..config import Config  # noqa: E402
 from ..scoring import FACES, Scorer  # noqa: E402
 from ..search import ARCHITECTURE, search_supernet, with_latency  # noqa: E402
@@ -194,4 +195,4 @@ def report(results: Results = RESULTS) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run(app)
