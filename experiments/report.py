@@ -78,6 +78,7 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
     tuple
         A row per network, and the points that each predicts, float32 (N, P, 2), normalised, by its name.
     """
+    predicted = {name: _predict(name, candidate, test) for name, candidate in candidates.items()}
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for i, (name, candidate) in enumerate(candidates.items()):
@@ -85,7 +86,6 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
             if candidate.onnx is None:
                 write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]))
         host = host_latency_us(files)
-        predicted = {name: _predict(name, candidate, test) for name, candidate in candidates.items()}
         rows = [_row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
                 for name, candidate in candidates.items()]
     return rows, predicted

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fbnet_pfld.evaluators import (
     Checkpoint,
+    FinetuneOptions,
     LandmarkDataset,
-    TrainOptions,
     evaluate,
     finetune,
     inherit,
@@ -207,7 +207,7 @@ def test_training_learns_and_keeps_its_best_epoch(blobs, tmp_path, loss):
     data = LandmarkDataset(blobs, "train")
     model = SMALL.build()
     before = evaluate(model, LandmarkDataset(blobs, "test"))["nme"]
-    options = TrainOptions(epochs=16, batch_size=8, learning_rate=5e-3, loss=loss, val_fraction=0.25)
+    options = FinetuneOptions(epochs=16, batch_size=8, learning_rate=5e-3, loss=loss, val_fraction=0.25)
     best = finetune(model, SMALL, data, options, tmp_path)
     network = best.build("best")
     test = LandmarkDataset(blobs, "test")
@@ -219,7 +219,7 @@ def test_training_learns_and_keeps_its_best_epoch(blobs, tmp_path, loss):
 
 @pytest.mark.slow
 def test_killed_training_resumes_to_the_same_end(blobs, tmp_path):
-    data, options = LandmarkDataset(blobs, "train"), TrainOptions(epochs=3, batch_size=16)
+    data, options = LandmarkDataset(blobs, "train"), FinetuneOptions(epochs=3, batch_size=16)
 
     class Killed(Exception):
         pass
@@ -241,4 +241,4 @@ def test_killed_training_resumes_to_the_same_end(blobs, tmp_path):
 
 def test_resume_from_a_file_that_is_not_there(blobs, tmp_path):
     with pytest.raises(InputError, match=r"nothing to resume from: none\.ckpt"):
-        finetune(PfldLite(), "pfld_lite", LandmarkDataset(blobs, "train"), TrainOptions(), tmp_path, resume="none.ckpt")
+        finetune(PfldLite(), "pfld_lite", LandmarkDataset(blobs, "train"), FinetuneOptions(), tmp_path, resume="none.ckpt")
