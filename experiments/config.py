@@ -116,6 +116,6 @@ def check_resume(record: Path, what: str | dict[str, Any], settings: BaseModel, 
     text = json.dumps({"what": what, "seed": seed, "settings": settings.model_dump(mode="json")}) + "\n"
     if resume is not None and record.is_file() and record.read_text(encoding="utf-8") != text:
         raise InputError(f"{record}: the run to resume had another network, other settings or another seed; allowed: the same")
+    write_text(record, text)
     if resume is None:
         (record.parent / LAST).unlink(missing_ok=True)
-    write_text(record, text)
