@@ -16,6 +16,7 @@ import numpy as np
 
 from ...search_space.inputs import InputError, atomic_path, write_text
 from ..dataset import SPLITS
+from ..folders import check_out
 from ..images import decode
 from .checks import check
 from .crop import apply, cut, square, turned
@@ -58,7 +59,7 @@ def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: 
         If the source is none of the format, leaves no face for training or testing, or ``out`` may not be written.
     """
     src, out = Path(src), Path(out)
-    _check_out(out, overwrite)
+    check_out(out, RECORD, "prepared", overwrite)
     plan = make_plan(src, options)
     origin = FORMATS[options.format].origin if options.origin is None else options.origin
     settings = asdict(options) | {"source": str(src.resolve()), "points": FORMATS[options.format].points, "origin": origin,
@@ -79,16 +80,6 @@ def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: 
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror}") from None
     return record
-
-
-def _check_out(out: Path, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; allowed: a new folder")
-    if out.is_dir() and any(out.iterdir()):
-        if not (out / RECORD).is_file():
-            raise InputError(f"{out} is not empty; allowed: a new or empty folder, or with --overwrite a prepared data set")
-        if not overwrite:
-            raise InputError(f"{out} is not empty; allowed: a new or empty folder, or --overwrite")
 
 
 def make_face(job: Job, folder: Path, size: int, copies: int, origin: float, seed: int) -> Made:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ...search_space.inputs import InputError
+from ..folders import check_out
 from .render import Face, render_face
 
 JPEG_QUALITY = 92
@@ -41,13 +42,7 @@ def generate(out: str | Path, train: int, test: int, size: int = 112, seed: int 
         If ``out`` is there and may not be replaced, or cannot be written.
     """
     out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; allowed: a new folder")
-    if out.is_dir() and any(out.iterdir()):
-        if not (out / RECORD).is_file():
-            raise InputError(f"{out} is not empty; allowed: a new or empty folder, or with --overwrite a synthetic data set")
-        if not overwrite:
-            raise InputError(f"{out} is not empty; allowed: a new or empty folder, or --overwrite")
+    check_out(out, RECORD, "synthetic", overwrite)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
