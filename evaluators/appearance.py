@@ -7,7 +7,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 LUMINANCE = (0.114, 0.587, 0.299)
 """Shares of blue, green and red in the brightness (ITU-R BT.601)."""
@@ -24,15 +23,17 @@ def cover(images: Tensor, boxes: Tensor, colours: Tensor) -> Tensor:
 def blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
     """Gaussian blur by sigma (N,) pixels with kernels of 2 * radius + 1 pixels; beyond the picture its border repeats.
 
-    Two convolutions, one across and one down, in which every channel of every face is a group with a kernel of its own.
+    Two products with a matrix per face, one across and one down, whose row i says what pixel i is made of: convolutions with
+    kernels of their own per face take three times as long on a CPU.
     """
-    n, channels, side, _ = images.shape
+    side = images.shape[-1]
     distance = torch.arange(-radius, radius + 1, device=images.device)
     kernels = torch.exp(-0.5 * (distance / sigma.clamp(min=0.01)[:, None]) ** 2)
-    kernels = (kernels / kernels.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)[:, None, None]
-    planes = functional.pad(images, (radius,) * 4, mode="replicate").reshape(1, n * channels, side + 2 * radius, -1)
-    planes = functional.conv2d(planes, kernels, groups=n * channels)
-    return functional.conv2d(planes, kernels.transpose(2, 3), groups=n * channels).view_as(images)
+    kernels = kernels / kernels.sum(dim=1, keepdim=True)
+    source = (torch.arange(side, device=images.device)[:, None] + distance).clamp(0, side - 1)
+    made_of = images.new_zeros(len(images), side, side)
+    made_of.scatter_add_(2, source.expand(len(images), -1, -1), kernels[:, None].expand(-1, side, -1))
+    return made_of[:, None] @ images @ made_of[:, None].transpose(2, 3)
 
 
 def recolour(images: Tensor, gain: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:

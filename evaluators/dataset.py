@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..search_space.inputs import InputError, allowed, read_text
-from .images import decode
+from .images import read_picture
 
 SPLITS = {"train": "train_data", "test": "test_data"}
 
@@ -122,12 +122,7 @@ def _numbers(tokens: list[str], num_points: int, where: str) -> np.ndarray:
 
 def _decode(path: Path, size: int, where: str) -> np.ndarray:
     """Read an image as uint8 (size, size, 3), BGR."""
-    try:
-        image = decode(path)
-    except OSError as error:
-        raise InputError(f"{where}: image {path} cannot be read: {error.strerror}") from None
-    if image is None:
-        raise InputError(f"{where}: image {path} cannot be decoded; allowed: any format that OpenCV reads")
+    image = read_picture(path, f"{where}: ")
     if image.shape[:2] != (size, size):
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     return image

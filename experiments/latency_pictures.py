@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..latency.compare import Comparison
-from ..search_space.inputs import atomic_path
-from .pictures import PREDICTED, TRUE
+from .pictures import PREDICTED, TRUE, write_figure
 
 GREY = "0.6"
 
@@ -41,8 +40,7 @@ def fit_picture(path: str | Path, left_out: Mapping[int, pd.DataFrame], other: M
         axis.set_xlabel("published, ms")
         axis.set_ylabel("modelled, ms")
         axis.legend(fontsize=7)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)
 
 
 def agreement_picture(path: str | Path, subnets: pd.DataFrame, device: str) -> None:
@@ -58,8 +56,7 @@ def agreement_picture(path: str | Path, subnets: pd.DataFrame, device: str) -> N
     axis.set_ylabel("sum of the table's rows, us")
     axis.set_title(device, fontsize=9)
     axis.legend(fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)
 
 
 def table_picture(path: str | Path, grid: pd.DataFrame, title: str) -> None:
@@ -75,8 +72,7 @@ def table_picture(path: str | Path, grid: pd.DataFrame, title: str) -> None:
     axis.set_yticks(range(grid.shape[0]), grid.index, fontsize=8)
     axis.set_title(title, fontsize=9)
     figure.colorbar(image, label="us")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)
 
 
 def comparison_picture(path: str | Path, comparison: Comparison, a: str, b: str) -> None:
@@ -93,8 +89,7 @@ def comparison_picture(path: str | Path, comparison: Comparison, a: str, b: str)
     axis.set_xlabel(f"{a}, us")
     axis.set_ylabel(f"{b}, us")
     axis.legend(fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)
 
 
 def _diagonal(axis: Axes) -> None:

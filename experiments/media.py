@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..evaluators.images import decode
 from ..search_space.inputs import InputError, allowed, atomic_path
 from .landmarker import Image
 
@@ -40,23 +39,6 @@ def pictures_of(source: Path) -> list[Path] | None:
         if stems.setdefault(path.stem, path) != path:
             raise InputError(f"{stems[path.stem]} and {path.name}: two pictures of one name; allowed: different names")
     return paths
-
-
-def read_picture(path: Path) -> Image:
-    """A picture, uint8 (H, W, 3), BGR, upright.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        image = decode(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if image is None:
-        raise InputError(f"{path} cannot be decoded; allowed: any picture that OpenCV reads")
-    return image
 
 
 def write_jpeg(path: Path, image: Image) -> None:

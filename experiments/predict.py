@@ -11,12 +11,13 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from ..evaluators.images import read_picture
 from ..latency import session
 from ..search_space.inputs import InputError, write_text
 from .annotate import annotate
 from .faces import DETECTORS, Finder, make_finder
 from .landmarker import Image, Landmarker
-from .media import Video, pictures_of, read_picture, write_jpeg, write_video
+from .media import Video, pictures_of, write_jpeg, write_video
 from .options import OUTPUT, Json, Seed, console, finish
 from .progress import count_bar
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from ..search_space.inputs import InputError, read_json, read_text, write_text
+from ..search_space.inputs import InputError, check_same, read_whole_lines, write_text
 
 COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
 
@@ -99,7 +99,10 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
         If the folder is another measurement's, a timing in it is no timing, or the backend fails. What was measured is kept.
     """
     record, file = folder / "settings.json", folder / "times.csv"
-    _check_settings(record, settings)
+    if record.is_file():
+        check_same(record, settings, "a measurement", "timings")
+    else:
+        write_text(record, json.dumps(settings, indent=2) + "\n")
     known = _read(file)
     done = set(zip(known["round"], known["model"], strict=True))
     missing = [(number, name) for number in range(rounds)
@@ -130,27 +133,9 @@ def summarise(times: pd.DataFrame, rounds: int) -> Measured:
     return Measured(us.to_dict(), 1.2533 * spread / np.sqrt(len(grid)), spread, float(level.max() / level.min() - 1), times)
 
 
-def _check_settings(record: Path, settings: dict[str, Any]) -> None:
-    if not record.is_file():
-        write_text(record, json.dumps(settings, indent=2) + "\n")
-        return
-    before = read_json(record, "record of a measurement")
-    if not isinstance(before, dict):
-        raise InputError(f"{record}: no record of a measurement; allowed: another --out, or to remove that folder")
-    for key, value in settings.items():
-        if before.get(key) != value:
-            raise InputError(f"{record.parent} holds timings with another {key} ({before.get(key)!r}, now {value!r}); allowed: "
-                             "the same options, another --out, or to remove that folder")
-
-
 def _read(file: Path) -> pd.DataFrame:
-    """Read what was timed; a last line that a kill has cut short is dropped, in the file too."""
-    text = read_text(file, "timings") if file.is_file() else ""
-    whole = text[:text.rfind("\n") + 1]
-    if whole != text:
-        write_text(file, whole)
     rows = []
-    for number, line in enumerate(whole.splitlines(), 1):
+    for number, line in enumerate(read_whole_lines(file, "timings"), 1):
         try:
             index, name, us, clock, celsius = line.split(",")
             rows.append((int(index), name, float(us), float(clock or "nan"), float(celsius or "nan")))

@@ -60,6 +60,32 @@ def read_yaml(path: str | Path, what: str) -> Any:
         raise InputError(f"{what} is not valid YAML: {path}{line}: {problem}") from None
 
 
+def check_same(record: Path, settings: dict[str, Any], work: str, what: str) -> None:
+    """Raise :class:`InputError` unless a folder's ``record`` of settings has the same ones.
+
+    Parameters
+    ----------
+    work, what
+        Of what work the record is, such as ``a measurement``, and what the folder holds, such as ``timings``.
+    """
+    before = read_json(record, f"record of {work}")
+    if not isinstance(before, dict):
+        raise InputError(f"{record}: no record of {work}; allowed: another place for the result, or to remove that folder")
+    for key, value in settings.items():
+        if before.get(key) != value:
+            raise InputError(f"{record.parent} holds {what} with another {key} ({before.get(key)!r}, now {value!r}); allowed: "
+                             "the same options, another place for the result, or to remove that folder")
+
+
+def read_whole_lines(file: Path, what: str) -> list[str]:
+    """Lines of a file that grows line by line; a last one that a kill has cut short is dropped, in the file too."""
+    text = read_text(file, what) if file.is_file() else ""
+    whole = text[:text.rfind("\n") + 1]
+    if whole != text:
+        write_text(file, whole)
+    return whole.splitlines()
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` when the block ends well.

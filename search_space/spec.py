@@ -132,10 +132,9 @@ class SpaceSpec(_Strict):
     def candidates(self) -> dict[str, tuple[str, ...]]:
         """Label -> names of its candidate blocks, of everything that is searched."""
         layers = [stage.candidates for stage in self.stages for _ in range(stage.layers)]
-        ends = {"stem": self.stem.block, "entry": self.entry.block, "head": self.head.block}
-        searched = {name: blocks for name, blocks in ends.items() if len(blocks) > 1}
-        head = {"head": searched.pop("head")} if "head" in searched else {}
-        return {**searched, **{f"layer_{i}": blocks for i, blocks in enumerate(layers)}, **head}
+        places = {"stem": self.stem.block, "entry": self.entry.block,
+                  **{f"layer_{i}": blocks for i, blocks in enumerate(layers)}, "head": self.head.block}
+        return {name: blocks for name, blocks in places.items() if name.startswith("layer_") or len(blocks) > 1}
 
     def check_size(self, input_size: int) -> None:
         """Raise :class:`InputError` unless images of ``input_size`` x ``input_size`` pixels fit the strides."""
@@ -210,9 +209,8 @@ class NetworkLayout(_Strict):
 
     def fixed(self) -> list[Signature]:
         """Every part that all subnets share."""
-        alone = {name: next(iter(blocks.values())) for name, blocks in self.places.items() if name not in self.searched}
-        head = [alone.pop("head")] if "head" in alone else []
-        return [*alone.values(), *self.pools, *head, self.points]
+        alone = [next(iter(blocks.values())) for name, blocks in self.places.items() if name not in self.searched]
+        return [*alone, *self.pools, self.points]
 
 
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from source_faces import contents
 
 from fbnet_pfld.evaluators import Checkpoint
 from fbnet_pfld.experiments import cli
@@ -83,4 +84,19 @@ def run(monkeypatch):
         except SystemExit as end:
             return 1 if isinstance(end.code, str) else int(end.code or 0)
         return 0
+    return command
+
+
+@pytest.fixture
+def refused(run, capfd, tmp_path):
+    """Run a command that must end with exit code 2, one line with all ``words``, and every file as it was."""
+    def command(*arguments, words) -> None:
+        before = contents(tmp_path)
+        assert run(*arguments) == 2
+        error = capfd.readouterr().err.strip()
+        assert error.startswith("fbnet-pfld: ")
+        assert "\n" not in error
+        for each in words:
+            assert each in error
+        assert contents(tmp_path) == before
     return command

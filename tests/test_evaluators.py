@@ -218,8 +218,9 @@ def test_training_learns_and_keeps_its_best_epoch(blobs, tmp_path, loss):
 
 
 @pytest.mark.slow
-def test_killed_training_resumes_to_the_same_end(blobs, tmp_path):
-    data, options = LandmarkDataset(blobs, "train"), FinetuneOptions(epochs=3, batch_size=16)
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_killed_training_resumes_to_the_same_end(blobs, tmp_path, ema):
+    data, options = LandmarkDataset(blobs, "train"), FinetuneOptions(epochs=3, batch_size=16, ema=ema)
 
     class Killed(Exception):
         pass

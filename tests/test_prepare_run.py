@@ -153,16 +153,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_one_line_and_change_nothing(place, run, capfd, fault):
+def test_faults_are_one_line_and_change_nothing(place, refused, fault):
     arguments, named = FAULTS[fault]
-    before = contents(place)
-    assert run("data", "prepare", *arguments) == 2
-    error = capfd.readouterr().err.strip()
-    assert error.startswith("fbnet-pfld: ")
-    assert "\n" not in error
-    for words in named:
-        assert words in error
-    assert contents(place) == before
+    refused("data", "prepare", *arguments, words=named)
 
 
 def test_a_source_without_any_usable_face_is_an_error_that_says_why(tmp_path):

@@ -107,27 +107,6 @@ def test_what_is_kept_is_the_moving_average_and_training_goes_on_from_the_weight
     assert all(torch.equal(a, weights["points.0.weight"]) for a, weights in zip(averaged, seen, strict=True))
 
 
-@pytest.mark.slow
-def test_averaged_training_resumes_to_the_same_end(blobs, tmp_path):
-    data, options = LandmarkDataset(blobs, "train"), FinetuneOptions(epochs=3, batch_size=16, ema=0.9)
-
-    class Killed(Exception):
-        pass
-
-    def kill(trainer, module):
-        if trainer.current_epoch == 1:
-            raise Killed
-
-    torch.manual_seed(0)
-    straight = finetune(SMALL.build(), SMALL, data, options, tmp_path / "a")
-    torch.manual_seed(0)
-    with pytest.raises(Killed):
-        finetune(SMALL.build(), SMALL, data, options, tmp_path / "b",
-                 callbacks=[pl.callbacks.LambdaCallback(on_validation_start=kill)])
-    resumed = finetune(SMALL.build(), SMALL, data, options, tmp_path / "b", resume="auto")
-    assert all(torch.equal(straight.weights[name], resumed.weights[name]) for name in straight.weights)
-
-
 def test_the_moving_average_counts_whole_numbers_as_they_are():
     callback = AverageWeights(0.5)
     averages, current = [torch.tensor(3)], [torch.tensor(7)]

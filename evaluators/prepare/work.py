@@ -15,7 +15,7 @@ from typing import Any
 
 import cv2
 
-from ...search_space.inputs import InputError, read_json, read_text, write_text
+from ...search_space.inputs import InputError, check_same, read_whole_lines, write_text
 from ..dataset import SPLITS
 from .faces import LeftOut
 from .plan import Job
@@ -89,13 +89,7 @@ def _start() -> None:
 def _open(folder: Path, settings: dict[str, Any]) -> None:
     record = folder / SETTINGS
     if record.is_file():
-        before = read_json(record, "record of a preparation")
-        if not isinstance(before, dict):
-            raise InputError(f"{record}: no record of a preparation; allowed: another OUT, or to remove that folder")
-        for key, value in settings.items():
-            if before.get(key) != value:
-                raise InputError(f"{folder} holds an unfinished data set with another {key} ({before.get(key)!r}, now "
-                                 f"{value!r}); allowed: the same source and options, another OUT, or to remove that folder")
+        check_same(record, settings, "a preparation", "an unfinished data set")
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is in the way; allowed: another OUT, or to move it")
@@ -105,9 +99,4 @@ def _open(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _read(file: Path) -> dict[int, Made]:
-    """Read what is finished; a last line that a kill has cut short is dropped, in the file too."""
-    text = read_text(file, "record of finished faces") if file.is_file() else ""
-    whole = text[:text.rfind("\n") + 1]
-    if whole != text:
-        write_text(file, whole)
-    return dict(map(json.loads, whole.splitlines()))
+    return dict(map(json.loads, read_whole_lines(file, "record of finished faces")))

@@ -51,21 +51,21 @@ def costs_table(costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def picture(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> None:
-    """Draw NME with its spread over seeds against latency by the first table and against size, a row per data set."""
+    """Draw NME with its spread over seeds against latency by the first table and size, a row per data set and epochs."""
     latency = next(name for name in costs if name.startswith("snapdragon"))
-    cost, names = costs.set_index("network"), list(networks.data.unique())
-    figure = Figure(figsize=(11, 4 * len(names)), layout="constrained")
-    axes = figure.subplots(len(names), 2, squeeze=False, sharey="row")
-    for row, name in zip(axes, names, strict=True):
+    cost, groups = costs.set_index("network"), networks.groupby(["data", "epochs"], sort=False)
+    figure = Figure(figsize=(11, 4 * len(groups)), layout="constrained")
+    axes = figure.subplots(len(groups), 2, squeeze=False, sharey="row")
+    for row, ((name, epochs), part) in zip(axes, groups, strict=True):
         columns = {latency: f"latency, us ({latency}, modelled)", "onnx_bytes": "ONNX, KB"}
         for axis, (column, label) in zip(row, columns.items(), strict=True):
-            for network, runs in networks[networks.data == name].groupby("network", sort=False):
+            for network, runs in part.groupby("network", sort=False):
                 x = cost.loc[network.split(",")[0], column] / (1 if column == latency else 1000)
                 axis.errorbar(x, runs.test_nme.mean(), runs.test_nme.std() if len(runs) > 1 else 0, fmt="o", capsize=3,
                               label=network)
             axis.set_xscale("log")
             axis.set_xlabel(label)
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(f"{name}: NME on the test set, %")
+        row[0].set_ylabel(f"{name}, {epochs} epochs: NME on the test set, %")
     axes[0][1].legend(fontsize=8)
     write_figure(path, figure, 110)

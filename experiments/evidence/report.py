@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
-from ...search_space.inputs import atomic_path
 from ...strategies import NEAR
+from ..pictures import write_figure
 from .sample import BUDGETS, PER_BUDGET
 
 
@@ -76,5 +76,4 @@ def picture(path: Path, scores: pd.DataFrame, frame: pd.DataFrame) -> None:
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("NME from scratch, test set, %")
     figure.colorbar(drawn, ax=axes[-1], label="latency, us")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    write_figure(path, figure, 110)
