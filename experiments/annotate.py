@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from ..evaluators import parts_of
+from ..runtime import Image
 from .face_pictures import PART_COLORS
-from .landmarker import Image
 
 SHORTEST = 480
 """Pictures whose longer side is shorter are drawn enlarged, by a whole number."""

@@ -8,8 +8,10 @@ quieten()
 
 import typer  # noqa: E402
 
+from ..runtime import ModelError  # noqa: E402
 from ..search_space.inputs import InputError  # noqa: E402
 from . import data_commands, latency_commands, launch, trial  # noqa: E402
+from .benchmark_models import benchmark_models  # noqa: E402
 from .demo import demo  # noqa: E402
 from .evaluate import evaluate  # noqa: E402
 from .export import export  # noqa: E402
@@ -21,7 +23,7 @@ from .search import search  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Search, finetune and export face-landmark networks inside a device's latency budget.")
-for command in (search, pareto, finetune, evaluate, export, predict, demo, from_experiment):
+for command in (search, pareto, finetune, evaluate, export, benchmark_models, predict, demo, from_experiment):
     app.command()(command)
 app.add_typer(data_commands.app, name="data", help="Synthetic data sets, and a look at any data set.")
 app.add_typer(launch.app, name="launch", help="Multi-trial experiments with NNI's web UI.")
@@ -36,7 +38,7 @@ def run(commands: typer.Typer) -> None:
     """
     try:
         commands()
-    except InputError as error:
+    except (InputError, ModelError) as error:
         print(f"fbnet-pfld: {error}", file=sys.stderr)
         sys.exit(2)
     except FloatingPointError as error:

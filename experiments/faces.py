@@ -1,6 +1,5 @@
 """Where faces are in a picture: in a given box, where a detector finds them, or all over it; and the squares around them."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,19 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..evaluators.prepare.crop import MARGIN
+from ..runtime import Box, Image, Square, square_of, square_of_crop
 from ..search_space.inputs import InputError
-from .landmarker import Image, Square
-
-Box = tuple[float, float, float, float]
-"""Left edge, upper edge, width and height, in pixels."""
-
-BELOW_FOREHEAD = 0.8
-"""Lower part of a face's box in which the landmarks are. Detectors' boxes reach from the forehead to the chin and from cheek
-to cheek, as in WIDER FACE (Yang et al. 2016, section 3); landmarks begin at the brows. From the hairline to the chin they have
-a little over two thirds, but where in the forehead a box begins is anyone's guess. Of the shares 0.7 to 1, this one did the
-least harm at its worst: on 300 rendered faces, a network's NME of 4.4 % became 5.1 if the true share is 0.7, 4.6 if it is 0.9,
-and 5.5 if the box is that of the landmarks alone."""
 
 DETECTORS = ("face_detection_yunet_2026may.onnx", "face_detection_yunet_2023mar.onnx")
 """Names under which a detector's file in the working folder is taken, from the OpenCV Zoo; the first that is there."""
@@ -41,19 +29,10 @@ class Face:
 Finder = Callable[[Image], list[Face]]
 
 
-def square_of(box: Box) -> Square:
-    """Square around the landmarks of the face in a box, as in training: 1.2 times the larger side of their extent."""
-    left, upper, width, height = box
-    below = BELOW_FOREHEAD * height
-    side = MARGIN * max(width, below)
-    return left + (width - side) / 2, upper + height - (below + side) / 2, side
-
-
 def whole_picture(image: Image) -> list[Face]:
     """The picture as one face's crop; of a picture that is no square the square around it."""
     height, width = image.shape[:2]
-    side = max(width, height)
-    return [Face((0, 0, width, height), ((width - side) / 2, (height - side) / 2, side))]
+    return [Face((0, 0, width, height), square_of_crop(image))]
 
 
 class GivenBox:
@@ -68,10 +47,9 @@ class GivenBox:
     def __init__(self, text: str):
         try:
             self._box = tuple(float(number) for number in text.split(","))
+            self._square = square_of(self._box)
         except ValueError:
-            self._box = ()
-        if len(self._box) != 4 or not all(map(math.isfinite, self._box)) or min(self._box[2:]) <= 0:
-            raise InputError(f"--box {text}: no box; allowed: x,y,w,h in pixels, w and h above 0")
+            raise InputError(f"--box {text}: no box; allowed: x,y,w,h in pixels, w and h above 0") from None
         self._text = text
 
     def __call__(self, image: Image) -> list[Face]:
@@ -79,7 +57,7 @@ class GivenBox:
             if start >= end or start + length <= 0 or length > 2 * end:
                 raise InputError(f"--box {self._text} in a picture of {image.shape[1]} x {image.shape[0]} pixels; allowed: "
                                  "one that overlaps it and is at most twice its size")
-        return [Face(self._box, square_of(self._box))]
+        return [Face(self._box, self._square)]
 
 
 class Detector:

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..runtime import Image
 from ..search_space.inputs import InputError, allowed, atomic_path
-from .landmarker import Image
 
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Suffixes of pictures; any other file is taken for a video."""

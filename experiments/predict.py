@@ -12,11 +12,10 @@ import typer
 from rich.table import Table
 
 from ..evaluators.images import read_picture
-from ..latency import session
+from ..runtime import Image, Landmarker, ModelError
 from ..search_space.inputs import InputError, write_text
 from .annotate import annotate
 from .faces import DETECTORS, Finder, make_finder
-from .landmarker import Image, Landmarker
 from .media import Video, pictures_of, write_jpeg, write_video
 from .options import OUTPUT, Json, Seed, console, finish
 from .progress import count_bar
@@ -30,7 +29,7 @@ class Predictor:
         self.face_ms: list[float] = []
         self.network_ms: list[float] = []
         grey = np.full((landmarker.size, landmarker.size, 3), 128, np.uint8)
-        landmarker(grey, (0, 0, landmarker.size))  # the first call takes longer
+        landmarker(grey)  # the first call takes longer
 
     def __call__(self, image: Image) -> list[dict[str, Any]]:
         """Faces of a picture, uint8 (H, W, 3), BGR: ``box``, ``points`` (P, 2) in pixels and, of a detector, ``score``.
@@ -66,7 +65,7 @@ def predict_pictures(paths: list[Path], predictor: Predictor, model: Path, out: 
             try:
                 image = read_picture(path)
                 faces = predictor(image)
-            except InputError as error:
+            except (InputError, ModelError) as error:
                 left_out[path.name] = str(error)
                 continue
             write_jpeg(out / f"{path.stem}.jpg", annotate(image, faces))
@@ -138,7 +137,7 @@ def predict(source: Source, model: Model = OUTPUT / "subnet.onnx", box: BoxText 
     paths = pictures_of(source)
     _check_out(out, source)
     find, how = make_finder(box, detector)
-    predictor = Predictor(Landmarker(session(model), model), find)
+    predictor = Predictor(Landmarker(model), find)
     result = predict_video(source, predictor, model, out) if paths is None else predict_pictures(paths, predictor, model, out)
     result |= {"faces": len(predictor.face_ms), "ms_per_face": _median(predictor.face_ms),
                "ms_network": _median(predictor.network_ms)}

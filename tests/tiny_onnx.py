@@ -1,4 +1,4 @@
-"""ONNX files of a few nodes that stand in for networks and for a face detector, with outputs that are known beforehand."""
+"""ONNX files of a few nodes in place of networks and a face detector, and a picture for them: outputs known beforehand."""
 
 from pathlib import Path
 
@@ -64,3 +64,10 @@ def yunet(path: Path, faces) -> Path:
              helper.make_node("Mul", ["mean", "nil"], ["zero"]),
              *(helper.make_node("Add", [f"{name}_values", "zero"], [name]) for name in outputs)]
     return _save(path, nodes, {"input": [1, 3, SIDE, SIDE]}, outputs, constants)
+
+
+def blob(width, height, x, y, spread=6.0):
+    """A picture, black but for a bright blob around (x, y), pixel i reaching from i to i + 1."""
+    across, down = np.arange(width) + 0.5 - x, np.arange(height)[:, None] + 0.5 - y
+    bright = 250 * np.exp(-(across**2 + down**2) / (2 * spread**2))
+    return np.repeat(bright[..., None], 3, axis=2).round().astype(np.uint8)

@@ -1,30 +1,26 @@
 """Square crops of faces, and turned copies of them.
 
 A crop is a matrix (2, 3) that takes pixels of the picture to pixels of the crop; a pixel i reaches from i to i + 1 in both.
-What lies outside of the picture repeats its border, as in the augmentation.
+The runtime makes the pixels, here as in an app; what lies outside of the picture repeats its border, as in the augmentation.
 """
 
-from math import ceil
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ...runtime import MARGIN, cut, matrix_of
 from .faces import Array
 
-MARGIN = 1.2
-"""Side of a crop over the larger side of the points' extent, as the reference has it."""
+__all__ = ["apply", "cut", "square", "turned"]
+
 DEGREES, SHIFT, SCALE = 30.0, 0.1, (1.0, 1.25)
 """How far a copy is turned at most, and shifted, in parts of the crop's side; smallest and largest side over the extent."""
 TRIES = 50
-LARGE = 8
-"""Side of a face over that of the crop from which the whole picture is reduced first, to bound memory."""
 
 
 def square(points: Array, size: int) -> Array:
     """Crop of ``size`` pixels around points (P, 2)."""
     low, high = points.min(axis=0), points.max(axis=0)
-    return _crop((low + high) / 2, MARGIN * (high - low).max(), 0.0, size)
+    side = MARGIN * (high - low).max()
+    return matrix_of((*(low + high - side) / 2, side), size)
 
 
 def turned(points: Array, size: int, rng: np.random.Generator) -> tuple[Array, float]:
@@ -58,24 +54,3 @@ def _crop(centre: Array, side: float, degrees: float, size: int) -> Array:
 def apply(matrix: Array, points: Array) -> Array:
     """Points (n, 2) of the picture in the crop."""
     return points @ matrix[:, :2].T + matrix[:, 2]
-
-
-def cut(image: NDArray[np.uint8], matrix: Array, size: int) -> NDArray[np.uint8]:
-    """Make the crop, uint8 (size, size, 3).
-
-    A large face is cut out at a whole multiple of the size, near its own resolution, and averaged down, so that no detail
-    turns into noise.
-    """
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    times = max(1, ceil(1 / scale))
-    if times > LARGE:
-        height, width = image.shape[:2]
-        small = max(1, width * LARGE // times), max(1, height * LARGE // times)
-        reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        return cut(reduced, matrix * (width / small[0], height / small[1], 1), size)
-    fine = times * matrix
-    # warpAffine counts from the middle of the first pixel
-    fine[:, 2] += fine[:, :2] @ (0.5, 0.5) - 0.5
-    side = times * size
-    out = cv2.warpAffine(image, fine, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA) if times > 1 else out
