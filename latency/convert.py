@@ -37,18 +37,33 @@ def mnn_version() -> str:
 
 
 def to_mnn(onnx: Path, out: Path) -> None:
-    """Convert an ONNX file to MNN's.
+    """Convert an ONNX file to MNN's, which keeps its metadata.
 
     Raises
     ------
     InputError
         If MNN is not installed or cannot convert the file.
     """
+    _mnn_convert(onnx, out, "ONNX", "fbnet-pfld")
+
+
+def annotate_mnn(source: Path, out: Path, note: str) -> None:
+    """Copy an MNN file with ``note`` in its field ``bizCode``.
+
+    Raises
+    ------
+    InputError
+        If MNN is not installed or cannot read the file.
+    """
+    _mnn_convert(source, out, "MNN", note)
+
+
+def _mnn_convert(source: Path, out: Path, framework: str, note: str) -> None:
     mnn_version()
-    done = subprocess.run([sys.executable, "-c", _MNN, "-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(out),
-                           "--bizCode", "fbnet-pfld"], capture_output=True, text=True, errors="replace")
+    done = subprocess.run([sys.executable, "-c", _MNN, "-f", framework, "--modelFile", str(source), "--MNNModel", str(out),
+                           "--bizCode", note], capture_output=True, text=True, errors="replace")
     if done.returncode or "Converted Success" not in done.stdout:
-        raise _refused("MNN", onnx, done)
+        raise _refused("MNN", source, done)
 
 
 def to_ncnn(onnx: Path, out: Path) -> None:

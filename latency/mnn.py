@@ -3,38 +3,54 @@
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .convert import converted, to_mnn
+from ..search_space.inputs import InputError
+from .convert import mnn_version
 
 
-def mnn_runner(onnx: Path, threads: int) -> Callable[[], object]:
-    """Return a call that copies random numbers in, runs the model once, and copies its output out."""
-    file = converted(onnx, ".mnn", to_mnn)
-    with _silently():
-        import MNN
+class MnnNet:
+    """A ``.mnn`` file with one image as its input, opened as :class:`~fbnet_pfld.latency.nets.Net`.
 
-        net = MNN.Interpreter(str(file))
-        running = net.createSession({"numThread": threads, "precision": "high"})
-    entry, exit_ = net.getSessionInput(running), net.getSessionOutput(running)
+    A call copies the image in, runs the network, and copies its output out.
 
-    def tensor(values: np.ndarray) -> "MNN.Tensor":
-        return MNN.Tensor(values.shape, MNN.Halide_Type_Float, values, MNN.Tensor_DimensionType_Caffe)
+    Raises
+    ------
+    InputError
+        If MNN is not installed, or the file is none of its.
+    """
 
-    image = tensor(np.random.default_rng(0).random(entry.getShape(), np.float32))
-    result = tensor(np.zeros(exit_.getShape(), np.float32))
+    def __init__(self, path: str | Path, threads: int = 1):
+        self.engine = mnn_version()
+        with _silently():
+            import MNN
 
-    def run() -> np.ndarray:
-        entry.copyFrom(image)
-        net.runSession(running)
-        exit_.copyToHostTensor(result)
-        return result
+            try:
+                self._net = MNN.Interpreter(str(path))
+            except Exception:  # it has no class of its own, and what it says is where to look for more
+                raise InputError(f"not a network that MNN can run: {path}") from None
+            self._session = self._net.createSession({"numThread": threads, "precision": "high"})
+            self._entry = self._net.getSessionInput(self._session)
+            self.shape = (1, *self._entry.getShape()[1:])
+            self._net.resizeTensor(self._entry, self.shape)
+            self._net.resizeSession(self._session)
+        exit_ = self._net.getSessionOutput(self._session)
 
-    return run
+        def tensor(values: NDArray[np.float32]) -> "MNN.Tensor":
+            return MNN.Tensor(values.shape, MNN.Halide_Type_Float, values, MNN.Tensor_DimensionType_Caffe)
+
+        self._tensor, self._exit, self._result = tensor, exit_, tensor(np.zeros(exit_.getShape(), np.float32))
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._entry.copyFrom(self._tensor(image))
+        self._net.runSession(self._session)
+        self._exit.copyToHostTensor(self._result)
+        return self._result.getNumpyData().reshape(1, -1).copy()
 
 
 @contextmanager

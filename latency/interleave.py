@@ -1,0 +1,149 @@
+"""Latencies of networks that are to be compared: measured in turns, and compared within what repeats.
+
+Two networks are timed in short bursts, one after the other, round by round: a busy spell of the machine hits both. But where
+in memory an engine puts a network changes its latency as well, by some percent, and stays as it is until the file is opened
+again. So files are opened several times, and what counts is what all of these sessions agree on.
+"""
+
+import gc
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from ..search_space.inputs import InputError
+from .nets import open_net
+
+Runner = Callable[[], object]
+
+WARM_UP, CALLS = 20, 10
+SESSIONS, ROUNDS = 12, 8
+FEWEST = 6
+"""Sessions of which the extremes are a 95 % interval of the median: of five they are not."""
+
+
+def ready(path: str | Path, threads: int) -> Runner:
+    """Open a file, warm it up, and return a call that runs it once on random numbers."""
+    net = open_net(path, threads)
+    image = np.random.default_rng(0).random(net.shape, np.float32)
+    for _ in range(WARM_UP):
+        net(image)
+    return lambda: net(image)
+
+
+def burst(run: Runner, calls: int = CALLS) -> NDArray[np.float64]:
+    """Microseconds of some calls in a row, (calls,), after one that brings the network back into the caches."""
+    run()
+    times = np.empty(calls + 1)
+    times[0] = time.perf_counter()
+    for i in range(calls):
+        run()
+        times[i + 1] = time.perf_counter()
+    return np.diff(times) * 1e6
+
+
+def interleave(files: Mapping[str, Path], threads: int = 1, sessions: int = SESSIONS,
+               track: Callable[[range], Iterator[int]] = iter) -> dict[str, NDArray[np.float64]]:
+    """Time files in turns, on as many cores as threads.
+
+    Parameters
+    ----------
+    files
+        Name -> file of a network with one image as its input.
+    sessions
+        How often each file is opened.
+    track
+        Wraps the range of the sessions in a progress bar.
+
+    Returns
+    -------
+    dict
+        Name -> microseconds of every call, (sessions, rounds, calls).
+
+    Raises
+    ------
+    InputError
+        If a file cannot be run, or there are fewer cores than threads.
+    """
+    us = {name: np.empty((sessions, ROUNDS, CALLS)) for name in files}
+    with _pinned(threads), _no_collection():
+        for session in track(range(sessions)):
+            runners = {name: ready(path, threads) for name, path in files.items()}
+            for number in range(ROUNDS):
+                for name in random.Random(number).sample(list(files), len(files)):
+                    us[name][session, number] = burst(runners[name])
+    return us
+
+
+class Interval(NamedTuple):
+    """A median and its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+def interval(values: NDArray[np.float64]) -> Interval:
+    """Median of values (n,), with the interval between two of them that holds the true one in 95 % of cases.
+
+    Whatever their distribution: the number of values below the true median is binomial (Hahn and Meeker 1991, Statistical
+    Intervals, section 5.2). Of fewer than :data:`FEWEST` values the extremes, which are less than that.
+    """
+    count = len(values)
+    rank = max(int(binom.ppf(0.025, count, 0.5)), 1)
+    ordered = np.sort(values)
+    return Interval(float(np.median(values)), float(ordered[rank - 1]), float(ordered[count - rank]))
+
+
+def ratio(us: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
+    """Latency over that of a reference from the same :func:`interleave`."""
+    return interval(_ratios(us, reference))
+
+
+def fastest(us: Mapping[str, NDArray[np.float64]]) -> str | None:
+    """The one that was faster than every other in every session; None if there is no such one.
+
+    Of two equals, one is so by chance once in ``2 ** (sessions - 1)`` times.
+    """
+    best = min(us, key=lambda name: np.median(us[name]))
+    return best if all((_ratios(us[name], us[best]) > 1).all() for name in us if name != best) else None
+
+
+def _ratios(us: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By session, (sessions,): bursts of one round against each other."""
+    return np.median(np.median(us, axis=2) / np.median(reference, axis=2), axis=1)
+
+
+@contextmanager
+def _pinned(threads: int) -> Iterator[None]:
+    """Keep this thread, and those that it starts, on the last ``threads`` cores; where the system cannot do that, anywhere."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    if threads > len(cores):
+        raise InputError(f"--threads {threads}: this machine has {len(cores)} cores; allowed: 1 to {len(cores)}")
+    os.sched_setaffinity(0, sorted(cores)[-threads:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python's garbage collector out of the timings."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
