@@ -4,6 +4,7 @@ from .callbacks import KeepBest
 from .checkpoint import Checkpoint, check_size, inherit
 from .dataset import LandmarkDataset, network_input
 from .finetune import BEST, evaluate, finetune, predict, score
+from .int8 import int8_rounding, train_for_int8
 from .layouts import groups_of, layout_of, parts_of
 from .loaders import split_indices
 from .metrics import normalised_errors, part_errors
@@ -23,6 +24,7 @@ __all__ = [
     "finetune",
     "groups_of",
     "inherit",
+    "int8_rounding",
     "layout_of",
     "make_evaluator",
     "network_input",
@@ -33,4 +35,5 @@ __all__ = [
     "recalibrate",
     "score",
     "split_indices",
+    "train_for_int8",
 ]

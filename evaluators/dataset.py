@@ -42,7 +42,7 @@ class LandmarkDataset(Dataset):
     size
         Side of the images, in pixels.
     limit
-        Read the first ``limit`` faces only.
+        Read at most this many faces, spread evenly over the list.
 
     Raises
     ------
@@ -59,9 +59,11 @@ class LandmarkDataset(Dataset):
             raise InputError(f"data root not found: {root}; allowed: a folder with train_data/list.txt and test_data/list.txt")
         listing = root / SPLITS[split] / "list.txt"
         lines = read_text(listing, "landmark list").splitlines()
-        numbered = [(i, line.split()) for i, line in enumerate(lines, 1) if line.strip()][:limit]
+        numbered = [(i, line.split()) for i, line in enumerate(lines, 1) if line.strip()]
         if not numbered:
             raise InputError(f"{listing}: no faces; allowed: one line per face")
+        if limit is not None:
+            numbered = numbered[::max(1, len(numbered) // limit)][:limit]
         rows = np.stack([_numbers(tokens, num_points, f"{listing}:{i}") for i, tokens in numbered])
         self.names = [tokens[0] for _, tokens in numbered]
         self.points = torch.from_numpy(rows[:, :-3].reshape(len(rows), num_points, 2))

@@ -15,7 +15,7 @@ from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
 from .config import Config
 from .data_commands import synthesise
-from .export import export_onnx
+from .export import Exporter
 from .finetune import finetune_network
 from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish
 from .pictures import demo_picture
@@ -41,7 +41,7 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     supernet = snapshot / "supernet" / BEST
     finetune_network(config, data_root, snapshot / "subnet", chosen, supernet, seed)
     finetune_network(config, data_root, snapshot / BASELINE, BASELINE, seed=seed)
-    exported = export_onnx(snapshot / "subnet" / BEST, data_root, output / "subnet.onnx")
+    Exporter(config, data_root).export(snapshot / "subnet" / BEST, output / "subnet.onnx", snapshot / BASELINE / BEST)
 
     table = LookupTable.load(config.lut)
     test = LandmarkDataset(data_root, "test", config.points, config.input_size)
@@ -53,9 +53,10 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
     _picture(output / "demo.png", test, predicted["subnet.onnx"], rows, _random_subnets(supernet, few, test, table, seed),
              table, pd.read_csv(snapshot / "supernet" / HISTORY))
     seconds = time.perf_counter() - start
-    console.print(f"{seconds:.0f} s; picture: {output / 'demo.png'}; ONNX file: {exported['onnx']}")
+    console.print(f"{seconds:.0f} s; picture: {output / 'demo.png'}; ONNX file: {output / 'subnet.onnx'}")
     finish({"networks": as_dicts(rows), "choices": chosen.choices, "table": table.name, "method": table.method,
-            "picture": str(output / "demo.png"), "seconds": round(seconds, 1), **exported}, as_json, as_table(rows, table))
+            "picture": str(output / "demo.png"), "onnx": str(output / "subnet.onnx"), "seconds": round(seconds, 1)}, as_json,
+           as_table(rows, table))
 
 
 def _random_subnets(supernet: Path, train: LandmarkDataset, test: LandmarkDataset, table: LookupTable,

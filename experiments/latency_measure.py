@@ -14,8 +14,8 @@ from ..latency import ENGINES, Adb, Host, LookupTable, Phone, make_design, make_
 from ..search_space import Architecture, InputError, SpaceSpec
 from ..search_space.inputs import allowed, write_text
 from .config import Config
+from .deploy.onnx_file import write_onnx
 from .latency_pictures import agreement_picture
-from .onnx_file import write_onnx
 from .options import InputSize, Json, Points, Seed, Space, console, finish
 from .progress import count_bar
 

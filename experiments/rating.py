@@ -9,8 +9,8 @@ import torch
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, recalibrate, split_indices
 from ..search_space import Architecture
 from .config import Config
+from .deploy.onnx_file import write_onnx
 from .finetune import finetune_network
-from .onnx_file import write_onnx
 
 RECALIBRATION_FACES = 1024
 ONNX = "model.onnx"

@@ -6,35 +6,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import Tensor, nn
 
 from ..evaluators import Checkpoint, LandmarkDataset, check_size, groups_of, layout_of, part_errors, predict, score
-from ..latency import LookupTable, follows_model, host_latency_us, session, whole_network_us
+from ..latency import NETS, LookupTable, follows_model, host_latency_us, open_net, run_each, whole_network_us
 from ..search_space import Architecture, InputError, count
-from .onnx_file import run_onnx, write_onnx
+from .deploy.onnx_file import write_onnx
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained network to compare: a model, with its architecture if it is a subnet; or an ONNX file alone."""
+    """A trained network to compare: a model, with its architecture if it is a subnet; or an exported file alone."""
 
     model: nn.Module | None = None
     architecture: Architecture | None = None
-    onnx: Path | None = None
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one network on the test set; None where a bare ONNX file does not tell.
+    """Figures of one network on the test set; None where an exported file does not tell. Of a model the file is ONNX.
 
     Latencies in microseconds; NME, FR@8 and AUC@8 in percent, and the NME of each part of the face.
     """
 
     name: str
-    onnx_bytes: int
+    file_bytes: int
     parameters: int | None
     macs: int | None
     table_us: float | None
@@ -46,20 +47,20 @@ class Row:
 
 
 def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
-    """Load a checkpoint, or an ONNX file (by its suffix).
+    """Load a checkpoint, or an exported file (by its suffix).
 
     Raises
     ------
     InputError
         If it cannot be read, or is of another number of points or input size.
     """
-    if path.suffix == ".onnx":
-        runner = session(path)
-        outputs, size = runner.get_outputs()[0].shape[-1], runner.get_inputs()[0].shape[-1]
+    if path.suffix in NETS:
+        net = open_net(path)
+        check_size(net.shape[-1], input_size, path)
+        outputs = net(np.zeros(net.shape, np.float32)).shape[-1]
         if outputs != 2 * num_points:
             raise InputError(f"{path}: {outputs} outputs; allowed: {2 * num_points}, for {num_points} points")
-        check_size(size, input_size, path)
-        return Candidate(onnx=path)
+        return Candidate(file=path)
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(num_points, path)
     check_size(checkpoint.input_size, input_size, path)
@@ -82,8 +83,8 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for i, (name, candidate) in enumerate(candidates.items()):
-            files[name] = candidate.onnx or Path(folder) / f"{i}.onnx"
-            if candidate.onnx is None:
+            files[name] = candidate.file or Path(folder) / f"{i}.onnx"
+            if candidate.file is None:
                 write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]))
         host = host_latency_us(files)
         rows = [_row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
@@ -95,7 +96,12 @@ def _predict(name: str, candidate: Candidate, test: LandmarkDataset) -> Tensor:
     if candidate.model is not None:
         points = predict(candidate.model, test)
     else:
-        points = torch.from_numpy(run_onnx(session(candidate.onnx), test.images.float() / 255)).view_as(test.points)
+        points = torch.from_numpy(run_each(open_net(candidate.file), (test.images.float() / 255).numpy())).view_as(test.points)
+    return check_finite(points, name)
+
+
+def check_finite(points: Tensor, name: str) -> Tensor:
+    """Return points, or raise :class:`InputError` if they are not finite."""
     if not torch.isfinite(points).all():
         raise InputError(f"{name}: predicts points that are not finite; allowed: a network whose training has not diverged")
     return points
@@ -116,11 +122,12 @@ def _row(name: str, candidate: Candidate, file: Path, host_us: float, predicted:
 def as_table(rows: list[Row], table: LookupTable) -> Table:
     """The rows as a table for the screen; a modelled latency is called modelled."""
     view = Table(title="test set", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left",
-                 caption=f"table us: {table.name}, {table.method}; host us: this machine, onnxruntime, one thread")
-    for heading in ("network", "ONNX KB", "params", "M MACs", "table us", "host us", "NME %", "FR@8", "AUC@8"):
+                 caption=f"table us: {table.name}, {table.method}; host us: this machine, one thread; a checkpoint: "
+                         "as ONNX, by onnxruntime")
+    for heading in ("network", "file KB", "params", "M MACs", "table us", "host us", "NME %", "FR@8", "AUC@8"):
         view.add_column(heading, justify="left" if heading == "network" else "right", overflow="fold")
     for row in rows:
-        cells = ((row.onnx_bytes / 1000, ".0f"), (row.parameters, ",d"), (row.macs and row.macs / 1e6, ".2f"),
+        cells = ((row.file_bytes / 1000, ".0f"), (row.parameters, ",d"), (row.macs and row.macs / 1e6, ".2f"),
                  (row.table_us, ",.0f"), (row.host_us, ",.0f"), (row.nme, ".2f"), (row.fr8, ".1f"), (row.auc8, ".1f"))
         view.add_row(row.name, *("-" if value is None else format(value, form) for value, form in cells))
     return view

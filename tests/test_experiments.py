@@ -1,7 +1,6 @@
 """The commands' functions on a tiny data set: files written, figures that agree, faults told and nothing overwritten."""
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 import torch
@@ -9,13 +8,12 @@ from nni.nas.space import model_context
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, predict
 from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.export import export_onnx
+from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
 from fbnet_pfld.experiments.finetune import finetune_network
-from fbnet_pfld.experiments.onnx_file import run_onnx, write_onnx, zero_denormals
 from fbnet_pfld.experiments.progress import TrainingProgress
 from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
 from fbnet_pfld.experiments.search import search_supernet
-from fbnet_pfld.latency import LookupTable, host_latency_us, session
+from fbnet_pfld.latency import LookupTable, open_net, run_each
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
@@ -56,36 +54,17 @@ def test_faults_of_a_config_name_file_and_key(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_exported_file_equals_torch_and_carries_no_denormals(blobs, checkpoint, tmp_path):
-    loaded = Checkpoint.load(checkpoint)
-    loaded.weights["layers.0.primary.0.weight"].view(-1)[0] = 1e-40
-    loaded.save(tmp_path / "c.pth")
-    result = export_onnx(tmp_path / "c.pth", blobs, tmp_path / "out" / "s.onnx")
-    data = LandmarkDataset(blobs, "test", limit=8)
-    x = data.images.float() / 255
-    with torch.no_grad():
-        expected = loaded.build("c")(x).numpy()
-    got = run_onnx(session(tmp_path / "out" / "s.onnx"), x)
-    assert np.abs(got - expected).max() < 1e-4
-    assert result["bytes"] == (tmp_path / "out" / "s.onnx").stat().st_size
-    for weight in onnx.load(tmp_path / "out" / "s.onnx").graph.initializer:
-        values = np.abs(onnx.numpy_helper.to_array(weight))
-        assert not ((values > 0) & (values < 1e-38)).any()
+@pytest.fixture(scope="module")
+def small_file(checkpoint):
+    path = checkpoint.with_suffix(".onnx")
+    write_onnx(Checkpoint.load(checkpoint).build("c"), path, torch.rand(1, 3, 112, 112))
+    return path
 
 
-def test_zero_denormals_counts_what_it_changes():
-    model = torch.nn.Linear(2, 2)
-    with torch.no_grad():
-        model.weight.copy_(torch.tensor([[1e-35, 1.0], [-1e-38, 0.0]]))
-    assert zero_denormals(model) == 2
-    assert torch.equal(model.weight, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
-
-
-def test_comparison_agrees_with_its_parts(blobs, checkpoint, tmp_path):
-    export_onnx(checkpoint, blobs, tmp_path / "s.onnx")
+def test_comparison_agrees_with_its_parts(blobs, checkpoint, small_file):
     test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
     candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
-                  "file": load_candidate(tmp_path / "s.onnx", 106, 112)}
+                  "file": load_candidate(small_file, 106, 112)}
     (lite, subnet, file), predicted = compare(candidates, test, table)
     assert (subnet.parameters, subnet.macs) == (105_476, 5_830_224)
     assert subnet.table_us == table.latency_us(SMALL)
@@ -93,40 +72,18 @@ def test_comparison_agrees_with_its_parts(blobs, checkpoint, tmp_path):
     assert file.nme == pytest.approx(subnet.nme, rel=1e-3)
     assert file.parameters is None
     assert torch.equal(predicted["subnet"], predict(candidates["subnet"].model, test))
-    assert np.array_equal(predicted["file"].flatten(1), run_onnx(session(tmp_path / "s.onnx"), test.images.float() / 255))
+    assert np.array_equal(predicted["file"].flatten(1), run_each(open_net(small_file), (test.images.float() / 255).numpy()))
     assert lite.table_us > subnet.table_us
-    assert lite.onnx_bytes > subnet.onnx_bytes
+    assert lite.file_bytes > subnet.file_bytes
     mine = table.model_copy(update={"method": "measured", "device": "my phone"})
     (lite, subnet), _ = compare({name: candidates[name] for name in ("lite", "subnet")}, test, mine)
     assert lite.table_us is None  # the model behind the shipped tables knows nothing of that phone
     assert subnet.table_us == table.latency_us(SMALL)
 
 
-def test_host_latency_tells_a_large_network_from_a_small_one(tmp_path):
-    """By a factor of twelve in multiply-accumulates: no shared machine is noisy enough to turn that round."""
-    for name, model in (("lite", PfldLite()), ("small", SMALL.build())):
-        write_onnx(model, tmp_path / f"{name}.onnx", torch.zeros(1, 3, 112, 112))
-    times = host_latency_us({name: tmp_path / f"{name}.onnx" for name in ("lite", "small")})
-    assert times["lite"] > times["small"] > 0
-
-
-def test_faults_leave_older_files_alone(blobs, checkpoint, tmp_path):
-    target = tmp_path / "s.onnx"
-    target.write_text("old")
-    for arguments, message in (
-        ((tmp_path / "none.pth", blobs, target), "cannot be read"),
-        ((checkpoint, tmp_path / "none", target), "data root not found"),
-        ((checkpoint, blobs, target, 68), "checkpoint of 106 points, but 68"),
-    ):
-        with pytest.raises(InputError, match=message):
-            export_onnx(*arguments)
-    assert target.read_text() == "old"
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write"):
-        export_onnx(checkpoint, blobs, tmp_path / "file" / "s.onnx")
-    export_onnx(checkpoint, blobs, tmp_path / "t.onnx")
+def test_a_file_of_other_points_is_refused(small_file):
     with pytest.raises(InputError, match="212 outputs; allowed: 136"):
-        load_candidate(tmp_path / "t.onnx", 68, 112)
+        load_candidate(small_file, 68, 112)
 
 
 def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, tmp_path):

@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import typer
@@ -18,7 +20,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {ROOT: README, ROOT / "experiments": (ROOT / "experiments" / "NNI.md").read_text(encoding="utf-8")}
 COMMANDS = [shlex.split(line, comments=True) for page in PAGES.values()
             for line in re.findall(r"^\$ fbnet-pfld (.*)$", page, re.MULTILINE)]
-QUICK = ("data show", "evaluate", "export", "latency list", "latency show snapdragon", "latency compare", "latency fit")
+QUICK = ("data show", "evaluate", "export", "benchmark-models", "latency list", "latency show snapdragon", "latency compare",
+         "latency fit")
 
 
 def block(language: str) -> str:
@@ -60,9 +63,13 @@ def test_the_config_is_valid_and_says_the_defaults(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_code_runs(users_folder):
+def test_the_code_runs(users_folder, run):
+    assert run("export", "--data_root", "data/106points") == 0
+    cv2.imwrite("photo.jpg", np.zeros((400, 600, 3), np.uint8))
     names: dict = {}
-    exec(block("python"), names)
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(code, names)
+    assert names["points"].shape == (106, 2)
     assert Architecture.load("mine.json").choices == names["choices"]
     assert names["subnet"](torch.rand(2, 3, 112, 112)).shape == (2, 212)
 

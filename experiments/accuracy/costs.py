@@ -8,7 +8,7 @@ import torch
 
 from ...latency import LookupTable, host_latency_us
 from ...search_space import count
-from ..onnx_file import write_onnx
+from ..deploy.onnx_file import write_onnx
 from ..report import Candidate, table_us
 
 

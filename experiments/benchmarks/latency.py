@@ -20,8 +20,8 @@ from ...latency import Host, LookupTable, agreement, make_design, make_table, me
 from ...search_space import Architecture, Signature, SpaceSpec
 from ...search_space.count import count_macs
 from ...search_space.registry import build
+from ..deploy.onnx_file import write_onnx
 from ..latency_measure import write_subnet
-from ..onnx_file import write_onnx
 
 REPEATS, UNSEEN, POINTS, SIZE, SEED = 5, 50, 106, 112, 1
 

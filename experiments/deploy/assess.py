@@ -1,0 +1,150 @@
+"""What exported files are worth: each run by its own engine on the test set, and all timed in turns on this machine."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...evaluators import LandmarkDataset, predict, score
+from ...latency import Interval, LookupTable, interleave, interval, open_net, ratio, run_each
+from ..report import Candidate, check_finite, table_us
+from .formats import FORMATS
+from .onnx_file import TOLERANCE
+
+INT8_NME, INT8_BYTES = 1.05, 0.30
+"""Largest NME and number of bytes of an INT8 file that we aim at, as parts of the fp32 file's."""
+
+
+class Accuracy(NamedTuple):
+    """On the test set, in percent."""
+
+    nme: float
+    fr8: float
+    auc8: float
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A network and its files, by format; ``trained`` tells whether its points mean anything."""
+
+    candidate: Candidate
+    files: Mapping[str, Path]
+    trained: bool = True
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """Figures of one file.
+
+    Attributes
+    ----------
+    accuracy
+        Of the file, run by its engine; None of a network without training.
+    largest_difference
+        Of an output from torch's, in normalised coordinates.
+    largest_px, mean_px
+        Distance of a point from torch's, in pixels of the network's input.
+    us, p95_us
+        Latency of one image in microseconds: median with its 95 % interval, and what 95 % of the calls need at most.
+    of_baseline
+        Latency over that of the baseline's file of the same format.
+    table_us
+        By the latency table, which is of fp32 networks: None of INT8 files.
+    """
+
+    network: str
+    format: str
+    engine: str
+    bytes: int
+    accuracy: Accuracy | None
+    largest_difference: float
+    largest_px: float
+    mean_px: float
+    us: Interval
+    p95_us: float
+    of_baseline: Interval
+    table_us: float | None
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Rows of all files; by network torch's own accuracy; by row's key the distances from torch in pixels, (N * P,)."""
+
+    rows: list[FileRow]
+    torch: dict[str, Accuracy | None]
+    distances: dict[tuple[str, str], np.ndarray]
+
+
+def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDataset, table: LookupTable, threads: int = 1,
+           eye_corners: tuple[int, int] | None = None, track: Callable[[range], Iterator[int]] = iter) -> Assessment:
+    """Run every file on every test face, and time all of them in turns.
+
+    Parameters
+    ----------
+    baseline
+        One of ``networks``, which has files in the formats of all others.
+    track
+        Wraps the range of the timing's sessions in a progress bar.
+
+    Raises
+    ------
+    InputError
+        If a network predicts points that are not finite, or a file cannot be run.
+    RuntimeError
+        If an fp32 file differs from torch by more than ``TOLERANCE``.
+    """
+    size = test.images.shape[-1]
+    images = (test.images.float() / 255).numpy()
+    truth = {name: check_finite(predict(deployed.candidate.model, test), name) for name, deployed in networks.items()}
+    points, engines = {}, {}
+    for name, deployed in networks.items():
+        for form, file in deployed.files.items():
+            net = open_net(file, threads)
+            engines[name, form] = net.engine
+            found = torch.from_numpy(run_each(net, images)).view_as(test.points)
+            points[name, form] = check_finite(found, f"{name}, {form}")
+    us = interleave({key: networks[key[0]].files[key[1]] for key in points}, threads, track=track)
+
+    def accuracy(found: Tensor, name: str) -> Accuracy | None:
+        return Accuracy(**score(found, test.points, eye_corners)) if networks[name].trained else None
+
+    rows, distances = [], {}
+    for name, form in points:
+        deployed, difference = networks[name], points[name, form] - truth[name]
+        distances[name, form] = size * difference.norm(dim=-1).flatten().numpy()
+        rows.append(FileRow(
+            name, form, engines[name, form], deployed.files[form].stat().st_size, accuracy(points[name, form], name),
+            float(difference.abs().max()), float(distances[name, form].max()), float(distances[name, form].mean()),
+            interval(np.median(us[name, form], axis=(1, 2))), float(np.percentile(us[name, form], 95)),
+            ratio(us[name, form], us[baseline, form]),
+            None if FORMATS[form].of else table_us(deployed.candidate, table)))
+        if not FORMATS[form].of and rows[-1].largest_difference > TOLERANCE:
+            raise RuntimeError(f"{name}, {form}: differs from torch by {rows[-1].largest_difference:.2e}, more than "
+                               f"{TOLERANCE:.0e}")
+    return Assessment(rows, {name: accuracy(truth[name], name) for name in networks}, distances)
+
+
+def of_fp32(row: FileRow, rows: Sequence[FileRow]) -> tuple[float, float | None] | None:
+    """Bytes and NME of an INT8 file over those of the fp32 file for the same engine; None of others, or without training."""
+    fp32 = next((each for each in rows if (each.network, each.format) == (row.network, FORMATS[row.format].of)), None)
+    if fp32 is None:
+        return None
+    return row.bytes / fp32.bytes, row.accuracy and row.accuracy.nme / fp32.accuracy.nme
+
+
+def aims(network: str, rows: Sequence[FileRow]) -> list[dict[str, Any]]:
+    """Whether the files of a network are as good as we want them to be: for each aim its limit, the figure, and ``reached``."""
+    checked = []
+    for row in rows:
+        if row.network != network:
+            continue
+        pair = of_fp32(row, rows)
+        figures = [("difference from torch", row.largest_difference, TOLERANCE, "")] if pair is None else \
+            [("bytes of fp32", pair[0], INT8_BYTES, ""), ("NME of fp32", pair[1], INT8_NME, "; --int8-epochs finetunes for it")]
+        checked += [{"format": row.format, "aim": f"{what} at most {limit:g}", "figure": figure, "reached": figure <= limit,
+                     "remedy": remedy} for what, figure, limit, remedy in figures]
+    return checked

@@ -1,0 +1,127 @@
+"""Write a network as an ONNX file that is small, checked and says what it is."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxslim
+import torch
+from torch import Tensor, nn
+
+from ...latency import OnnxNet, run_each
+from ...search_space.inputs import InputError, atomic_path
+from .fold import deployable
+
+INPUT, OUTPUT = "image", "landmarks"
+TOLERANCE = 1e-4
+"""Largest difference from torch, in normalised coordinates, at which an exported fp32 file is accepted."""
+
+OPSET = 18
+"""In which torch builds its graphs: others are converted from it."""
+
+
+def write_onnx(model: nn.Module, path: str | Path, examples: Tensor, metadata: Mapping[str, str] | None = None,
+               opset: int = OPSET, dynamic_batch: bool = False) -> float:
+    """Write ``model`` with its BatchNorms folded, slimmed by onnxslim; check the file, and compare it with torch.
+
+    Parameters
+    ----------
+    model
+        A landmark network in eval mode; it stays as it is.
+    path
+        The file; only a checked file gets this name.
+    examples
+        float32 (N, 3, S, S), BGR, 0..1: the images on which file and torch are compared.
+    metadata
+        Written into the file, so that it can tell what it is and where it comes from.
+    opset
+        Version of the ONNX operators.
+    dynamic_batch
+        Whether the file takes any number of images at once, and not one alone.
+
+    Returns
+    -------
+    float
+        Largest absolute difference of an output from torch, in normalised coordinates.
+
+    Raises
+    ------
+    RuntimeError
+        If the file's outputs differ from torch's by more than ``TOLERANCE``.
+    InputError
+        If there is no such opset for this network or onnxruntime, or the file cannot be written.
+    """
+    model = model.cpu().float().eval()
+    with atomic_path(path) as temporary:
+        save(slim(_exported(deployable(model), temporary, examples[:1], opset, dynamic_batch)), temporary, metadata)
+        difference = _difference(model, _opened(temporary, opset), examples)
+        if not difference <= TOLERANCE:
+            raise RuntimeError(f"{path}: the ONNX file differs from torch by {difference:.2e}, more than {TOLERANCE:.0e}")
+    return difference
+
+
+def save(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str] | None) -> None:
+    """Check a model and save it, with ``metadata`` and nothing else beside the graph: no paths, no stack traces."""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+    for key, value in (metadata or {}).items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+
+
+def slim(model: onnx.ModelProto) -> onnx.ModelProto:
+    """What onnxslim leaves of a model: no constant or identical parts are kept twice."""
+    with quiet():
+        return onnxslim.slim(model)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the exporters' warnings, of no use to a user, off the screen."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _exported(model: nn.Module, path: Path, example: Tensor, opset: int, dynamic_batch: bool) -> onnx.ModelProto:
+    shapes = None
+    if dynamic_batch:
+        example, shapes = example.repeat(2, 1, 1, 1), ({0: torch.export.Dim("batch")},)  # of one, torch makes a constant
+    with quiet():
+        torch.onnx.export(model, (example,), path, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, external_data=False,
+                          verbose=False, opset_version=opset, dynamic_shapes=shapes)
+    written = onnx.load(path)
+    if written.opset_import[0].version != opset:  # torch says so in a warning alone
+        raise InputError(f"opset {opset}: torch cannot write this network with it; allowed: {OPSET} to "
+                         f"{onnx.defs.onnx_opset_version()}")
+    return written
+
+
+def _opened(path: Path, opset: int) -> OnnxNet:
+    try:
+        return OnnxNet(path)
+    except InputError as error:
+        raise InputError(f"opset {opset}: {OnnxNet.engine} refuses it: {error}; allowed: one that it knows, such as "
+                         f"{OPSET}") from None
+
+
+def _difference(model: nn.Module, net: OnnxNet, examples: Tensor) -> float:
+    with torch.no_grad():
+        expected = model(examples).numpy()
+    return float(np.abs(run_each(net, examples.numpy()) - expected).max())

@@ -1,0 +1,183 @@
+"""Exported files: the same network in every format, what the files say, and INT8 numbers against a closed form."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import golden
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from fbnet_pfld.experiments.deploy.fold import deployable, zero_denormals
+from fbnet_pfld.experiments.deploy.formats import FORMATS, Source, chosen_formats, make_files
+from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
+from fbnet_pfld.latency import OnnxNet, convert, open_net, run_each
+from fbnet_pfld.search_space import InputError, PfldLite, PfldMobileNetV3
+
+SAID = {"network": "golden", "num_points": "106", "input_size": "112", "colour_order": "BGR", "input_range": "0..1"}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return golden.images(34)
+
+
+@pytest.fixture(scope="module")
+def files(images, tmp_path_factory):
+    """The golden network in every format."""
+    source = Source(golden.network(), torch.from_numpy(images[:2]).float() / 255, SAID, tmp_path_factory.mktemp("files"),
+                    torch.from_numpy(images[2:]))
+    return make_files(list(FORMATS), source, source)
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("onnx", 1e-5), ("mnn", 1e-5), ("torchscript", 1e-5), ("int8-onnx", 0.25),
+                                                 ("int8-mnn", 0.25)])
+def test_every_engine_gives_the_golden_outputs(files, images, name, tolerance):
+    """Root mean square error over the outputs' spread; the golden outputs were computed in double precision."""
+    expected = np.array(golden.outputs())
+    got = run_each(open_net(files[name]), images[:2] / np.float32(255))
+    assert np.sqrt(((got - expected) ** 2).mean()) < tolerance * expected.std()
+
+
+def test_no_engine_passes_for_another_network(files, images):
+    """The tolerance of the test above is worth something: the other image's outputs are outside of it."""
+    expected = np.array(golden.outputs())
+    assert np.sqrt(((expected[::-1] - expected) ** 2).mean()) > 0.45 * expected.std()
+
+
+@pytest.mark.parametrize("model", [golden.network, PfldLite, PfldMobileNetV3])
+def test_folding_leaves_no_batch_norm_and_changes_nothing(model):
+    torch.manual_seed(0)
+    network = model()
+    with torch.no_grad():
+        network.train()(torch.rand(4, 3, 112, 112))  # so that the statistics are not those of a new one
+        before = network.eval()(images := torch.rand(2, 3, 112, 112))
+        folded = deployable(network)
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+        assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        assert torch.allclose(folded(images), before, atol=1e-5 * float(before.std()))
+        assert torch.equal(network(images), before)
+
+
+def test_zero_denormals_counts_what_it_changes():
+    model = nn.Linear(2, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1e-35, 1.0], [-1e-38, 0.0]]))
+    assert zero_denormals(model) == 2
+    assert torch.equal(model.weight, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+
+
+def test_files_say_what_they_are(files, tmp_path):
+    for name in ("onnx", "int8-onnx"):
+        assert {entry.key: entry.value for entry in onnx.load(files[name]).metadata_props} == SAID
+    inside = {"metadata.json": ""}
+    with pytest.warns(FutureWarning):
+        torch.jit.load(files["torchscript"], _extra_files=inside)
+    assert json.loads(inside["metadata.json"]) == SAID
+    def told(*arguments):  # by MNN's own tool
+        return subprocess.run([sys.executable, "-c", convert._MNN, "-f", "MNN", *arguments], capture_output=True, text=True,
+                              check=True).stdout
+
+    info = told("--modelFile", files["mnn"], "--info").splitlines()
+    assert {f"[Meta] {key} : {value}" for key, value in SAID.items()} <= set(info)
+    told("--modelFile", files["int8-mnn"], "--JsonFile", tmp_path / "int8.json")
+    assert json.loads(json.loads((tmp_path / "int8.json").read_text())["bizCode"]) == SAID
+
+
+def test_onnx_files_are_slim_and_carry_no_paths(files):
+    model = onnx.load(files["onnx"])
+    assert {node.op_type for node in model.graph.node} == {"Conv", "Relu", "Add", "Mul", "HardSigmoid", "MaxPool",
+                                                            "Concat", "Reshape"}
+    assert model.opset_import[0].version == 18
+    text = str(model.graph.node)
+    assert ".py" not in text
+    assert "/" not in text
+
+
+def test_int8_weights_are_the_rounded_ones(files):
+    """By output channel, a 127th of the largest absolute weight is the step, whoever rounds."""
+    folded = deployable(golden.network())
+    expected = folded.stem.first[0].weight.detach().numpy()
+    step = np.abs(expected).max(axis=(1, 2, 3)) / 127
+    graph = onnx.load(files["int8-onnx"]).graph
+    first = next(node for node in graph.node if node.op_type == "QLinearConv")
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weight, scale = stored[first.input[3]], stored[first.input[4]]
+    assert weight.dtype == np.int8
+    assert scale == pytest.approx(step, rel=1e-4)
+    assert np.abs(weight * scale[:, None, None, None] - expected).max() <= 0.501 * step.max()
+    assert (np.abs(weight).max(axis=(1, 2, 3)) == 127).all()
+
+
+def test_int8_files_are_about_a_quarter_of_the_others(files):
+    for name, form in FORMATS.items():
+        if form.of:
+            assert 0.25 < files[name].stat().st_size / files[form.of].stat().st_size < 0.33
+
+
+def test_a_dynamic_batch_takes_any_number_of_images(images, tmp_path):
+    model, x = golden.network(), images[:5] / np.float32(255)
+    write_onnx(model, tmp_path / "d.onnx", torch.from_numpy(x[:2]), SAID, dynamic_batch=True)
+    net = OnnxNet(tmp_path / "d.onnx")
+    with torch.no_grad():
+        expected = model(torch.from_numpy(x)).numpy()
+    assert net(x) == pytest.approx(expected, abs=1e-4)
+    assert run_each(net, x) == pytest.approx(expected, abs=1e-4)
+    source = Source(model, torch.from_numpy(x), SAID, tmp_path, torch.from_numpy(images), dynamic_batch=True)
+    for name in ("mnn", "int8-onnx", "int8-mnn"):  # that are made of such a file work as well
+        got = run_each(open_net(FORMATS[name].make(source)), x[:2])
+        assert np.sqrt(((got - expected[:2]) ** 2).mean()) < 0.25 * expected.std()
+
+
+def test_opsets(tmp_path):
+    write_onnx(golden.network(), tmp_path / "o.onnx", torch.rand(1, 3, 112, 112), opset=20)
+    assert onnx.load(tmp_path / "o.onnx").opset_import[0].version == 20
+    before = (tmp_path / "o.onnx").read_bytes()
+    for opset in (7, 99):
+        with pytest.raises(InputError, match=f"opset {opset}: torch cannot write this network with it; allowed: 18 to"):
+            write_onnx(golden.network(), tmp_path / "o.onnx", torch.rand(1, 3, 112, 112), opset=opset)
+    assert (tmp_path / "o.onnx").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["o.onnx"]
+
+
+def test_formats_are_chosen_with_what_they_are_compared_with():
+    assert chosen_formats("onnx") == ["onnx"]
+    assert chosen_formats(" int8-mnn,onnx") == ["onnx", "mnn", "int8-mnn"]
+    with pytest.raises(InputError, match="unknown format 'tflite'; allowed: int8-mnn, int8-onnx, mnn, onnx, torchscript"):
+        chosen_formats("onnx,tflite")
+    with pytest.raises(InputError, match="names none"):
+        chosen_formats(",")
+
+
+def test_a_missing_extra_is_named_before_any_work(monkeypatch):
+    def absent(name):
+        raise convert.PackageNotFoundError(name)
+
+    monkeypatch.setattr(convert, "version", absent)
+    with pytest.raises(InputError, match=r"MNN is not installed; allowed: pip install fbnet-pfld\[deploy\]"):
+        chosen_formats("onnx,int8-mnn")
+    assert chosen_formats("int8-onnx") == ["onnx", "int8-onnx"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("spoil", [lambda content: content[:len(content) // 2], lambda content: b"", lambda content: b"no net"])
+def test_spoiled_files_are_refused(files, tmp_path, name, spoil):
+    path = tmp_path / f"x{Path(files[name]).suffix}"
+    path.write_bytes(spoil(files[name].read_bytes()))
+    with pytest.raises(InputError) as caught:
+        open_net(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_opset_that_the_engine_does_not_know_is_told(files, tmp_path):
+    model = onnx.load(files["onnx"])
+    model.opset_import[0].version = 99
+    onnx.save(model, tmp_path / "new.onnx")
+    with pytest.raises(InputError, match=r"new\.onnx.*Opset 99"):
+        open_net(tmp_path / "new.onnx")
