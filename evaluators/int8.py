@@ -22,8 +22,9 @@ from .finetune import finetune
 from .training import FinetuneOptions
 
 LEARNING_RATE = 1e-3
-LEVELS = 127
-"""Largest integer of a weight; the smallest is its negative."""
+"""Peak of the schedule, a twentieth of finetuning's. Three epochs, 3,600 rendered faces, held-out NME of the rounded network:
+a subnet has 4.97 % with it, 4.95 % with 3e-3 and 5.41 % with 1e-2; one with channels rescaled by up to 256, which static
+quantisation breaks, 6.87 % with it and 7.02 % with 3e-3."""
 
 _WEIGHTED = (nn.Conv2d, nn.Linear)
 _FUSED = (nn.BatchNorm2d, nn.ReLU)  # an engine computes them with what they follow, before it rounds
@@ -69,8 +70,8 @@ class _Rounded(fx.Interpreter):
         if isinstance(module, _WEIGHTED):
             return functional_call(module, {"weight": round_weight(module.weight)}, args, kwargs)
         if isinstance(module, nn.BatchNorm2d):
-            # Constants, as in an engine. A channel that is rounded to one value has no variance in a batch: its running variance
-            # would vanish, and where it is rounded less or otherwise, a division by that blows it up.
+            # Constants, as in an engine. A channel that is rounded to one value has no variance in a batch: its running
+            # variance would vanish, and where it is rounded less or otherwise, a division by that blows it up.
             return functional.batch_norm(*args, module.running_mean, module.running_var, module.weight, module.bias,
                                          eps=module.eps)
         return super().call_module(target, args, kwargs)
@@ -82,19 +83,20 @@ def round_weight(weight: Tensor) -> Tensor:
     The step is a 127th of the channel's largest absolute value.
     """
     # A BatchNorm that is folded into the weight scales each channel, and its step alike: rounding before or after is the same.
-    steps = weight.detach().flatten(1).abs().amax(1) / LEVELS
+    steps = weight.detach().flatten(1).abs().amax(1) / 127
     steps = steps.clamp(min=torch.finfo(steps.dtype).tiny)  # of a channel of zeros
-    return torch.fake_quantize_per_channel_affine(weight, steps, torch.zeros_like(steps, dtype=torch.int32), 0, -LEVELS, LEVELS)
+    return torch.fake_quantize_per_channel_affine(weight, steps, torch.zeros_like(steps, dtype=torch.int32), 0, -127, 127)
 
 
 @contextmanager
 def int8_rounding(model: nn.Module) -> Iterator[None]:
-    """Within it, the network computes with weights and maps rounded as an INT8 engine has them; gradients pass the rounding.
+    """Within it, the network computes with weights and maps rounded as an INT8 engine has them, with gradients.
 
     Rounded are the weights (:func:`round_weight`) and, to 256 steps between their smallest and largest value, the input and
     every map that an engine keeps: after a convolution with its BatchNorm and ReLU, a sum, a product, a concatenation. These
     ranges are moving averages over training steps, and stay in eval mode. One that has seen nothing takes its first batch's.
-    BatchNorms keep their statistics. The state dict has the same entries all the time, unrounded.
+    Gradients pass as if nothing were rounded, except that a value out of its map's range has none. BatchNorms keep their
+    statistics. The state dict has the same entries all the time, unrounded.
 
     Parameters
     ----------
@@ -111,6 +113,9 @@ def int8_rounding(model: nn.Module) -> Iterator[None]:
 def train_for_int8(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, folder: str | Path, epochs: int,
                    seed: int, callbacks: Sequence[pl.Callback] = (), eye_corners: tuple[int, int] | None = None) -> Checkpoint:
     """Train a finetuned network on with INT8 rounding; the best epoch is the one whose rounded network has the lowest NME.
+
+    It repairs a part of what rounding breaks. Where static quantisation costs little, the same training without rounding gains
+    about as much.
 
     Parameters
     ----------
