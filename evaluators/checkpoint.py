@@ -75,7 +75,7 @@ class Checkpoint:
         if _whole_archive(content):
             with contextlib.suppress(RuntimeError, pickle.UnpicklingError):
                 data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
+        if not _sound(data):
             raise InputError(f"not a checkpoint of this package: {path}; allowed: checkpoint_best.pth of search or finetune")
         return cls(**{name: data[name] for name in _KEYS - {"version"}})
 
@@ -124,6 +124,18 @@ class Checkpoint:
         if self.num_points != num_points:
             raise InputError(f"{where}: checkpoint of {self.num_points} points, but {num_points} are asked for; "
                              f"allowed: {num_points}")
+
+
+def _sound(data: Any) -> bool:
+    """Whether this is what :meth:`Checkpoint.save` writes, as far as types tell."""
+    if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
+        return False
+    weights = data["weights"]
+    return (isinstance(data["network"], str if data["kind"] == "baseline" else dict) and isinstance(data["metrics"], dict)
+            and all(type(data[name]) is int and data[name] > 0 for name in ("num_points", "input_size"))
+            and isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
+            and all(isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_complex()
+                    for tensor in weights.values()))
 
 
 def _whole_archive(content: bytes) -> bool:

@@ -63,7 +63,8 @@ class LandmarkDataset(Dataset):
         if not numbered:
             raise InputError(f"{listing}: no faces; allowed: one line per face")
         if limit is not None:
-            numbered = numbered[::max(1, len(numbered) // limit)][:limit]
+            spread = np.linspace(0, len(numbered) - 1, min(limit, len(numbered)))
+            numbered = [numbered[round(place)] for place in spread]
         rows = np.stack([_numbers(tokens, num_points, f"{listing}:{i}") for i, tokens in numbered])
         self.names = [tokens[0] for _, tokens in numbered]
         self.points = torch.from_numpy(rows[:, :-3].reshape(len(rows), num_points, 2))

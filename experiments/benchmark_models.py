@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..latency import FEWEST, SESSIONS, fastest, interleave, interval, open_net, processor, ratio
+from ..latency import FEWEST, SESSIONS, fastest, interleave, interval, open_net, pinned, processor, ratio
 from .options import Json, Seed, console, finish
 from .progress import count_bar
 
@@ -24,12 +24,13 @@ def benchmark_models(files: Files, threads: Threads = 1, sessions: Sessions = SE
                      as_json: Json = False) -> None:
     """Time files in turns, pinned and warm, and compare each with the first.
 
-    Intervals hold the true median in 95 % of cases. One is called the fastest only if it was faster than every other in every
-    session. The same file given twice shows what the noise is.
+    Intervals hold the true median in 95 % of cases. One is called the fastest only if it beats every other by more than the
+    noise, with 99 % confidence. The same file given twice shows what the noise is.
     """
     named = dict(zip(_names(files), files, strict=True))
-    engines = {name: open_net(path, threads).engine for name, path in named.items()}
-    us = interleave(named, threads, sessions, _track)
+    with pinned(threads):
+        engines = {name: open_net(path, threads).engine for name, path in named.items()}
+        us = interleave(named, threads, sessions, _track)
     first, winner = next(iter(named)), fastest(us)
     device, clock = processor()
     result = {"device": device, "clock_ghz": clock, "threads": threads, "sessions": sessions, "fastest": winner,
@@ -58,7 +59,7 @@ def _figures(name: str, engine: str, us: NDArray[np.float64], reference: NDArray
 
 def _view(result: dict[str, Any]) -> Table:
     winner = result["fastest"]
-    verdict = f"fastest: {winner}" if winner else "no winner: the fastest are within the noise"
+    verdict = f"fastest: {winner}" if winner else "no winner: the fastest are within the noise" if result["files"][1:] else None
     view = Table(title=f"latency of one image, {result['threads']} thread(s), {result['device']}", box=SIMPLE_HEAD,
                  padding=(0, 1, 0, 0), caption_justify="left", caption=verdict)
     for heading in ("file", "engine", "median us", "95 %", "p95 us", "of the first", "95 % "):

@@ -15,7 +15,7 @@ from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
 from .config import Config
 from .data_commands import synthesise
-from .export import Exporter
+from .deploy.exporter import BASELINE, Exporter
 from .finetune import finetune_network
 from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish
 from .pictures import demo_picture
@@ -23,7 +23,6 @@ from .report import Row, as_dicts, as_table, compare, load_candidate
 from .search import HISTORY, search_supernet
 
 CONFIG = Path(__file__).parent / "demo.yaml"
-BASELINE = "pfld_lite"
 TRAIN, TEST, RANDOM_SUBNETS = 1600, 200, 30
 
 Faces = Annotated[Path, typer.Option("--data-root", "--data_root", help="Where to put the faces.")]

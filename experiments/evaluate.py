@@ -13,7 +13,7 @@ from .options import DATA_ROOT, SUBNET, ConfigFile, DataRoot, Json, Lut, Points,
 from .pictures import check_picture
 from .report import as_dicts, as_table, compare, load_candidate
 
-Files = Annotated[list[Path], typer.Option("--resume", help="Checkpoint or .onnx file; may be repeated.")]
+Files = Annotated[list[Path], typer.Option("--resume", help="Checkpoint or exported file; may be repeated.")]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Also draw the errors over faces and parts, and the worst faces.")]
 
 

@@ -56,10 +56,11 @@ def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
     """
     if path.suffix in NETS:
         net = open_net(path)
-        check_size(net.shape[-1], input_size, path)
-        outputs = net(np.zeros(net.shape, np.float32)).shape[-1]
-        if outputs != 2 * num_points:
-            raise InputError(f"{path}: {outputs} outputs; allowed: {2 * num_points}, for {num_points} points")
+        found, wanted = (net.shape, net(np.zeros(net.shape, np.float32)).shape), ((1, 3, input_size, input_size),
+                                                                                 (1, 2 * num_points))
+        if found != wanted:
+            raise InputError(f"{path}: input {found[0]}, output {found[1]}; allowed: {wanted[0]} and {wanted[1]}, for "
+                             f"{num_points} points")
         return Candidate(file=path)
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(num_points, path)
@@ -71,8 +72,7 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
             eye_corners: tuple[int, int] | None = None) -> tuple[list[Row], dict[str, Tensor]]:
     """Evaluate networks on the test set and time them on this machine, side by side.
 
-    A subnet's latency is the sum of its rows in ``table``. A baseline has none there: the model behind the shipped tables is
-    applied to its layers, and of any other table it has no latency.
+    Latency by ``table`` is as :func:`table_us` has it.
 
     Returns
     -------
@@ -139,9 +139,13 @@ def as_dicts(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def table_us(candidate: Candidate, table: LookupTable) -> float | None:
-    """A network's latency by a table in microseconds; None for a baseline, unless the table is the fitted model's."""
+    """A network's latency by a table in microseconds; None for blocks that it has no rows for.
+
+    It has none for a baseline; but to that, the model behind the shipped tables is applied.
+    """
     if candidate.architecture is not None:
-        return table.latency_us(candidate.architecture)
+        covered = all(signature in table.rows for signature in candidate.architecture.signatures())
+        return table.latency_us(candidate.architecture) if covered else None
     if table.method != "modelled" or not follows_model(table.rows, table.threads):
         return None
     return whole_network_us(candidate.model, candidate.model.input_size, table.threads)

@@ -9,7 +9,7 @@ import psutil
 
 from ..search_space.inputs import InputError, allowed
 from .convert import converted, mnn_version, to_mnn
-from .interleave import Runner, burst, interleave, ready
+from .interleave import Runner, burst, interleave, pinned, ready
 from .measure import Timing
 from .nets import OnnxNet
 
@@ -62,7 +62,8 @@ class Host:
 
 def host_latency_us(files: Mapping[str, Path], threads: int = 1) -> dict[str, float]:
     """Median latency of one image per file, in microseconds, as :func:`~fbnet_pfld.latency.interleave.interleave` finds it."""
-    return {name: float(np.median(us)) for name, us in interleave(files, threads).items()}
+    with pinned(threads):
+        return {name: float(np.median(us)) for name, us in interleave(files, threads).items()}
 
 
 def processor() -> tuple[str, float | None]:

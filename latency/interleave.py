@@ -26,8 +26,8 @@ Runner = Callable[[], object]
 
 WARM_UP, CALLS = 20, 10
 SESSIONS, ROUNDS = 12, 8
-FEWEST = 6
-"""Sessions of which the extremes are a 95 % interval of the median: of five they are not."""
+FEWEST = 8
+"""Sessions from which one of two networks can be called faster: of seven, the extremes are no 99 % interval."""
 
 
 def ready(path: str | Path, threads: int) -> Runner:
@@ -52,7 +52,7 @@ def burst(run: Runner, calls: int = CALLS) -> NDArray[np.float64]:
 
 def interleave(files: Mapping[str, Path], threads: int = 1, sessions: int = SESSIONS,
                track: Callable[[range], Iterator[int]] = iter) -> dict[str, NDArray[np.float64]]:
-    """Time files in turns, on as many cores as threads.
+    """Time files in turns. Call it :func:`pinned`, and open no file before with an engine whose threads outlive it.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def interleave(files: Mapping[str, Path], threads: int = 1, sessions: int = SESS
         If a file cannot be run, or there are fewer cores than threads.
     """
     us = {name: np.empty((sessions, ROUNDS, CALLS)) for name in files}
-    with _pinned(threads), _no_collection():
+    with _no_collection():
         for session in track(range(sessions)):
             shuffle = random.Random(session)
             runners = {name: ready(files[name], threads) for name in shuffle.sample(list(files), len(files))}
@@ -85,47 +85,50 @@ def interleave(files: Mapping[str, Path], threads: int = 1, sessions: int = SESS
 
 
 class Interval(NamedTuple):
-    """A median and its 95 % interval."""
+    """A median and an interval that it is in."""
 
     median: float
     low: float
     high: float
 
 
-def interval(values: NDArray[np.float64]) -> Interval:
-    """Median of values (n,), with the interval between two of them that holds the true one in 95 % of cases.
+def interval(values: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """Median of values (n,), with the interval between two of them that holds the true one in ``level`` of cases.
 
     Whatever their distribution: the number of values below the true median is binomial (Hahn and Meeker 1991, Statistical
-    Intervals, section 5.2). Of fewer than :data:`FEWEST` values the extremes, which are less than that.
+    Intervals, section 5.2). Of too few values it is infinite.
     """
-    count = len(values)
-    rank = max(int(binom.ppf(0.025, count, 0.5)), 1)
-    ordered = np.sort(values)
-    return Interval(float(np.median(values)), float(ordered[rank - 1]), float(ordered[count - rank]))
+    count, ordered = len(values), np.sort(values)
+    rank = int(binom.ppf((1 - level) / 2, count, 0.5))
+    low, high = (ordered[rank - 1], ordered[count - rank]) if rank else (-np.inf, np.inf)
+    return Interval(float(np.median(values)), float(low), float(high))
 
 
-def ratio(us: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
-    """Latency over that of a reference from the same :func:`interleave`."""
-    return interval(_ratios(us, reference))
+def ratio(us: NDArray[np.float64], reference: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """Latency over that of a reference from the same :func:`interleave`: bursts of one round against each other."""
+    return interval(np.median(np.median(us, axis=2) / np.median(reference, axis=2), axis=1), level)
 
 
 def fastest(us: Mapping[str, NDArray[np.float64]]) -> str | None:
-    """The one that was faster than every other in every session; None if there is no such one.
+    """The one of two or more that is faster than every other by more than the noise; None if there is no such one.
 
-    Of two equals, one is so by chance once in ``2 ** (sessions - 1)`` times.
+    One of equals is called so in at most 1 % of cases, however many there are (Bonferroni's correction).
     """
     best = min(us, key=lambda name: np.median(us[name]))
-    return best if all((_ratios(us[name], us[best]) > 1).all() for name in us if name != best) else None
-
-
-def _ratios(us: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By session, (sessions,): bursts of one round against each other."""
-    return np.median(np.median(us, axis=2) / np.median(reference, axis=2), axis=1)
+    others = [name for name in us if name != best]
+    level = 1 - 0.01 / max(1, len(others))
+    return best if others and all(ratio(us[name], us[best], level).low > 1 for name in others) else None
 
 
 @contextmanager
-def _pinned(threads: int) -> Iterator[None]:
-    """Keep this thread, and those that it starts, on the last ``threads`` cores; where the system cannot do that, anywhere."""
+def pinned(threads: int) -> Iterator[None]:
+    """Keep this thread, and those that it starts, on the last ``threads`` cores; where the system cannot do that, anywhere.
+
+    Raises
+    ------
+    InputError
+        If there are not so many.
+    """
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..search_space.inputs import InputError
 from .convert import mnn_version
+from .tensors import image_shape
 
 
 class MnnNet:
@@ -35,8 +36,11 @@ class MnnNet:
             except Exception:  # it has no class of its own, and what it says is where to look for more
                 raise InputError(f"not a network that MNN can run: {path}") from None
             self._session = self._net.createSession({"numThread": threads, "precision": "high"})
+            inputs, outputs = ([(tensor.getDataType() == MNN.Halide_Type_Float, tensor.getShape()) for tensor in side.values()]
+                               for side in (self._net.getSessionInputAll(self._session),
+                                            self._net.getSessionOutputAll(self._session)))
+            self.shape = image_shape(path, inputs, outputs)
             self._entry = self._net.getSessionInput(self._session)
-            self.shape = (1, *self._entry.getShape()[1:])
             self._net.resizeTensor(self._entry, self.shape)
             self._net.resizeSession(self._session)
         exit_ = self._net.getSessionOutput(self._session)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..search_space.inputs import InputError, allowed
 from .mnn import MnnNet
+from .tensors import image_shape
 
 METADATA = "metadata.json"
 """Name of the file within a TorchScript file that says what the network is."""
@@ -57,9 +58,10 @@ class OnnxNet:
         except Exception as error:  # onnxruntime's errors have no common public base class
             reason = str(error).splitlines()[0].rsplit(") ", 1)[-1]  # without the place in its sources
             raise InputError(f"not an ONNX model that onnxruntime can run: {path}: {reason}") from None
-        entry = self._session.get_inputs()[0]
-        self._name = entry.name
-        self.shape = (1, *entry.shape[1:])  # the batch may be of any size
+        inputs, outputs = ([(entry.type == "tensor(float)", entry.shape) for entry in side]
+                           for side in (self._session.get_inputs(), self._session.get_outputs()))
+        self.shape = image_shape(path, inputs, outputs)
+        self._name = self._session.get_inputs()[0].name
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._session.run(None, {self._name: image})[0]
@@ -85,9 +87,10 @@ class TorchScriptNet:
                 warnings.simplefilter("ignore", FutureWarning)  # torch has plans for this format
                 self._net = torch.jit.load(str(path), map_location="cpu", _extra_files=inside).eval()
             size = int(json.loads(inside[METADATA])["input_size"])
+            self.shape = (1, 3, size, size)
+            self(np.zeros(self.shape, np.float32))
         except (RuntimeError, ValueError, KeyError, TypeError):
             raise InputError(f"not a TorchScript network of this package: {path}; allowed: what export has written") from None
-        self.shape = (1, 3, size, size)
         torch.set_num_threads(threads)
 
     @torch.inference_mode()

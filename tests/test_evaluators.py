@@ -50,7 +50,14 @@ def test_data_set_reads_what_was_written(blobs):
     assert item["images"].shape == (3, 112, 112)
     assert np.allclose(item["points"].flatten(), np.float32(tokens[1:-3]))
     assert np.allclose(item["pose"], np.float32(tokens[-3:]))
-    assert len(LandmarkDataset(blobs, "train", limit=7)) == 7
+    assert LandmarkDataset(blobs, "train", limit=1000).names == LandmarkDataset(blobs, "train").names
+    names = LandmarkDataset(blobs, "train").names  # 96
+    for limit in (1, 7, 50, 95):
+        places = [names.index(name) for name in LandmarkDataset(blobs, "train", limit=limit).names]
+        assert len(places) == limit
+        assert places[0] == 0
+        assert np.ptp(np.diff([*places, 96])) <= 1 if limit == 1 else np.ptp(np.diff(places)) <= 1  # evenly
+        assert limit == 1 or places[-1] == 95
     assert LandmarkDataset(blobs, "test", size=64, limit=2).images.shape == (2, 3, 64, 64)
 
 

@@ -21,7 +21,7 @@ Images = NDArray[np.uint8]
 """Images (N, 3, S, S), BGR."""
 
 BATCH = 32
-"""Of MNN's moving averages; also the fewest calibration images, and all are used in multiples of it."""
+"""Images in a step of MNN's moving averages."""
 
 # MNN's own command passes its arguments in a form that its library no longer takes.
 _MNN = "import sys, MNN, _tools; _tools.mnnquant(sys.argv)"
