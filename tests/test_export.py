@@ -18,6 +18,7 @@ from matplotlib.image import imread
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, predict, score
 from fbnet_pfld.experiments.deploy.formats import FORMATS
 from fbnet_pfld.latency import LookupTable, fastest, host_latency_us, interleave, interval, open_net, ratio, run_each, to_mnn
+from fbnet_pfld.latency.interleave import _order
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite
 
 DATA = ("--data_root", "data")
@@ -325,6 +326,15 @@ def test_equals_have_a_winner_as_seldom_as_it_says():
     rng = np.random.default_rng(3)
     wins = sum(fastest({name: rng.normal(100, 1, (12, 8, 10)) for name in "abc"}) is not None for _ in range(1000))
     assert wins <= 20
+
+
+@pytest.mark.parametrize("names", ["ab", "abc", "abcde"])
+def test_files_are_opened_in_a_balanced_order(names):
+    orders = [_order(list(names), session) for session in range(2 * len(names))]
+    for first, second in itertools.combinations(names, 2):
+        assert sum(order.index(first) < order.index(second) for order in orders) == len(names)
+    for place in range(len(names)):
+        assert sorted(order[place] for order in orders) == sorted(2 * names)
 
 
 def test_faults_of_a_measurement_leave_the_cores_alone(pair, tmp_path):
