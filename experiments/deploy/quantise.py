@@ -30,12 +30,14 @@ _MNN = "import sys, MNN, _tools; _tools.mnnquant(sys.argv)"
 def int8_onnx(source: Path, out: Path, images: Images, metadata: Mapping[str, str]) -> None:
     """Quantise an ONNX file by onnxruntime: activations uint8, weights int8, whole ranges of what the images show.
 
+    Weights have 7 of the 8 bits: on x86 processors without VNNI, onnxruntime adds up pairs of products in 16 bits, which
+    products of 8 by 8 bits overflow. There, one file of 8 had an NME of 6.4 % instead of 4.6; of 7 it is the same everywhere.
     Operators are quantised ones rather than floating-point ones between conversions (QOperator, not QDQ): a fifth fewer
     bytes at the same accuracy. Names are short for the same reason: long ones are 4 % of the bytes.
     """
     with quiet():
         quantize_static(source, out, _Calibration(images), quant_format=QuantFormat.QOperator, per_channel=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)
     save(_short_names(slim(onnx.load(out))), out, metadata)
 
 
