@@ -65,9 +65,9 @@ def affine(values, low=None, high=None):
 
 
 def rounded_by_numpy(weight):
-    """Each output channel in whole multiples of a 64th of its largest absolute value."""
+    """Each output channel in whole multiples of a 127th of its largest absolute value."""
     w = weight.detach().numpy().reshape(len(weight), -1)
-    step = np.abs(w).max(1, keepdims=True) / np.float32(64)
+    step = np.abs(w).max(1, keepdims=True) / np.float32(127)
     step[step == 0] = 1
     return (np.round(w / step) * step).reshape(weight.shape)
 
