@@ -103,6 +103,21 @@ def test_denormal_weights_are_not_in_the_file(place, run):
         assert not ((values > 0) & (values < 1e-38)).any()
 
 
+@pytest.mark.slow
+def test_int8_epochs_change_the_int8_file_alone(place, run, capfd):
+    assert run("export", *DATA, *ITSELF, "--formats", "int8-onnx", "--json") == 0
+    assert last_line(capfd)["int8_epochs"] == 0
+    before = {name: Path(f"output/{name}").read_bytes() for name in ("subnet.onnx", "subnet.int8.onnx")}
+    assert run("export", *DATA, *ITSELF, "--formats", "int8-onnx", "--int8-epochs", "1", "--json") == 0
+    report = last_line(capfd)
+    assert report["int8_epochs"] == 1
+    assert Path("output/subnet.onnx").read_bytes() == before["subnet.onnx"]
+    assert Path("output/subnet.int8.onnx").read_bytes() != before["subnet.int8.onnx"]
+    fp32, int8 = report["files"]
+    assert int8["accuracy"]["nme"] < fp32["accuracy"]["nme"]  # new weights, and some training
+    assert not list(Path("output").glob("*.pth"))
+
+
 def test_a_network_that_has_diverged_is_refused(place, refused):
     loaded = Checkpoint.load(SUBNET)
     loaded.weights["points.0.bias"][0] = float("nan")
