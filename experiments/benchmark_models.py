@@ -1,7 +1,6 @@
 """``fbnet-pfld benchmark-models``: exported files against each other on this machine."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from ..latency import FEWEST, SESSIONS, fastest, interleave, interval, open_net, pinned, processor, ratio
 from .options import Json, Seed, console, finish
-from .progress import count_bar
+from .progress import counted
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Exported files: .onnx, .mnn, .pt.", show_default=False)]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Of each engine; this many cores are used.")]
@@ -30,7 +29,7 @@ def benchmark_models(files: Files, threads: Threads = 1, sessions: Sessions = SE
     named = dict(zip(_names(files), files, strict=True))
     with pinned(threads):
         engines = {name: open_net(path, threads).engine for name, path in named.items()}
-        us = interleave(named, threads, sessions, _track)
+        us = interleave(named, threads, sessions, lambda numbers: counted(numbers, "sessions", console))
     first, winner = next(iter(named)), fastest(us)
     device, clock = processor()
     result = {"device": device, "clock_ghz": clock, "threads": threads, "sessions": sessions, "fastest": winner,
@@ -45,11 +44,6 @@ def _names(files: list[Path]) -> list[str]:
         seen[path] += 1
         names.append(str(path) if seen[path] == 1 else f"{path} ({seen[path]})")
     return names
-
-
-def _track(rounds: range) -> Iterator[int]:
-    with count_bar(console) as progress:
-        yield from progress.track(rounds, description="sessions")
 
 
 def _figures(name: str, engine: str, us: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, Any]:

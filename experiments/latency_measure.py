@@ -17,7 +17,7 @@ from .config import Config
 from .deploy.onnx_file import write_onnx
 from .latency_pictures import agreement_picture
 from .options import InputSize, Json, Points, Seed, Space, console, finish
-from .progress import count_bar
+from .progress import counted
 
 ADB = "adb"
 
@@ -85,10 +85,9 @@ def write_subnet(subnet: Architecture, path: Path) -> None:
 
 
 def _track(items: Sequence[Any], title: str) -> Iterator[Any]:
-    with count_bar(console) as progress:
-        if items and not console.is_terminal:
-            console.print(f"{title}: {len(items)}")
-        yield from progress.track(items, description=title)
+    if items and not console.is_terminal:
+        console.print(f"{title}: {len(items)}")
+    return counted(items, title, console)
 
 
 def _view(name: str, figures: dict[str, Any], subnets: pd.DataFrame) -> Table:

@@ -1,13 +1,15 @@
 """Progress bars: of a whole training, with epochs and steps done, NME, latency and time left, and of things counted."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+T = TypeVar("T")
 
 # logged name -> how it reads on the screen
 SHOWN: Mapping[str, str] = {
@@ -21,6 +23,12 @@ def count_bar(console: Console) -> Progress:
     """Progress bar of things that are counted, with the time left; on a pipe, nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def counted(items: Collection[T], title: str, console: Console) -> Iterator[T]:
+    """Yield from ``items`` under a :func:`count_bar`."""
+    with count_bar(console) as progress:
+        yield from progress.track(items, description=title)
 
 
 class _Figures(ProgressColumn):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..search_space.inputs import InputError, atomic_path
 
-# MNN.tools.mnnconvert, the command, would install a telemetry package and report the conversion; what it calls does not.
-_MNN = "import sys, MNN, _tools; _tools.mnnconvert(sys.argv)"
+# MNN's commands would install a telemetry package and report what they do, and that of the quantiser passes its arguments in
+# a form that its library no longer takes; what they call does neither.
+_MNN = "import sys, MNN, _tools; getattr(_tools, sys.argv.pop(1))(sys.argv)"
 
 
 def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) -> Path:
@@ -58,11 +59,26 @@ def annotate_mnn(source: Path, out: Path, note: str) -> None:
     _mnn_convert(source, out, "MNN", note)
 
 
+def quantise_mnn(source: Path, out: Path, settings: Path) -> None:
+    """Quantise an MNN file by MNN's quantiser, whose settings are in a JSON file.
+
+    Raises
+    ------
+    InputError
+        If MNN is not installed or cannot quantise the file.
+    """
+    _mnn_tool("mnnquant", source, [str(source), str(out), str(settings)], "Quantize model done", out)
+
+
 def _mnn_convert(source: Path, out: Path, framework: str, note: str) -> None:
+    _mnn_tool("mnnconvert", source, ["-f", framework, "--modelFile", str(source), "--MNNModel", str(out), "--bizCode", note],
+              "Converted Success", out)
+
+
+def _mnn_tool(tool: str, source: Path, arguments: list[str], end: str, out: Path) -> None:
     mnn_version()
-    done = subprocess.run([sys.executable, "-c", _MNN, "-f", framework, "--modelFile", str(source), "--MNNModel", str(out),
-                           "--bizCode", note], capture_output=True, text=True, errors="replace")
-    if done.returncode or "Converted Success" not in done.stdout:
+    done = subprocess.run([sys.executable, "-c", _MNN, tool, *arguments], capture_output=True, text=True, errors="replace")
+    if done.returncode or end not in done.stdout or not out.is_file():
         raise _refused("MNN", source, done)
 
 

@@ -80,8 +80,8 @@ def test_files_say_what_they_are(files, tmp_path):
         torch.jit.load(files["torchscript"], _extra_files=inside)
     assert json.loads(inside["metadata.json"]) == SAID
     def told(*arguments):  # by MNN's own tool
-        return subprocess.run([sys.executable, "-c", convert._MNN, "-f", "MNN", *arguments], capture_output=True, text=True,
-                              check=True).stdout
+        command = [sys.executable, "-c", convert._MNN, "mnnconvert", "-f", "MNN", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     info = told("--modelFile", files["mnn"], "--info").splitlines()
     assert {f"[Meta] {key} : {value}" for key, value in SAID.items()} <= set(info)

@@ -17,7 +17,7 @@ from ...search_space import BASELINES, InputError
 from ...search_space.inputs import atomic_path
 from ..config import Config
 from ..options import console
-from ..progress import TrainingProgress, count_bar
+from ..progress import TrainingProgress, counted
 from ..report import Candidate, check_finite
 from .assess import Deployed, assess
 from .formats import FORMATS, Source, make_files
@@ -95,7 +95,7 @@ class Exporter:
                 if not itself:
                     place = Path(folder) / "b"
                     networks[compared] = self._untrained(place) if other is None else self._deployed(other, baseline, place)
-                found = assess(networks, compared, self.test, self.table, self.threads, self.config.eye_corners, _track)
+                found = assess(networks, compared, self.test, self.table, self.threads, self.config.eye_corners, _timed)
                 data = as_data(found, exported, compared) | self._conditions()
                 targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
                 report = output.parent / "report.json"
@@ -158,13 +158,11 @@ def _kind(loaded: Checkpoint | None) -> str:
 
 
 def _made(formats: Sequence[str], fp32: Source, int8: Source) -> dict[str, Path]:
-    with count_bar(console) as progress:
-        return make_files(progress.track(formats, description="files"), fp32, int8)
+    return make_files(counted(formats, "files", console), fp32, int8)
 
 
-def _track(sessions: range) -> Iterator[int]:
-    with count_bar(console) as progress:
-        yield from progress.track(sessions, description="timings")
+def _timed(sessions: range) -> Iterator[int]:
+    return counted(sessions, "timings", console)
 
 
 def _publish(contents: dict[Path, bytes]) -> None:

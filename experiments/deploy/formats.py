@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -124,6 +124,6 @@ def chosen_formats(text: str) -> list[str]:
     return [name for name in FORMATS if name in wanted]
 
 
-def make_files(formats: Sequence[str], fp32: Source, int8: Source) -> dict[str, Path]:
+def make_files(formats: Iterable[str], fp32: Source, int8: Source) -> dict[str, Path]:
     """Make a network's file in each format, INT8 ones of the source ``int8``: that of the same network, or finetuned for it."""
     return {name: FORMATS[name].make(int8 if FORMATS[name].of else fp32) for name in formats}

@@ -25,7 +25,7 @@ OPSET = 18
 
 
 def write_onnx(model: nn.Module, path: str | Path, examples: Tensor, metadata: Mapping[str, str] | None = None,
-               opset: int = OPSET, dynamic_batch: bool = False) -> float:
+               opset: int = OPSET, dynamic_batch: bool = False) -> None:
     """Write ``model`` with its BatchNorms folded, slimmed by onnxslim; check the file, and compare it with torch.
 
     Parameters
@@ -43,11 +43,6 @@ def write_onnx(model: nn.Module, path: str | Path, examples: Tensor, metadata: M
     dynamic_batch
         Whether the file takes any number of images at once, and not one alone.
 
-    Returns
-    -------
-    float
-        Largest absolute difference of an output from torch, in normalised coordinates.
-
     Raises
     ------
     RuntimeError
@@ -61,7 +56,6 @@ def write_onnx(model: nn.Module, path: str | Path, examples: Tensor, metadata: M
         difference = _difference(model, _opened(temporary, opset), examples)
         if not difference <= TOLERANCE:
             raise RuntimeError(f"{path}: the ONNX file differs from torch by {difference:.2e}, more than {TOLERANCE:.0e}")
-    return difference
 
 
 def save(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str] | None) -> None:

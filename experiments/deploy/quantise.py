@@ -1,8 +1,6 @@
 """INT8 files by the engines' own static quantisers: weights per output channel, activations by calibration images."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,8 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from ...latency import annotate_mnn, mnn_version
-from ...search_space.inputs import InputError
+from ...latency import annotate_mnn, quantise_mnn
 from .onnx_file import INPUT, OUTPUT, quiet, save, slim
 
 Images = NDArray[np.uint8]
@@ -22,10 +19,6 @@ Images = NDArray[np.uint8]
 
 BATCH = 32
 """Images in a step of MNN's moving averages."""
-
-# MNN's own command passes its arguments in a form that its library no longer takes.
-_MNN = "import sys, MNN, _tools; _tools.mnnquant(sys.argv)"
-
 
 def int8_onnx(source: Path, out: Path, images: Images, metadata: Mapping[str, str]) -> None:
     """Quantise an ONNX file by onnxruntime: activations uint8, weights int8, whole ranges of what the images show.
@@ -73,7 +66,6 @@ def int8_mnn(source: Path, out: Path, images: Images, metadata: Mapping[str, str
     InputError
         If MNN is not installed or cannot quantise the file.
     """
-    mnn_version()
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder) / "images"
         pictures.mkdir()
@@ -85,9 +77,5 @@ def int8_mnn(source: Path, out: Path, images: Images, metadata: Mapping[str, str
             "path": f"{pictures}/", "used_image_num": len(images), "batch_size": BATCH,
             "feature_quantize_method": "EMA", "weight_quantize_method": "MAX_ABS"}), encoding="utf-8")
         made = Path(folder) / "int8.mnn"
-        done = subprocess.run([sys.executable, "-c", _MNN, str(source), str(made), str(settings)], capture_output=True,
-                              text=True, errors="replace")
-        if done.returncode or "Quantize model done" not in done.stdout or not made.is_file():
-            lines = (done.stdout + done.stderr).strip().splitlines()
-            raise InputError(f"MNN cannot quantise {source}: {lines[-1] if lines else f'exit code {done.returncode}'}")
+        quantise_mnn(source, made, settings)
         annotate_mnn(made, out, json.dumps(metadata))
