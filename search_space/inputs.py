@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from .text import NotText, decode
+
 
 class InputError(ValueError):
     """A mistake in what the user gave us; its message is one line and stands alone."""
@@ -26,19 +28,21 @@ def allowed(names: Iterable[str]) -> str:
 
 
 def read_text(path: str | Path, what: str) -> str:
-    """Read a text file; ``what`` names its role in the error message.
+    """Read a text file, see :func:`~fbnet_pfld.search_space.text.decode`; ``what`` names its role in the error message.
 
     Raises
     ------
     InputError
-        If the file is missing, unreadable or not UTF-8 text.
+        If the file is missing, unreadable or no text.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return decode(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(f"{what} not found: {path}") from None
-    except (OSError, ValueError) as error:  # no text, or a name that no file can have
-        raise InputError(f"{what} cannot be read: {path}: {error}") from None
+    except NotText as error:
+        raise InputError(f"{what} cannot be read: {path} is {error}") from None
+    except (OSError, ValueError) as error:  # also a name that no file can have
+        raise InputError(f"{what} cannot be read: {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_json(path: str | Path, what: str) -> Any:
