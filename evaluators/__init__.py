@@ -1,15 +1,16 @@
 """Landmark data sets, losses, metrics, the Lightning module, and training of fixed architectures."""
 
 from .callbacks import KeepBest
-from .checkpoint import Checkpoint, check_size, inherit
+from .checkpoint import BEST, Checkpoint, check_size, inherit, start_from
 from .dataset import LandmarkDataset, network_input
-from .finetune import BEST, evaluate, finetune, predict, score
+from .finetune import evaluate, finetune, predict, score
 from .int8 import int8_rounding, train_for_int8
 from .layouts import groups_of, layout_of, parts_of
 from .loaders import split_indices
 from .metrics import normalised_errors, part_errors
 from .recalibrate import recalibrate
-from .training import LAST, FinetuneOptions, TrainOptions, make_evaluator
+from .run_record import LAST, RunRecord
+from .training import FinetuneOptions, TrainOptions, make_evaluator, refuse_together
 
 __all__ = [
     "BEST",
@@ -18,6 +19,7 @@ __all__ = [
     "FinetuneOptions",
     "KeepBest",
     "LandmarkDataset",
+    "RunRecord",
     "TrainOptions",
     "check_size",
     "evaluate",
@@ -33,7 +35,9 @@ __all__ = [
     "parts_of",
     "predict",
     "recalibrate",
+    "refuse_together",
     "score",
     "split_indices",
+    "start_from",
     "train_for_int8",
 ]

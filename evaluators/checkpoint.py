@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec
 from ..search_space.inputs import allowed, atomic_path
 
+BEST = "checkpoint_best.pth"
 KINDS = ("supernet", "subnet", "baseline")
 _KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
 
@@ -72,7 +73,7 @@ class Checkpoint:
         except OSError as error:
             raise InputError(f"checkpoint cannot be read: {path}: {error.strerror}") from None
         data = None
-        if _whole_archive(content):
+        if whole_archive(content):
             with contextlib.suppress(RuntimeError, pickle.UnpicklingError):
                 data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if not _sound(data):
@@ -86,8 +87,10 @@ class Checkpoint:
 
     def check_architecture(self, architecture: Architecture, where: str | Path) -> None:
         """Raise :class:`InputError` unless this is a subnet of that architecture."""
-        if self.architecture(where) != architecture:
-            raise InputError(f"{where}: checkpoint of another architecture; allowed: {self.network}")
+        own = self.architecture(where)
+        if not own.same_blocks(architecture) or own.input_size != architecture.input_size:
+            raise InputError(f"{where}: checkpoint of another architecture; its blocks are {' '.join(own.choices.values())} of "
+                             f"space {own.space.name} at input size {own.input_size}")
 
     def build(self, where: str | Path) -> nn.Module:
         """Build the network with these weights, in eval mode; ``where`` names the file in errors."""
@@ -138,7 +141,7 @@ def _sound(data: Any) -> bool:
                     for tensor in weights.values()))
 
 
-def _whole_archive(content: bytes) -> bool:
+def whole_archive(content: bytes) -> bool:
     """Whether this is a zip archive with the right checksums: torch skips these, and reads all else as its old pickles."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -188,3 +191,45 @@ def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint,
             if name.startswith(long):
                 weights[short + name[len(long):]] = tensor
     load_weights(subnet, weights, where)
+
+
+def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoint, where: str | Path) -> list[str]:
+    """Give a network the weights of a trained one; of one with another number of points, all but the last layer's.
+
+    Parameters
+    ----------
+    model
+        The network, with new weights; changed in place.
+    network
+        Its architecture, or the name of a baseline.
+    where
+        Names the checkpoint's file in errors.
+
+    Returns
+    -------
+    list of str
+        Names of the weights that stay new: none if the number of points is the same.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is of another network or input size.
+    """
+    if trained.kind == "supernet":
+        raise InputError(f"{where}: the weights of a supernet; a subnet inherits them with --supernet")
+    if isinstance(network, str):
+        same, wanted = trained.network == network, network
+    else:
+        same = trained.kind == "subnet" and trained.architecture(where).same_blocks(network)
+        wanted = f"a subnet of {network.space.name} with the blocks {' '.join(network.choices.values())}"
+    if not same:
+        found = trained.network if isinstance(trained.network, str) else " ".join(trained.network["choices"].values())
+        raise InputError(f"{where}: the weights of another network, {found}; wanted: {wanted}")
+    check_size(trained.input_size, model.input_size, where)
+    own, fresh = model.state_dict(), []
+    if trained.num_points != model.num_points:
+        # the last layer is the one whose shapes depend on the number of points
+        fresh = [name for name, tensor in own.items()
+                 if name.startswith("points.") and name in trained.weights and trained.weights[name].shape != tensor.shape]
+    load_weights(model, trained.weights | {name: own[name] for name in fresh}, where)
+    return fresh

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..search_space.inputs import InputError, allowed, read_text
+from ..search_space.inputs import InputError, allowed
 from .images import read_picture
+from .listing import read_listing
 
 SPLITS = {"train": "train_data", "test": "test_data"}
 
@@ -21,7 +22,7 @@ class LandmarkDataset(Dataset):
     """Face crops with landmarks and head pose.
 
     A line of ``list.txt`` is an image path relative to ``data_root``, then x0 y0 x1 y1 ... normalised to the crop (0..1), then
-    pitch, yaw and roll in degrees: 1 + 2 * num_points + 3 tokens. Every image is decoded once, resized if it must be, and kept
+    pitch, yaw and roll in degrees: 1 + 2 * num_points + 3 fields. Every image is decoded once, resized if it must be, and kept
     as uint8: 38 KB each at 112x112.
 
     Attributes
@@ -47,7 +48,8 @@ class LandmarkDataset(Dataset):
     Raises
     ------
     InputError
-        Naming file and line, if something is missing, unreadable, of a wrong length or not finite.
+        Naming file and line, if something is missing or unreadable, or a face's numbers are not what they must be; see
+        :func:`read_listing`.
     """
 
     def __init__(self, data_root: str | Path, split: str = "train", num_points: int = 106, size: int = 112,
@@ -57,21 +59,16 @@ class LandmarkDataset(Dataset):
         root = Path(data_root)
         if not root.is_dir():
             raise InputError(f"data root not found: {root}; allowed: a folder with train_data/list.txt and test_data/list.txt")
-        listing = root / SPLITS[split] / "list.txt"
-        lines = read_text(listing, "landmark list").splitlines()
-        numbered = [(i, line.split()) for i, line in enumerate(lines, 1) if line.strip()]
-        if not numbered:
-            raise InputError(f"{listing}: no faces; allowed: one line per face")
+        faces = read_listing(root / SPLITS[split] / "list.txt", num_points)
         if limit is not None:
-            spread = np.linspace(0, len(numbered) - 1, min(limit, len(numbered)))
-            numbered = [numbered[round(place)] for place in spread]
-        rows = np.stack([_numbers(tokens, num_points, f"{listing}:{i}") for i, tokens in numbered])
-        self.names = [tokens[0] for _, tokens in numbered]
-        self.points = torch.from_numpy(rows[:, :-3].reshape(len(rows), num_points, 2))
-        self.pose = torch.from_numpy(rows[:, -3:].copy())
-        self.images = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
-        for k, (i, tokens) in enumerate(numbered):
-            image = _decode(root / tokens[0], size, f"{listing}:{i}")
+            spread = np.linspace(0, len(faces) - 1, min(limit, len(faces)))
+            faces = [faces[round(position)] for position in spread]
+        self.names = [face.image for face in faces]
+        self.points = torch.from_numpy(np.stack([face.points for face in faces]))
+        self.pose = torch.from_numpy(np.stack([face.pose for face in faces]))
+        self.images = torch.empty(len(faces), 3, size, size, dtype=torch.uint8)
+        for k, face in enumerate(faces):
+            image = _decode(root / face.image, size, face.where)
             self.images[k] = torch.from_numpy(image).permute(2, 0, 1)
 
     def subset(self, indices: list[int]) -> "LandmarkDataset":
@@ -106,21 +103,6 @@ def network_input(images: Tensor) -> Tensor:
 def as_batch(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Collate function for data sets whose ``__getitems__`` returns the batch ready-made."""
     return batch
-
-
-def _numbers(tokens: list[str], num_points: int, where: str) -> np.ndarray:
-    expected = 1 + 2 * num_points + 3
-    if len(tokens) != expected:
-        raise InputError(f"{where}: {len(tokens)} tokens; allowed: {expected} (image path, {2 * num_points} coordinates, "
-                         "pitch, yaw, roll)")
-    try:
-        values = np.array(tokens[1:], dtype=np.float32)
-    except ValueError as error:
-        raise InputError(f"{where}: {error}; allowed: numbers after the image path") from None
-    if not np.isfinite(values).all():
-        position = int(np.flatnonzero(~np.isfinite(values))[0]) + 1
-        raise InputError(f"{where}: token {position + 1} is {tokens[position]!r}; allowed: finite numbers")
-    return values
 
 
 def _decode(path: Path, size: int, where: str) -> np.ndarray:

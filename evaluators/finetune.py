@@ -1,7 +1,8 @@
 """The fixed-architecture evaluator: train one network, keep its best weights, measure it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -9,20 +10,18 @@ from torch import Tensor, nn
 
 from ..search_space import Architecture
 from .callbacks import AverageWeights, KeepBest
-from .checkpoint import Checkpoint
+from .checkpoint import BEST, Checkpoint
 from .dataset import LandmarkDataset, network_input
 from .layouts import layout_of
 from .metrics import landmark_metrics
+from .run_record import RunRecord
 from .teacher import load_teacher
 from .training import FinetuneOptions, make_evaluator
-
-BEST = "checkpoint_best.pth"
 
 
 def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, options: FinetuneOptions,
              folder: str | Path, seed: int = 0, callbacks: Sequence[pl.Callback] = (), *,
-             eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "",
-             ready: Callable[[], None] = lambda: None) -> Checkpoint:
+             eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "") -> Checkpoint:
     """Train a fixed network and write the weights of its best epoch to ``folder/checkpoint_best.pth``.
 
     The best epoch is the one with the lowest NME on the held-out part of the training data.
@@ -33,10 +32,10 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
         The network, with new or inherited weights.
     network
         Its architecture, or the name of a baseline.
-    dataset, options, folder, seed, callbacks, eye_corners, resume, devices
+    dataset, options, folder, seed, callbacks, eye_corners, devices
         As for :func:`make_evaluator`.
-    ready
-        Called when everything is as it must be, before anything is written.
+    resume
+        As for :class:`RunRecord`.
 
     Returns
     -------
@@ -46,7 +45,7 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
     Raises
     ------
     InputError
-        As :func:`make_evaluator`, and if the file cannot be written.
+        As :func:`make_evaluator` and :class:`RunRecord`, and if a file cannot be written.
     """
     best = Path(folder) / BEST
 
@@ -55,13 +54,23 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
         Checkpoint.of(model, network, metrics).save(best)
 
     callbacks = [KeepBest(save), *callbacks, *([AverageWeights(options.ema)] if options.ema else [])]
-    evaluator = make_evaluator(dataset, options, folder, seed, callbacks, eye_corners=eye_corners, resume=resume,
+    record = RunRecord(folder, resume, {"network": _identity(network, model), "seed": seed, "eye_corners": eye_corners,
+                                        "finetune": options.model_dump(mode="json")})
+    evaluator = make_evaluator(dataset, options, folder, seed, callbacks, eye_corners=eye_corners, record=record,
                                devices=devices)
     if options.teacher:
         evaluator.module.learn_from(load_teacher(options.teacher, dataset, options.distillation))
-    ready()
+    record.begin()
     evaluator.evaluate(model.train())  # Lightning leaves each module in the mode that it finds it in
     return Checkpoint.load(best)
+
+
+def _identity(network: Architecture | str, model: nn.Module) -> dict[str, Any]:
+    """What a network is, without what was measured of it."""
+    size = {"num_points": model.num_points, "input_size": model.input_size}
+    if isinstance(network, str):
+        return {"kind": "baseline", "name": network, **size}
+    return {"kind": "subnet", "space": network.to_dict()["space"], "choices": network.choices, **size}
 
 
 @torch.no_grad()

@@ -54,6 +54,10 @@ def _known() -> dict[int, Layout]:
     return {68: Layout((36, 45), mirror68), 98: Layout((60, 72), tuple(mirror98)), 106: Layout((35, 93), mirror106)}
 
 
+KNOWN_POINTS = (68, 98, 106)
+"""Numbers of points of the layouts that are built in."""
+
+
 def layout_of(num_points: int, eye_corners: tuple[int, int] | None = None) -> Layout:
     """Layout of ``num_points`` landmarks; ``eye_corners`` is needed for (and describes) a layout that is not built in.
 

@@ -6,8 +6,10 @@ import nni
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from ..search_space.inputs import InputError, allowed
+from ..search_space.inputs import check_name
 from ..search_space.pose import PoseNet
 from .augment import AUGMENTS
 from .dataset import network_input
@@ -54,9 +56,8 @@ class LandmarkModule(LightningModule):
                  weight_decay: float = 1e-2, schedule: str = "one_cycle", augment: str = "full",
                  eye_corners: tuple[int, int] | None = None):
         super().__init__()
-        for what, name, known in (("loss", loss, LOSSES), ("schedule", schedule, SCHEDULES), ("augment", augment, AUGMENTS)):
-            if name not in known:
-                raise InputError(f"unknown {what} {name!r}; {allowed(known)}")
+        for name, known in ((loss, LOSSES), (schedule, SCHEDULES), (augment, AUGMENTS)):
+            check_name(name, known)
         layout = layout_of(num_points, eye_corners)
         self.num_points, self.total_steps = num_points, total_steps
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -105,7 +106,10 @@ class LandmarkModule(LightningModule):
             self.log(name, value)
         self.metrics.reset()
 
+    def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
+        """Learning-rate schedule of the whole training, at its first step."""
+        return self.schedule(optimizer, self.learning_rate, self.total_steps)
+
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        schedule = self.schedule(optimizer, self.learning_rate, self.total_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"}}

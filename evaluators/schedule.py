@@ -1,5 +1,6 @@
 """Learning-rate schedules by name: (optimizer, peak, total steps) to a scheduler that steps after every batch."""
 
+import warnings
 from collections.abc import Callable
 
 from torch.optim import Optimizer
@@ -22,3 +23,26 @@ def cosine(optimizer: Optimizer, peak: float, steps: int) -> LRScheduler:
 
 
 SCHEDULES: dict[str, Callable[[Optimizer, float, int], LRScheduler]] = {"one_cycle": one_cycle, "cosine": cosine}
+
+
+def restart(make: Callable[[Optimizer], LRScheduler], old: LRScheduler, peak: float) -> LRScheduler:
+    """A new schedule for the optimizer of ``old``, at the step where that one is.
+
+    An extended training goes on with it: the learning rate jumps to what it would be there in a training of the new length.
+
+    Parameters
+    ----------
+    make
+        Makes a schedule at its first step.
+    peak
+        Learning rate of the optimizer when the schedule is made.
+    """
+    for group in old.optimizer.param_groups:
+        group["lr"] = peak
+        group.pop("initial_lr", None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected call of .lr_scheduler.step")
+        new = make(old.optimizer)
+        for _ in range(old.last_epoch):
+            new.step()
+    return new

@@ -1,24 +1,37 @@
 """Put a data set, the landmark module and a Lightning trainer together as an NNI evaluator."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ..search_space.inputs import InputError
+from ..search_space.inputs import InputError, check_name
+from .augment import AUGMENTS
 from .callbacks import SeedEveryEpoch
 from .dataset import LandmarkDataset
 from .loaders import make_loader, split_indices
+from .loss import LOSSES
 from .module import LandmarkModule
+from .run_record import LAST, RunRecord, data_digest
+from .schedule import SCHEDULES
 
-LAST = "last.ckpt"
+
+def _one_of(known: Iterable[str]) -> AfterValidator:
+    return AfterValidator(lambda name: check_name(name, known))
+
+
+def refuse_together(options: BaseModel, given: str, meaningless: Iterable[str]) -> None:
+    """Raise :class:`InputError` if ``given`` is set and an option that means nothing beside it is given too."""
+    for name in meaningless:
+        if name in options.model_fields_set:
+            raise InputError(f"{name} means nothing {given}; leave one of them out")
 
 
 class TrainOptions(BaseModel):
@@ -34,9 +47,9 @@ class TrainOptions(BaseModel):
     batch_size: Annotated[int, Field(ge=2)] = 32
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    loss: str = "l1"
-    schedule: str = "one_cycle"
-    augment: str = "full"
+    loss: Annotated[str, _one_of(LOSSES)] = "l1"
+    schedule: Annotated[str, _one_of(SCHEDULES)] = "one_cycle"
+    augment: Annotated[str, _one_of(AUGMENTS)] = "full"
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
@@ -49,15 +62,21 @@ class FinetuneOptions(TrainOptions):
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
-    loss: str = "smooth_l1"
+    loss: Annotated[str, _one_of(LOSSES)] = "smooth_l1"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     teacher: str | None = None
     distillation: Annotated[float, Field(gt=0, le=1)] = 0.5
 
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "FinetuneOptions":
+        if self.teacher is None:
+            refuse_together(self, "without a teacher", ["distillation"])
+        return self
+
 
 def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str | Path, seed: int,
                    callbacks: Sequence[pl.Callback] = (), *, eye_corners: tuple[int, int] | None = None,
-                   shuffle_val: bool = False, resume: str | None = None, devices: str = "") -> Lightning:
+                   shuffle_val: bool = False, record: RunRecord | None = None, devices: str = "") -> Lightning:
     """Evaluator that trains on a part of ``dataset`` and validates on the rest after each epoch.
 
     Parameters
@@ -74,8 +93,8 @@ def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str 
         For a landmark layout that is not built in.
     shuffle_val
         Whether the held-out part is shuffled, as a search that learns from it needs.
-    resume
-        None, ``auto`` (continue from ``last.ckpt`` if it is there) or the path of such a file.
+    record
+        Names the state that the training goes on from, if any, and is kept in each ``last.ckpt``.
     devices
         GPUs, such as ``0`` or ``0,1``; used if the machine has any. ``cpu`` or ``cpu:2`` for so many processes on the CPU. Of
         several, each takes batches of ``batch_size`` faces of its own, and gradients are averaged.
@@ -83,34 +102,26 @@ def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str 
     Raises
     ------
     InputError
-        If a device or the file to resume from does not exist, or the split leaves an empty part.
+        If a device does not exist, the split leaves an empty part, or the state to go on from is of another run.
     """
     folder = Path(folder)
     train, val = split_indices(len(dataset), options.val_fraction, seed)
+    kept = [] if record is None else [record]
     last = ModelCheckpoint(folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = Trainer(
-        max_epochs=options.epochs, callbacks=[SeedEveryEpoch(seed), *callbacks, last], precision=options.precision,
+        max_epochs=options.epochs, callbacks=[SeedEveryEpoch(seed), *callbacks, *kept, last], precision=options.precision,
         logger=TensorBoardLogger(folder, name="logs", version=""), log_every_n_steps=10, num_sanity_val_steps=0,
         enable_progress_bar=False, enable_model_summary=False, **_accelerator(devices),
     )
+    if record is not None:
+        record.check(processes=trainer.world_size, data=data_digest(dataset))
     place = (trainer.world_size, trainer.global_rank)
     train_loader = make_loader(dataset, train, options.batch_size, seed, *place)
     val_loader = make_loader(dataset, val, options.batch_size, seed + 1 if shuffle_val else None, *place)
     module = LandmarkModule(dataset.points.shape[1], options.epochs * len(train_loader), options.loss, options.learning_rate,
                             options.weight_decay, options.schedule, options.augment, eye_corners)
     return Lightning(module, trainer, train_loader, val_loader,
-                     fit_kwargs={"ckpt_path": _resume_path(folder, resume), "weights_only": True})
-
-
-def _resume_path(folder: Path, resume: str | None) -> str | None:
-    if resume is None:
-        return None
-    path = folder / LAST if resume == "auto" else Path(resume)
-    if path.is_file():
-        return str(path)
-    if resume == "auto":
-        return None
-    raise InputError(f"nothing to resume from: {path}; allowed: auto, or a {LAST}")
+                     fit_kwargs={"ckpt_path": record and record.state and str(record.state), "weights_only": True})
 
 
 def _accelerator(devices: str) -> dict[str, object]:

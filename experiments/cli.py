@@ -12,6 +12,7 @@ from ..runtime import ModelError  # noqa: E402
 from ..search_space.inputs import InputError  # noqa: E402
 from . import data_commands, latency_commands, launch, trial  # noqa: E402
 from .benchmark_models import benchmark_models  # noqa: E402
+from .command import App  # noqa: E402
 from .demo import demo  # noqa: E402
 from .evaluate import evaluate  # noqa: E402
 from .export import export  # noqa: E402
@@ -21,7 +22,7 @@ from .pareto import pareto  # noqa: E402
 from .predict import predict  # noqa: E402
 from .search import search  # noqa: E402
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+app = App(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Search, finetune and export face-landmark networks inside a device's latency budget.")
 for command in (search, pareto, finetune, evaluate, export, benchmark_models, predict, demo, from_experiment):
     app.command()(command)

@@ -1,18 +1,24 @@
-"""The YAML config: everything that is not a path, a device or a seed."""
+"""The YAML config: everything that is not a data set, an output, a device or a seed."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..evaluators import LAST, FinetuneOptions, TrainOptions
-from ..search_space import InputError
-from ..search_space.inputs import read_yaml, write_text
+from ..evaluators import FinetuneOptions, TrainOptions, layout_of, refuse_together
+from ..latency import LookupTable
+from ..search_space import InputError, SpaceSpec
+from ..search_space.inputs import read_yaml
 from ..search_space.spec import first_error
 
 Positive = Annotated[float, Field(gt=0)]
+
+WARMUP = 4
+"""A search warms up for one of so many epochs, unless ``warmup_epochs`` says how many."""
+
+# keys whose values may be paths, with the suffixes by which they are known (none: always)
+_PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml"), "lut": (".csv",), "finetune.teacher": ()}
 
 
 class SearchOptions(TrainOptions):
@@ -20,7 +26,8 @@ class SearchOptions(TrainOptions):
 
     ``val_fraction`` is the part of the training data on which the architecture parameters learn. ``target_us`` is a latency
     target in microseconds, in place of ``mode``, ``alpha`` and ``beta``. ``paths: one`` runs one block per layer at a time
-    instead of all. Defaults that differ from the strategy's (the reference's): a search of tens of epochs needs faster
+    instead of all, without a Gumbel temperature. Without ``warmup_epochs``, a quarter of the epochs train the weights only.
+    Defaults that differ from the strategy's (the reference's): a search of tens of epochs needs faster
     logits and a temperature that falls faster, and the weight decay of the logits, an L2 term in Adam's gradient, would
     outweigh the gradient of a loss of a few hundredths.
     """
@@ -34,13 +41,26 @@ class SearchOptions(TrainOptions):
     paths: Literal["all", "one"] = "all"
     temperature: Positive = 5.0
     anneal: Annotated[float, Field(gt=0, le=1)] = 0.9
-    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    warmup_epochs: Annotated[int, Field(ge=0)] | None = None
     arc_learning_rate: Positive = 0.03
     arc_weight_decay: Annotated[float, Field(ge=0)] = 0.0
 
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "SearchOptions":
+        if self.target_us is not None:
+            refuse_together(self, "beside target_us", ("mode", "alpha", "beta"))
+        if self.paths == "one":
+            refuse_together(self, "with paths: one", ("temperature", "anneal"))
+        if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
+            raise InputError(f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs: none is left to train the "
+                             "architecture")
+        return self
+
     def strategy_options(self) -> dict[str, Any]:
         """Keyword arguments of ``strategies.FBNet``."""
-        return {name: getattr(self, name) for name in SearchOptions.model_fields.keys() - TrainOptions.model_fields.keys()}
+        own = SearchOptions.model_fields.keys() - TrainOptions.model_fields.keys()
+        warmup = self.epochs // WARMUP if self.warmup_epochs is None else self.warmup_epochs
+        return {name: getattr(self, name) for name in own} | {"warmup_epochs": warmup}
 
 
 class Config(BaseModel):
@@ -60,16 +80,23 @@ class Config(BaseModel):
     def load(cls, path: str | Path | None, **overrides: Any) -> "Config":
         """Read a YAML file, or take the defaults; ``overrides`` that are not None win (``search__epochs`` for nested keys).
 
+        Paths in the file are relative to it.
+
         Raises
         ------
         InputError
             Naming the file and the key that is unknown or wrong, and what is allowed.
         """
-        data = {} if path is None else read_yaml(path, "config")
-        where = "command line" if path is None else str(path)
-        if data is not None and not isinstance(data, dict):
-            raise InputError(f"{where}: not a mapping; allowed: key: value lines")
-        return cls._checked(data or {}, where).override(overrides, "command line")
+        if path is None:
+            return cls._checked({}, "command line").override(overrides, "command line")
+        data = read_yaml(path, "config")
+        if data is None:
+            raise InputError(f"{path}: no settings in it; write key: value lines, or leave --config out")
+        if not isinstance(data, dict):
+            raise InputError(f"{path}: not a mapping; write key: value lines")
+        for key, suffixes in _PATHS.items():
+            _place(data, key.split("."), suffixes, Path(path).parent)
+        return cls._checked(data, str(path)).override(overrides, "command line")
 
     def override(self, values: Mapping[str, Any], where: str) -> "Config":
         """The same with other ``values`` (``search__epochs`` for nested keys), those that are not None.
@@ -79,16 +106,17 @@ class Config(BaseModel):
         InputError
             Naming the key that is unknown or wrong, and what is allowed; ``where`` says in it who gave the values.
         """
-        data = self.model_dump()
+        data = self.model_dump(exclude_unset=True)
         for name, value in values.items():
             *parents, key = name.split("__")
+            if value is None:
+                continue
             target = data
             for parent in parents:
                 target = target.setdefault(parent, {})
                 if not isinstance(target, dict):
                     raise InputError(f"{where}: {parent!r} has no keys, but {name.replace('__', '.')!r} is given")
-            if value is not None:
-                target[key] = value
+            target[key] = value
         return self._checked(data, where)
 
     @classmethod
@@ -97,25 +125,29 @@ class Config(BaseModel):
             config = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{where}: {first_error(error, cls)}") from None
-        if config.search.warmup_epochs >= config.search.epochs:
-            raise InputError(f"{where}: search.warmup_epochs is {config.search.warmup_epochs}; "
-                             f"allowed: fewer than search.epochs, {config.search.epochs}")
+        # what a name or a file stands for must be there before any image is decoded
+        checks = {"space": lambda: SpaceSpec.load(config.space), "lut": lambda: LookupTable.load(config.lut),
+                  "points": lambda: layout_of(config.points, config.eye_corners),
+                  "eye_corners": lambda: layout_of(config.points, config.eye_corners)}
+        for key, check in checks.items():
+            try:
+                if config.given(key):
+                    check()
+            except InputError as error:
+                raise InputError(f"{where}: {key}: {str(error).removeprefix(f'{key}: ')}") from None
         return config
 
+    def given(self, key: str) -> bool:
+        """Whether the user has set ``key``, in the file or on the command line."""
+        return key in self.model_fields_set
 
-def check_resume(record: Path, what: str | dict[str, Any], settings: BaseModel, seed: int, resume: str | None) -> None:
-    """Write what a run trains, and how, beside its checkpoints; a resumed run must be the one that was started.
 
-    The last epoch of another run is removed, so that nothing goes on from it.
-
-    Raises
-    ------
-    InputError
-        If network, seed or a setting differs.
-    """
-    text = json.dumps({"what": what, "seed": seed, "settings": settings.model_dump(mode="json")}) + "\n"
-    if resume is not None and record.is_file() and record.read_text(encoding="utf-8") != text:
-        raise InputError(f"{record}: the run to resume had another network, other settings or another seed; allowed: the same")
-    write_text(record, text)
-    if resume is None:
-        (record.parent / LAST).unlink(missing_ok=True)
+def _place(data: dict[str, Any], keys: list[str], suffixes: tuple[str, ...], folder: Path) -> None:
+    """Put ``folder`` before the relative path at ``keys`` of nested data, in place; only if it is one by its suffix."""
+    for parent in keys[:-1]:
+        data = data.get(parent)
+        if not isinstance(data, dict):
+            return
+    value = data.get(keys[-1])
+    if isinstance(value, str) and (not suffixes or Path(value).suffix in suffixes):
+        data[keys[-1]] = str(folder / value)

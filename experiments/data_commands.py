@@ -7,12 +7,13 @@ import typer
 
 from ..evaluators import LandmarkDataset
 from ..evaluators.synthetic import generate
+from .command import App
 from .data_prepare import prepare_data
 from .face_pictures import contact_sheet
 from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish
 from .progress import count_bar
 
-app = typer.Typer(no_args_is_help=True)
+app = App(no_args_is_help=True)
 app.command(name="prepare")(prepare_data)
 
 Count = Annotated[int, typer.Option(min=1)]

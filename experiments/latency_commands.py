@@ -25,12 +25,13 @@ from ..latency.fit import THREADS
 from ..search_space import BLOCKS, PARTS, InputError, PfldSpace, SpaceSpec
 from ..search_space.spec import built_in
 from ..strategies import cost_range
+from .command import App
 from .config import Config
 from .latency_measure import measure_table
 from .latency_pictures import comparison_picture, fit_picture, table_picture
 from .options import OUTPUT, InputSize, Json, Points, Seed, Space, finish
 
-app = typer.Typer(no_args_is_help=True, help="Make, show and correct latency tables.")
+app = App(no_args_is_help=True, help="Make, show and correct latency tables.")
 app.command(name="measure")(measure_table)
 
 SHOWN_ROWS = 5

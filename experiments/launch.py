@@ -9,6 +9,7 @@ import typer
 from ..evaluators import BEST
 from ..search_space import SpaceSpec
 from ..search_space.inputs import write_text
+from .command import App
 from .config import Config
 from .finished_trials import read_trials
 from .from_experiment import Output, as_table
@@ -16,7 +17,7 @@ from .multi_trial import STRATEGIES, make_experiment, run_experiment, view_exper
 from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, Space, finish
 from .trial import SUPERNET, Budget, Epochs, Supernet
 
-app = typer.Typer(no_args_is_help=True)
+app = App(no_args_is_help=True)
 
 Strategy = Annotated[str, typer.Option("--strategy", help=" or ".join(STRATEGIES))]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="How many subnets to rate.")]

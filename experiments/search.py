@@ -10,12 +10,12 @@ import pytorch_lightning as pl
 import typer
 from pytorch_lightning.utilities import rank_zero_only
 
-from ..evaluators import BEST, Checkpoint, LandmarkDataset, make_evaluator
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, RunRecord, make_evaluator
 from ..latency import LookupTable
 from ..search_space import Architecture, InputError, PfldSpace
 from ..search_space.inputs import write_text
 from ..strategies import FBNet, run_search
-from .config import Config, check_resume
+from .config import Config
 from .options import (
     DATA_ROOT,
     SNAPSHOT,
@@ -74,7 +74,7 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     Raises
     ------
     InputError
-        If data, table, space, device or output are not as they must be; nothing is written then.
+        If any input is invalid; nothing has been written.
     """
     table = LookupTable.load(config.lut)
     pl.seed_everything(seed, verbose=False)
@@ -89,10 +89,13 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
         Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
         with_latency(chosen, table).save(folder / ARCHITECTURE)
 
+    network = {"kind": "supernet", "space": space.spec.to_dict(), "num_points": config.points, "input_size": config.input_size}
+    record = RunRecord(folder, resume, {"network": network, "seed": seed, "eye_corners": config.eye_corners, "lut": config.lut,
+                                        "search": config.search.model_dump(mode="json")})
     own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
     evaluator = make_evaluator(data, config.search, folder, seed, [*own, *callbacks], eye_corners=config.eye_corners,
-                               shuffle_val=True, resume=resume, devices=devices)
-    check_resume(folder / "settings.json", space.spec.to_dict(), config, seed, resume)
+                               shuffle_val=True, record=record, devices=devices)
+    record.begin((BEST, ARCHITECTURE, HISTORY))
     run_search(space, evaluator, strategy)
     return Architecture.load(folder / ARCHITECTURE)
 
@@ -111,7 +114,7 @@ def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_i
     """
     if target_ms is not None:
         if target_us is not None:
-            raise InputError("--target-us and --target-ms are given; allowed: one of them")
+            raise InputError("--target-us and --target-ms are both given; allowed: one of them")
         target_us = 1000 * target_ms
     settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
                            search__precision=precision)

@@ -11,13 +11,14 @@ from ..evaluators import BEST
 from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
 from . import nni_trial
+from .command import App
 from .config import Config
 from .finetune import ARCHITECTURE, finetune_network
 from .options import DATA_ROOT, SNAPSHOT, ConfigFile, DataRoot, Json, Seed, finish
 from .rating import rate
 from .search import search_supernet, with_latency
 
-app = typer.Typer(no_args_is_help=True)
+app = App(no_args_is_help=True)
 
 SUPERNET = SNAPSHOT / "supernet"
 Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]

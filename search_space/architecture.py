@@ -89,7 +89,9 @@ class Architecture:
     @classmethod
     def load(cls, path: str | Path) -> "Architecture":
         """Read an architecture file; every fault is an :class:`InputError` that names file and key."""
-        return cls.from_dict(read_json(path, "architecture file"), str(path))
+        found = cls.from_dict(read_json(path, "architecture file"), str(path))
+        found.space.read_from(Path(path))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the file's content. A built-in space is written by name, any other as its whole spec."""
@@ -108,6 +110,10 @@ class Architecture:
     def save(self, path: str | Path) -> None:
         """Write the JSON file by way of a temporary one."""
         write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def same_blocks(self, other: "Architecture") -> bool:
+        """Whether both are the same choice of the same space, whatever their points, size and figures."""
+        return (self.space, self.choices) == (other.space, other.choices)
 
     def signatures(self) -> list[Signature]:
         """Signatures of the chosen blocks and of the fixed parts: what its latency is the sum of."""

@@ -27,6 +27,13 @@ def allowed(names: Iterable[str]) -> str:
     return "allowed: " + ", ".join(sorted(names))
 
 
+def check_name(name: str, known: Iterable[str]) -> str:
+    """Return ``name`` if it is one of the ``known`` ones, or raise :class:`InputError`."""
+    if name not in known:
+        raise InputError(f"{name!r} is unknown; {allowed(known)}")
+    return name
+
+
 def read_text(path: str | Path, what: str) -> str:
     """Read a text file, see :func:`~fbnet_pfld.search_space.text.decode`; ``what`` names its role in the error message.
 

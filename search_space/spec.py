@@ -12,11 +12,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .blocks import out_size
-from .inputs import InputError, allowed, read_yaml
+from .inputs import InputError, allowed, read_json, read_yaml
 from .registry import BLOCKS, HEADS, STEMS, Signature, check_block, tap_stride
 
 SPECS = Path(__file__).parent / "specs"
 STEM_STRIDE = 4
+
+_FILES: dict["SpaceSpec", str] = {}
+"""Spec -> the file that it was read from, for the commands that messages suggest; equal specs are one."""
 
 Channels = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=1)]
@@ -77,7 +80,9 @@ class SpaceSpec(_Strict):
 
     @classmethod
     def load(cls, name_or_path: "str | Path | SpaceSpec") -> "SpaceSpec":
-        """Load a built-in spec by name, or a YAML file by path (anything that ends in .yaml or .yml).
+        """Load a built-in spec by name, a YAML file by path (anything that ends in .yaml or .yml), or an architecture's space.
+
+        An architecture file ends in .json.
 
         Raises
         ------
@@ -87,11 +92,23 @@ class SpaceSpec(_Strict):
         if isinstance(name_or_path, SpaceSpec):
             return name_or_path
         path = Path(name_or_path)
+        if path.suffix == ".json":
+            return cls._of_architecture(path)
         if path.suffix not in (".yaml", ".yml"):
             if str(name_or_path) not in built_in():
                 raise InputError(f"unknown search space {str(name_or_path)!r}; {allowed(built_in())}, or a .yaml file")
             path = SPECS / f"{name_or_path}.yaml"
-        return cls.from_dict(read_yaml(path, "search-space spec"), str(path))
+        return cls.from_dict(read_yaml(path, "search-space spec"), str(path)).read_from(path)
+
+    @classmethod
+    def _of_architecture(cls, path: Path) -> "SpaceSpec":
+        data = read_json(path, "architecture file")
+        space = data.get("space") if isinstance(data, dict) else None
+        if isinstance(space, str) and space in built_in():
+            return cls.load(space)
+        if not isinstance(space, dict):
+            raise InputError(f"{path}: not an architecture file: it names no search space under the key 'space'")
+        return cls.from_dict(space, f"{path}: space").read_from(path)
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> "SpaceSpec":
@@ -111,6 +128,19 @@ class SpaceSpec(_Strict):
         if len({tap_stride(name) for name in spec.stem.block}) > 1:
             raise InputError(f"{where}: stem.block: stems with early maps of two sizes; allowed: pelee_stem alone, or others")
         return spec
+
+    def read_from(self, path: Path) -> "SpaceSpec":
+        """Remember the file that this spec was read from, see :attr:`argument`."""
+        _FILES[self] = str(path)
+        return self
+
+    @property
+    def argument(self) -> str | None:
+        """What ``--space`` takes for this spec: a built-in name, or the file that it was read from; None if neither is known."""
+        built_in_file = SPECS / f"{self.name}.yaml"
+        if built_in_file.is_file() and SpaceSpec.load(self.name) == self:
+            return self.name
+        return _FILES.get(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML file."""
@@ -221,6 +251,8 @@ def first_error(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key {key!r}; {allowed(_keys_at(model, detail['loc'][:-1]))}"
     if detail["type"] == "missing":
         return f"key {key!r} is missing"
+    if detail["type"] == "value_error":  # a check of our own
+        return f"{key}: {detail['ctx']['error']}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 

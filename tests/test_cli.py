@@ -1,6 +1,7 @@
 """The command line: a user's mistake is one line and exit code 2, and leaves every file as it was."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ def edit_line(root: Path, number: int, change) -> None:
     lines = listing.read_text().splitlines()
     lines[number - 1] = " ".join(change(lines[number - 1].split()))
     listing.write_text("\n".join(lines) + "\n")
+
+
+def in_pixels(tokens):
+    return [tokens[0], *(str(112 * float(token)) for token in tokens[1:-3]), *tokens[-3:]]
 
 
 def spoil_json(change):
@@ -49,13 +54,13 @@ FAULTS = {
     "no data root": (lambda: None, (*SEARCH, "--data_root", "none"), ("data root not found: none", "allowed:")),
     "no data root for finetuning": (lambda: None, (*FINETUNE, "--data-root", "none"), ("data root not found: none",)),
     "215 tokens": (lambda: edit_line(Path("data"), 7, lambda tokens: tokens[:-1]), (*SEARCH, *DATA),
-                   ("list.txt:7: 215 tokens; allowed: 216",)),
+                   ("list.txt:7: 215 fields, but 106 points need 216 (image path, 212 coordinates",)),
     "missing image": (lambda: Path("data/train_data/imgs/00002.png").unlink(), (*SEARCH, *DATA),
                       ("list.txt:3", "00002.png cannot be read: No such file")),
     "unreadable image": (lambda: Path("data/train_data/imgs/00002.png").write_bytes(b"no image"), (*FINETUNE, *DATA),
                          ("list.txt:3", "00002.png cannot be decoded; allowed:")),
     "coordinate not finite": (lambda: edit_line(Path("data"), 5, lambda tokens: [*tokens[:4], "nan", *tokens[5:]]),
-                              (*SEARCH, *DATA), ("list.txt:5: token 5 is 'nan'; allowed: finite numbers",)),
+                              (*SEARCH, *DATA), ("list.txt:5: field 5 is 'nan', no finite number",)),
     "word for a coordinate": (lambda: edit_line(Path("data"), 5, lambda tokens: [*tokens[:4], "left", *tokens[5:]]),
                               (*SEARCH, *DATA), ("list.txt:5", "'left'")),
     "unknown block": (spoil_json(lambda data: data["choices"].update(layer_1="mb_k9")), (*FINETUNE, *DATA),
@@ -77,10 +82,10 @@ FAULTS = {
     "export of 68 points": (lambda: None, ("export", *DATA, "--resume", "points68.pth", "--points", "106"),
                             ("points68.pth: checkpoint of 68 points, but 106",)),
     "data of other points": (lambda: None, ("export", *DATA, "--resume", "points68.pth", "--baseline", "points68.pth"),
-                             ("list.txt:1: 216 tokens; allowed: 140",)),
+                             ("list.txt:1: 216 fields, but 68 points need 140", "of 106 points: --points 106")),
     "export of another architecture": (spoil_json(lambda data: data["choices"].update(layer_1="gh_k5")),
                                        ("export", *DATA, "--arch", "ckpt_save/supernet/architecture.json"),
-                                       ("checkpoint_best.pth: checkpoint of another architecture; allowed: {",)),
+                                       ("checkpoint_best.pth: checkpoint of another architecture; its blocks are gh_k3",)),
     "export in no format": (lambda: None, ("export", *DATA, "--formats", "onnx,tflite"),
                             ("--formats: unknown format 'tflite'; allowed: int8-mnn, int8-onnx, mnn, onnx, torchscript",)),
     "export with no such opset": (lambda: None, ("export", *DATA, "--opset", "99"),
@@ -112,7 +117,21 @@ FAULTS = {
     "two targets": (lambda: None, (*SEARCH, *DATA, "--target-us", "2000", "--target-ms", "2"), ("allowed: one of them",)),
     "target of nothing": (lambda: None, (*SEARCH, *DATA, "--target-us", "-1"),
                           ("command line: search.target_us: input should be greater than 0",)),
-    "nothing to resume": (lambda: None, (*SEARCH, *DATA, "--resume", "last.ckpt"), ("nothing to resume from: last.ckpt",)),
+    "nothing to resume": (lambda: None, (*SEARCH, *DATA, "--resume", "last.ckpt"),
+                          ("nothing to resume from: last.ckpt not found; give the last.ckpt of a run, or auto",)),
+    "list in pixels": (lambda: edit_line(Path("data"), 3, in_pixels), (*SEARCH, *DATA),
+                       ("list.txt:3: coordinates from ", "wanted: parts of the crop's sides, 0 to 1",
+                        "if these are pixels: fbnet-pfld data prepare --format pixels106 data data-106points")),
+    "angle that is none": (lambda: edit_line(Path("data"), 3, lambda tokens: [*tokens[:-1], "1000"]), (*SEARCH, *DATA),
+                           ("list.txt:3: angles ", " 1000; wanted: pitch, yaw and roll in degrees, from -360 to 360")),
+    "WFLW of another repository": (lambda: edit_line(Path("data"), 1, lambda tokens: [*tokens[:197], *["0"] * 6, *tokens[-3:]]),
+                                   (*SEARCH, *DATA, "--points", "98"),
+                                   ("list.txt:1: 206 fields, but 98 points need 200",
+                                    "fbnet-pfld data prepare --format pfld98 data data-106points")),
+    "list that is an image": (lambda: shutil.copy("data/train_data/imgs/00000.png", "data/train_data/list.txt"),
+                              (*SEARCH, *DATA), ("landmark list cannot be read: data/train_data/list.txt is a PNG image",)),
+    "option given twice": (lambda: None, (*SEARCH, *DATA, "--epochs", "3", "--epochs", "5"), ("--epochs is given twice",)),
+    "option given under two names": (lambda: None, (*SEARCH, *DATA, "--data-root", "other"), ("--data-root is given twice",)),
     "demo where other data are": (lambda: None, ("demo", "--data-root", "data"), ("data is not empty; allowed:",)),
     "data set in the way": (lambda: None, ("data", "synth", "--out", "data", "--train", "1", "--test", "1"),
                             ("data is not empty; allowed:",)),
