@@ -9,6 +9,7 @@ quieten()
 import typer  # noqa: E402
 
 from ..runtime import ModelError  # noqa: E402
+from ..search_space.errors import ResultError  # noqa: E402
 from ..search_space.inputs import InputError  # noqa: E402
 from . import data_commands, latency_commands, launch, trial  # noqa: E402
 from .benchmark_models import benchmark_models  # noqa: E402
@@ -35,13 +36,16 @@ app.add_typer(latency_commands.app, name="latency", help="Latency look-up tables
 def run(commands: typer.Typer) -> None:
     """Run a command line; a user's mistake is one line on standard error and exit code 2.
 
-    A training that has diverged is one line too, and exit code 1.
+    A result that could not be made, and a training that has diverged, are one line too, and exit code 1.
     """
     try:
         commands()
     except (InputError, ModelError) as error:
         print(f"fbnet-pfld: {error}", file=sys.stderr)
         sys.exit(2)
+    except ResultError as error:
+        print(f"fbnet-pfld: {error}", file=sys.stderr)
+        sys.exit(1)
     except FloatingPointError as error:
         print(f"fbnet-pfld: {error}; the checkpoints of the last good epoch are kept", file=sys.stderr)
         sys.exit(1)
