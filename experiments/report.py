@@ -85,7 +85,7 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
         for i, (name, candidate) in enumerate(candidates.items()):
             files[name] = candidate.file or Path(folder) / f"{i}.onnx"
             if candidate.file is None:
-                write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]))
+                write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]), name=name)
         host = host_latency_us(files)
         rows = [_row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
                 for name, candidate in candidates.items()]

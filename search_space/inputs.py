@@ -126,6 +126,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_place(path: Path) -> None:
+    """Raise :class:`InputError` if a file plainly cannot be written, before the work whose result it is to hold."""
+    try:
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: it is a directory")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    if not folder.is_dir():
+        raise InputError(f"cannot write {path}: {folder} is not a directory")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: {folder} is not writable")
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` to ``path`` by way of a temporary file."""
     with atomic_path(path) as temporary:

@@ -13,11 +13,13 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from fbnet_pfld.experiments.deploy import onnx_file
 from fbnet_pfld.experiments.deploy.fold import deployable, zero_denormals
 from fbnet_pfld.experiments.deploy.formats import FORMATS, Source, chosen_formats, make_files
-from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
+from fbnet_pfld.experiments.deploy.onnx_file import deviation, write_onnx
 from fbnet_pfld.latency import OnnxNet, convert, open_net, run_each
 from fbnet_pfld.search_space import InputError, PfldLite, PfldMobileNetV3
+from fbnet_pfld.search_space.errors import ResultError
 
 SAID = {"network": "golden", "num_points": "106", "input_size": "112", "colour_order": "BGR", "input_range": "0..1"}
 
@@ -164,7 +166,7 @@ def test_a_missing_extra_is_named_before_any_work(monkeypatch):
         raise convert.PackageNotFoundError(name)
 
     monkeypatch.setattr(convert, "version", absent)
-    with pytest.raises(InputError, match=r"MNN is not installed; allowed: pip install fbnet-pfld\[deploy\]"):
+    with pytest.raises(InputError, match="MNN is not installed; install it with: pip install 'MNN"):
         chosen_formats("onnx,int8-mnn")
     assert chosen_formats("int8-onnx") == ["onnx", "int8-onnx"]
 
@@ -186,3 +188,68 @@ def test_an_opset_that_the_engine_does_not_know_is_told(files, tmp_path):
     onnx.save(model, tmp_path / "new.onnx")
     with pytest.raises(InputError, match=r"new\.onnx.*Opset 99"):
         open_net(tmp_path / "new.onnx")
+
+
+class Scaled(nn.Module):
+    """A network whose outputs are in other units, such as pixels."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.body, self.factor = golden.network(), factor
+
+    def forward(self, x):
+        return self.factor * self.body(x)
+
+
+@pytest.mark.parametrize("factor", [1, 112, 1e6])
+def test_files_are_compared_with_torch_in_the_outputs_own_range(images, tmp_path, factor):
+    """Rounding errors grow with the outputs: a network in pixels is as good as one in parts of the crop."""
+    write_onnx(Scaled(factor), tmp_path / "n.onnx", torch.from_numpy(images[:2]).float() / 255)
+    expected = np.array(golden.outputs())
+    got = run_each(open_net(tmp_path / "n.onnx"), images[:2] / np.float32(255))
+    assert np.abs(got / factor - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_the_deviation_is_in_parts_of_the_largest_output_or_of_the_crop():
+    small, large = np.array([[0.5, -0.25]], np.float32), np.array([[50.0, -200.0]], np.float32)
+    assert deviation(small + np.float32(0.125), small) == 0.125
+    assert deviation(large + np.float32(1), large) == pytest.approx(1 / 200)
+
+
+@pytest.mark.parametrize(("spoil", "words"), [(lambda outputs: outputs * 1.001, "1.0e-03"),
+                                              (lambda outputs: outputs * np.nan, "nan")])
+def test_a_file_that_is_not_the_network_is_not_written(images, tmp_path, monkeypatch, spoil, words):
+    monkeypatch.setattr(onnx_file, "run_each", lambda net, images: spoil(run_each(net, images)))
+    (tmp_path / "n.onnx").write_text("older file")
+    with pytest.raises(ResultError) as caught:
+        write_onnx(Scaled(112), tmp_path / "n.onnx", torch.from_numpy(images[:2]).float() / 255, name="mine.pth")
+    assert str(caught.value) == (f"mine.pth: the ONNX file differs from torch by {words} of the largest output, more than "
+                                 "1e-04; nothing is written")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("n.onnx", "older file")]
+
+
+def test_a_network_whose_outputs_are_not_finite_is_not_written(tmp_path):
+    with pytest.raises(ResultError, match=r"^.*n\.onnx: the ONNX file cannot be compared with torch, whose"):
+        write_onnx(Scaled(float("nan")), tmp_path / "n.onnx", torch.rand(1, 3, 112, 112))
+    assert list(tmp_path.iterdir()) == []
+
+
+# ONNX's own table of releases: the opset -> the IR version that came with it
+IR_OF_OPSET = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
+
+
+@pytest.mark.parametrize("opset", [18, 20, 21])
+def test_files_have_the_lowest_ir_version_that_has_their_opset(tmp_path, opset):
+    write_onnx(golden.network(), tmp_path / "o.onnx", torch.rand(1, 3, 112, 112), opset=opset)
+    model = onnx.load(tmp_path / "o.onnx")
+    assert (model.opset_import[0].version, model.ir_version) == (opset, IR_OF_OPSET[opset])
+    onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize("name", ["onnx", "int8-onnx"])
+def test_files_open_in_engines_of_the_opsets_time(files, name):
+    """Version 8 came with opset 18; onnxruntime 1.17, which knows both, refuses version 10."""
+    model = onnx.load(files[name])
+    assert {entry.domain: entry.version for entry in model.opset_import}[""] == 18
+    assert model.ir_version == 8
+    onnx.checker.check_model(model, full_check=True)

@@ -12,8 +12,10 @@ import onnx
 import pytest
 import torch
 from matplotlib.image import imread
+from source_faces import contents
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, predict, score
+from fbnet_pfld.experiments.deploy import assess, onnx_file
 from fbnet_pfld.experiments.deploy.formats import FORMATS
 from fbnet_pfld.latency import LookupTable, open_net, run_each, to_mnn
 from fbnet_pfld.search_space import Architecture, PfldLite
@@ -252,3 +254,64 @@ def test_several_files_get_their_names_together(place, run):
     assert run("export", *DATA, *ITSELF) == 2
     assert Path("output/subnet.onnx").read_text() == "older file"
     assert not Path("output/report.json").exists()
+
+
+# where a file's outputs are compared with torch's, and what the message says of the file
+COMPARED = {"as it is made": (onnx_file, "the ONNX file"), "on the test set": (assess, "the onnx file")}
+
+
+@pytest.mark.parametrize("where", COMPARED)
+def test_a_file_that_differs_from_torch_is_told_by_the_users_names(place, run, capfd, monkeypatch, where):
+    module, words = COMPARED[where]
+    monkeypatch.setattr(module, "run_each", lambda net, images: 1.01 * run_each(net, images))
+    before = contents(place)
+    assert run("export", *DATA, *ITSELF) == 1
+    error = capfd.readouterr().err.strip()
+    assert error.startswith(f"fbnet-pfld: {SUBNET} for output/subnet.onnx: {words} differs from torch by ")
+    assert error.endswith(" of the largest output, more than 1e-04; nothing is written")
+    assert "\n" not in error
+    assert contents(place) == before
+
+
+def test_a_network_in_pixels_is_exported(place, run):
+    """Trained on lists in pixels: the outputs' rounding errors are a hundred times larger, as the outputs are."""
+    loaded = Checkpoint.load(SUBNET)
+    for name in ("points.0.weight", "points.0.bias"):
+        loaded.weights[name] *= 1e4
+    loaded.save(SUBNET)
+    assert run("export", *DATA, *ITSELF) == 0
+    assert onnx.load("output/subnet.onnx").ir_version == 8
+
+
+def link_to_unreadable(path):
+    """A file whose reading fails, even for the superuser."""
+    path.symlink_to("/proc/self/mem")
+
+
+# kind of file that an option is given -> how it is made
+ODD = {"missing": lambda path: None, "empty": Path.touch, "directory": Path.mkdir, "unreadable": link_to_unreadable,
+       "text": lambda path: path.write_text("a text\n")}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize(("option", "name"), [("--resume", "odd.pth"), ("--baseline", "odd.pth"), ("--arch", "odd.json")])
+def test_odd_files_of_export_are_named(place, refused, option, name, kind):
+    ODD[kind](Path(name))
+    refused("export", *DATA, option, name, words=(name,))
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("folder.onnx", "cannot write folder.onnx: it is a directory"),
+    ("config.yaml/n.onnx", "cannot write config.yaml/n.onnx: "),
+    ("output", "--output output: the name of the ONNX file must end with .onnx"),
+    (f"{300 * 'n'}.onnx", "n.onnx: File name too long")])
+def test_an_output_that_cannot_be_written_is_refused(place, refused, name, words):
+    Path("folder.onnx").mkdir()
+    refused("export", *DATA, *ITSELF, "--output", name, words=(words,))
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".mnn", ".pt", ".zip"])
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_files_of_benchmark_models_are_named(place, refused, suffix, kind):
+    ODD[kind](Path(f"odd{suffix}"))
+    refused("benchmark-models", f"odd{suffix}", words=(f"odd{suffix}",))

@@ -13,7 +13,7 @@ from ...evaluators import LandmarkDataset, predict, score
 from ...latency import Interval, LookupTable, interleave, interval, open_net, pinned, ratio, run_each
 from ..report import Candidate, check_finite, table_us
 from .formats import FORMATS
-from .onnx_file import TOLERANCE
+from .onnx_file import TOLERANCE, check_deviation, deviation
 
 INT8_NME, INT8_BYTES = 1.05, 0.30
 """Largest NME and number of bytes of an INT8 file that we aim at, as parts of the fp32 file's."""
@@ -29,10 +29,14 @@ class Accuracy(NamedTuple):
 
 @dataclass(frozen=True)
 class Deployed:
-    """A network and its files, by format; ``trained`` tells whether its points mean anything."""
+    """A network and its files, by format.
+
+    ``name`` is what the user calls it in messages, ``trained`` tells whether its points mean anything.
+    """
 
     candidate: Candidate
     files: Mapping[str, Path]
+    name: str
     trained: bool = True
 
 
@@ -45,7 +49,7 @@ class FileRow:
     accuracy
         Of the file, run by its engine; None of a network without training.
     largest_difference
-        Of an output from torch's, in normalised coordinates.
+        Of an output from torch's: its :func:`~.onnx_file.deviation`.
     largest_px, mean_px
         Distance of a point from torch's, in pixels of the network's input.
     us, p95_us
@@ -94,8 +98,8 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
     ------
     InputError
         If a network predicts points that are not finite, or a file cannot be run.
-    RuntimeError
-        If an fp32 file differs from torch by more than ``TOLERANCE``.
+    ResultError
+        If the :func:`~.onnx_file.deviation` of an fp32 file from torch is above ``TOLERANCE``.
     """
     size = test.images.shape[-1]
     images = (test.images.float() / 255).numpy()
@@ -116,16 +120,16 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
     rows, distances = [], {}
     for name, form in points:
         deployed, difference = networks[name], points[name, form] - truth[name]
+        outputs = points[name, form].numpy(), truth[name].numpy()
+        if not FORMATS[form].of:
+            check_deviation(*outputs, f"{deployed.name}: the {form} file")
         distances[name, form] = size * difference.norm(dim=-1).flatten().numpy()
         rows.append(FileRow(
             name, form, engines[name, form], deployed.files[form].stat().st_size, accuracy(points[name, form], name),
-            float(difference.abs().max()), float(distances[name, form].max()), float(distances[name, form].mean()),
+            deviation(*outputs), float(distances[name, form].max()), float(distances[name, form].mean()),
             interval(np.median(us[name, form], axis=(1, 2))), float(np.percentile(us[name, form], 95)),
             ratio(us[name, form], us[baseline, form]),
             None if FORMATS[form].of else table_us(deployed.candidate, table)))
-        if not FORMATS[form].of and rows[-1].largest_difference > TOLERANCE:
-            raise RuntimeError(f"{name}, {form}: differs from torch by {rows[-1].largest_difference:.2e}, more than "
-                               f"{TOLERANCE:.0e}")
     return Assessment(rows, {name: accuracy(truth[name], name) for name in networks}, distances)
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from ...evaluators import Checkpoint, LandmarkDataset, check_size, predict, score, train_for_int8
 from ...latency import LookupTable, pinned, processor
 from ...search_space import BASELINES, InputError
-from ...search_space.inputs import atomic_path
+from ...search_space.inputs import atomic_path, check_place
 from ..config import Config
 from ..options import console
 from ..progress import TrainingProgress, counted
@@ -81,9 +81,15 @@ class Exporter:
         ------
         InputError
             If a network or the output is not as it must be; older files stay as they were then.
+        ResultError
+            If an fp32 file does not give torch's outputs; older files stay as they were then.
         """
         if output.suffix != FORMATS["onnx"].suffix:
-            raise InputError(f"--output {output}: no name of an ONNX file; allowed: a name that ends with .onnx")
+            raise InputError(f"--output {output}: the name of the ONNX file must end with .onnx")
+        targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
+        report = output.parent / "report.json"
+        for path in (*targets.values(), report, report.with_suffix(".png")):
+            check_place(path)
         loaded = self._loaded(checkpoint)
         other = None if baseline is None else self._loaded(baseline)
         exported = loaded.network if loaded.kind == "baseline" else output.stem
@@ -91,14 +97,14 @@ class Exporter:
         compared = exported if itself else f"{_kind(other)} (baseline)"
         try:
             with tempfile.TemporaryDirectory() as folder:
-                networks = {exported: self._deployed(loaded, checkpoint, Path(folder) / "a", self.int8_epochs)}
+                networks = {exported: self._deployed(loaded, checkpoint, f"{checkpoint} for {output}", Path(folder) / "a",
+                                                     self.int8_epochs)}
                 if not itself:
                     place = Path(folder) / "b"
-                    networks[compared] = self._untrained(place) if other is None else self._deployed(other, baseline, place)
+                    networks[compared] = self._untrained(place) if other is None else self._deployed(
+                        other, baseline, f"--baseline {baseline}", place)
                 found = assess(networks, compared, self.test, self.table, self.threads, self.config.eye_corners, _timed)
                 data = as_data(found, exported, compared) | self._conditions()
-                targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
-                report = output.parent / "report.json"
                 data["written"] = {form: str(path) for form, path in targets.items()}
                 picture = Path(folder) / "report.png"
                 report_picture(picture, found)
@@ -115,27 +121,28 @@ class Exporter:
         check_size(loaded.input_size, self.config.input_size, path)
         return loaded
 
-    def _deployed(self, loaded: Checkpoint, where: Path, folder: Path, int8_epochs: int = 0) -> Deployed:
+    def _deployed(self, loaded: Checkpoint, where: Path, name: str, folder: Path, int8_epochs: int = 0) -> Deployed:
         model = loaded.build(where)
         architecture = loaded.architecture(where) if loaded.kind == "subnet" else None
-        fp32 = int8 = self._source(model, loaded.network, folder, self._nme(model, where))
+        fp32 = int8 = self._source(model, name, loaded.network, folder, self._nme(model, where))
         if int8_epochs and any(FORMATS[form].of for form in self.formats):
             data = LandmarkDataset(self.data_root, "train", loaded.num_points, loaded.input_size)
             best = train_for_int8(loaded.build(where), architecture or loaded.network, data, folder / "int8", int8_epochs,
                                   self.seed, [TrainingProgress("INT8")], self.config.eye_corners).build(where)
-            int8 = self._source(best, loaded.network, folder / "int8", self._nme(best, where))
-        return Deployed(Candidate(model, architecture), _made(self.formats, fp32, int8))
+            int8 = self._source(best, name, loaded.network, folder / "int8", self._nme(best, where))
+        return Deployed(Candidate(model, architecture), _made(self.formats, fp32, int8), name)
 
     def _untrained(self, folder: Path) -> Deployed:
         model = BASELINES[BASELINE](self.config.points, self.config.input_size).eval()
-        source = self._source(model, BASELINE, folder, None)
-        return Deployed(Candidate(model), _made(self.formats, source, source), trained=False)
+        name = f"untrained {BASELINE}"
+        source = self._source(model, name, BASELINE, folder, None)
+        return Deployed(Candidate(model), _made(self.formats, source, source), name, trained=False)
 
     def _nme(self, model: nn.Module, where: Path) -> float:
         points = check_finite(predict(model, self.test), str(where))
         return score(points, self.test.points, self.config.eye_corners)["nme"]
 
-    def _source(self, model: nn.Module, network: dict[str, Any] | str, folder: Path, nme: float | None) -> Source:
+    def _source(self, model: nn.Module, name: str, network: dict[str, Any] | str, folder: Path, nme: float | None) -> Source:
         folder.mkdir(parents=True, exist_ok=True)
         metadata = {"network": json.dumps(network), "num_points": str(self.config.points),
                     "input_size": str(self.config.input_size), "colour_order": "BGR", "input_range": "0..1",
@@ -143,7 +150,7 @@ class Exporter:
                     "test_nme": "" if nme is None else f"{nme:.4f} % in fp32",
                     "producer": f"fbnet-pfld {version('fbnet-pfld')}"}
         return Source(model, self.test.images[:EXAMPLES].float() / 255, metadata, folder, self.calibration, self.opset,
-                      self.dynamic_batch)
+                      self.dynamic_batch, name)
 
     def _conditions(self) -> dict[str, Any]:
         device, clock = processor()

@@ -33,6 +33,8 @@ class Source:
         Gets the files.
     calibration
         uint8 (N, 3, S, S), BGR: training faces, for the ranges of INT8 activations; None if there will be no INT8 file.
+    name
+        What the user calls the network, for messages.
     """
 
     model: nn.Module
@@ -42,12 +44,13 @@ class Source:
     calibration: Tensor | None = None
     opset: int = OPSET
     dynamic_batch: bool = False
+    name: str = "network"
 
     @cached_property
     def onnx(self) -> Path:
         """ONNX, fp32."""
         out = self.folder / "net.onnx"
-        write_onnx(self.model, out, self.examples, self.metadata, self.opset, self.dynamic_batch)
+        write_onnx(self.model, out, self.examples, self.metadata, self.opset, self.dynamic_batch, self.name)
         return out
 
     @cached_property
