@@ -10,14 +10,14 @@ from ..evaluators.synthetic import generate
 from .command import App
 from .data_prepare import prepare_data
 from .face_pictures import contact_sheet
-from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish
+from .options import DATA_ROOT, OUTPUT, DataRoot, Json, Points, Seed, console, finish, to_file, to_folder
 from .progress import count_bar
 
 app = App(no_args_is_help=True)
 app.command(name="prepare")(prepare_data)
 
 Count = Annotated[int, typer.Option(min=1)]
-Out = Annotated[Path, typer.Option("--out", "--data-root", "--data_root", help="The data set's folder.")]
+Out = Annotated[Path, typer.Option("--out", "--data-root", "--data_root", callback=to_folder, help="The data set's folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a synthetic data set that is there.")]
 
 
@@ -45,7 +45,8 @@ def synth(out: Out = DATA_ROOT, train: Count = 4000, test: Count = 500,
 
 @app.command()
 def show(data_root: DataRoot = DATA_ROOT, split: Annotated[str, typer.Option(help="train or test.")] = "test",
-         count: Count = 32, out: Annotated[Path, typer.Option("--out", help="The picture.")] = OUTPUT / "faces.png",
+         count: Count = 32,
+         out: Annotated[Path, typer.Option("--out", callback=to_file, help="The image.")] = OUTPUT / "faces.png",
          points: Points = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Draw the first faces of a data set with their points, coloured by the parts of the face, and the axes of their pose."""
     data = LandmarkDataset(data_root, split, points or 106, limit=count)

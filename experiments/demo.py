@@ -17,7 +17,7 @@ from .config import Config
 from .data_commands import synthesise
 from .deploy.exporter import BASELINE, Exporter
 from .finetune import finetune_network
-from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish
+from .options import OUTPUT, SNAPSHOT, Json, Seed, Snapshot, console, finish, to_folder
 from .pictures import demo_picture
 from .report import Row, as_dicts, as_table, compare, load_candidate
 from .search import HISTORY, search_supernet
@@ -25,8 +25,8 @@ from .search import HISTORY, search_supernet
 CONFIG = Path(__file__).parent / "demo.yaml"
 TRAIN, TEST, RANDOM_SUBNETS = 1600, 200, 30
 
-Faces = Annotated[Path, typer.Option("--data-root", "--data_root", help="Where to put the faces.")]
-Output = Annotated[Path, typer.Option("--output", help="Folder for subnet.onnx and demo.png.")]
+Faces = Annotated[Path, typer.Option("--data-root", "--data_root", callback=to_folder, help="Where to put the faces.")]
+Output = Annotated[Path, typer.Option("--output", callback=to_folder, help="Folder for subnet.onnx and demo.png.")]
 
 
 def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/demo"), output: Output = OUTPUT,

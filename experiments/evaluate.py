@@ -7,14 +7,16 @@ import typer
 
 from ..evaluators import LandmarkDataset
 from ..latency import LookupTable
+from ..search_space import InputError
 from .config import Config
 from .evaluation_picture import evaluation_picture
-from .options import DATA_ROOT, SUBNET, ConfigFile, DataRoot, Json, Lut, Points, Seed, finish
+from .options import DATA_ROOT, SUBNET, ConfigFile, DataRoot, Json, Lut, Points, Seed, finish, to_file
 from .pictures import check_picture
 from .report import as_dicts, as_table, compare, load_candidate
 
 Files = Annotated[list[Path], typer.Option("--resume", help="Checkpoint or exported file; may be repeated.")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="Also draw the errors over faces and parts, and the worst faces.")]
+Plot = Annotated[Path | None, typer.Option("--plot", callback=to_file,
+                                           help="Also draw the errors over faces and parts, and the worst faces.")]
 
 
 def evaluate(resume: Files = (SUBNET,), data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, points: Points = None,
@@ -22,6 +24,8 @@ def evaluate(resume: Files = (SUBNET,), data_root: DataRoot = DATA_ROOT, config:
     """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy."""
     if plot is not None:
         check_picture(plot)
+    if len(set(resume)) < len(resume):
+        raise InputError(f"--resume {next(path for path in resume if resume.count(path) > 1)} is given twice; give it once")
     settings = Config.load(config, points=points, lut=lut)
     table = LookupTable.load(settings.lut)
     candidates = {str(path): load_candidate(path, settings.points, settings.input_size) for path in resume}

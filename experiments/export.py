@@ -6,12 +6,26 @@ from typing import Annotated
 import typer
 
 from ..evaluators import BEST, Checkpoint
-from ..search_space import Architecture
+from ..search_space import Architecture, InputError
 from .config import Config
 from .deploy.exporter import BASELINE, Exporter
 from .deploy.formats import FORMATS, chosen_formats
 from .deploy.onnx_file import OPSET
-from .options import DATA_ROOT, OUTPUT, SNAPSHOT, SUBNET, ConfigFile, DataRoot, Json, Lut, Points, Seed, console, finish
+from .options import (
+    DATA_ROOT,
+    OUTPUT,
+    SNAPSHOT,
+    SUBNET,
+    ConfigFile,
+    DataRoot,
+    Json,
+    Lut,
+    Points,
+    Seed,
+    console,
+    finish,
+    to_file,
+)
 
 
 def default_baseline(config: Config) -> Path | None:
@@ -25,7 +39,7 @@ def default_baseline(config: Config) -> Path | None:
 
 SourceFile = Annotated[Path, typer.Option("--resume", help="Checkpoint to export.")]
 Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file that the checkpoint must be of.")]
-Target = Annotated[Path, typer.Option("--output", "--onnx-path", "--onnx_path",
+Target = Annotated[Path, typer.Option("--output", "--onnx-path", "--onnx_path", callback=to_file,
                                      help="The ONNX file; other files and report.json, report.png go beside it.")]
 Formats = Annotated[str, typer.Option("--formats", help=f"Of {', '.join(FORMATS)}; separated by commas.")]
 Baseline = Annotated[Path | None, typer.Option(
@@ -48,6 +62,10 @@ def export(resume: SourceFile = SUBNET, data_root: DataRoot = DATA_ROOT, output:
     BatchNorms are folded, denormal weights zeroed. INT8 formats bring the fp32 file that they are compared with.
     """
     chosen = chosen_formats(formats)
+    if int8_epochs and not any(FORMATS[form].of for form in chosen):
+        raise InputError("--int8-epochs finetunes INT8 files, but --formats names none")
+    if (dynamic_batch or opset != OPSET) and not any("onnx" in form for form in chosen):
+        raise InputError("--opset and --dynamic-batch are for ONNX files, but --formats names none")
     loaded = Checkpoint.load(resume)
     loaded.check_points(points or loaded.num_points, resume)
     if arch is not None:

@@ -28,6 +28,7 @@ from .options import (
     Snapshot,
     console,
     finish,
+    remark_device,
 )
 from .progress import TrainingProgress
 from .search import ARCHITECTURE
@@ -110,6 +111,7 @@ def finetune(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev
     inherits = isinstance(network, Architecture) and init is None and not from_scratch
     weights = supernet or snapshot / "supernet" / BEST if inherits else None
     folder = snapshot / (network if isinstance(network, str) else "subnet")
+    remark_device(dev_id)
     best = finetune_network(settings, data_root, folder, network, weights, seed, resume, dev_id, init=init)
     finish({"checkpoint": str(folder / BEST), **best.metrics}, as_json)
 

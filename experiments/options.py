@@ -5,13 +5,30 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
+from ..search_space.inputs import check_writable
+
+
+def to_file(path: Path | None) -> Path | None:
+    """Callback of options that name a file to write: it is checked before the command begins."""
+    if path is not None:
+        check_writable(path)
+    return path
+
+
+def to_folder(path: Path) -> Path:
+    """Callback of options that name a folder to write into: it is checked before the command begins."""
+    check_writable(path, folder=True)
+    return path
+
+
 DataRoot = Annotated[Path, typer.Option("--data-root", "--data_root", help="Data set in the 106points layout.")]
-Snapshot = Annotated[Path, typer.Option("--snapshot", help="Folder for checkpoints.")]
+Snapshot = Annotated[Path, typer.Option("--snapshot", callback=to_folder, help="Folder for checkpoints.")]
 DevId = Annotated[str, typer.Option("--dev-id", "--dev_id",
                                     help='GPUs, such as "0" or "0,1"; the CPU where there is none, or for "cpu" or "cpu:2".')]
 Precision = Annotated[str | None, typer.Option("--precision", help='"32-true", "bf16-mixed" or "16-mixed".')]
@@ -35,6 +52,12 @@ WIDTH = 120
 
 console = Console(stderr=True)
 """For progress and remarks; standard output is for results."""
+
+
+def remark_device(dev_id: str) -> None:
+    """Say it if GPUs are asked for where there is none: the training runs on the CPU then."""
+    if dev_id and not dev_id.startswith("cpu") and not torch.cuda.is_available():
+        console.print(f"no GPU here: --dev-id {dev_id} is not used, the training runs on the CPU", soft_wrap=True)
 
 
 @rank_zero_only

@@ -15,7 +15,7 @@ from ..search_space.count import count_parameters
 from ..search_space.inputs import write_text
 from ..strategies import cost_of, evolve, pareto_front
 from .config import Config
-from .options import DATA_ROOT, OUTPUT, SNAPSHOT, ConfigFile, DataRoot, Json, Lut, Seed, finish
+from .options import DATA_ROOT, OUTPUT, SNAPSHOT, ConfigFile, DataRoot, Json, Lut, Seed, finish, to_folder
 from .pictures import pareto_picture
 from .scoring import FACES, Scorer
 from .search import with_latency
@@ -64,7 +64,8 @@ def find_front(scorer: Scorer, table: LookupTable, seed: int, folder: Path) -> p
 
 
 Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of a search.")]
-Output = Annotated[Path, typer.Option("--output", help="Folder for pareto.csv, pareto.png, front/*.json and scores.csv.")]
+Output = Annotated[Path, typer.Option("--output", callback=to_folder,
+                                      help="Folder for pareto.csv, pareto.png, front/*.json and scores.csv.")]
 Faces = Annotated[int, typer.Option("--faces", min=0, help="Held-out training faces that subnets are scored on; 0 for all.")]
 
 

@@ -31,6 +31,7 @@ from .options import (
     Seed,
     Snapshot,
     finish,
+    remark_device,
 )
 from .progress import TrainingProgress
 
@@ -119,6 +120,7 @@ def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_i
     settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
                            search__precision=precision)
     folder = snapshot / "supernet"
+    remark_device(dev_id)
     chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)
     finish({"architecture": str(folder / ARCHITECTURE), "checkpoint": str(folder / BEST), "choices": chosen.choices,
             "latency": chosen.latency, **chosen.metrics}, as_json)

@@ -53,22 +53,56 @@ def read_text(path: str | Path, what: str) -> str:
 
 
 def read_json(path: str | Path, what: str) -> Any:
-    """Read a JSON file, or raise :class:`InputError` naming file and line."""
+    """Read a JSON file, or raise :class:`InputError` naming file and line, or a key that stands there twice."""
+    text = read_text(path, what)
     try:
-        return json.loads(read_text(path, what))
+        return json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise InputError(f"{what} is not valid JSON: {path}:{error.lineno}: {error.msg}") from None
+    except InputError as error:
+        raise InputError(f"{what} is not valid: {path}: {error}") from None
+    except RecursionError:
+        raise InputError(f"{what} is not valid JSON: {path}: nested too deeply") from None
 
 
 def read_yaml(path: str | Path, what: str) -> Any:
-    """Read a YAML file with the safe loader, or raise :class:`InputError` naming file and line."""
+    """Read a YAML file with a safe loader, or raise :class:`InputError` naming file and line; no key may stand there twice."""
+    text = read_text(path, what)
     try:
-        return yaml.safe_load(read_text(path, what))
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise InputError(f"{what} is not valid YAML: {path}{line}: {problem}") from None
+    except RecursionError:
+        raise InputError(f"{what} is not valid YAML: {path}: nested too deeply") from None
+    except ValueError as error:  # a date that is none, and the like
+        raise InputError(f"{what} is not valid YAML: {path}: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but for keys that are given twice, of which only the last would count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                problem = f"key {key.value!r} is given twice"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, unless a key is given twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise InputError(f"key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+    return found
 
 
 def check_same(record: Path, settings: dict[str, Any], work: str, what: str) -> None:
@@ -138,6 +172,25 @@ def check_place(path: Path) -> None:
         raise InputError(f"cannot write {path}: {folder} is not a directory")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {path}: {folder} is not writable")
+
+
+def check_writable(path: Path, folder: bool = False) -> None:
+    """Raise :class:`InputError` unless a file, or a folder with files, can be written at ``path``; nothing is made.
+
+    A command calls it before its work begins, so that no work is lost for a mistyped name.
+    """
+    if folder and path.exists() and not path.is_dir():
+        raise InputError(f"cannot write into {path}: it is a file, where a folder is wanted")
+    if not folder and path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder, where a file is wanted")
+    # the folder that is there already, in which the others would be made
+    place = path if folder else path.parent
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"cannot write {path}: {place} is a file, no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: no permission to write into {place}")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -53,24 +53,32 @@ def blobs(tmp_path_factory) -> Path:
     return write_blobs(tmp_path_factory.mktemp("blobs"))
 
 
-@pytest.fixture
-def place(blobs, tmp_path, monkeypatch):
-    """A working folder with everything that the commands want, sound; each test spoils one thing."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(blobs, "data")
+@pytest.fixture(scope="session")
+def sound_place(blobs, tmp_path_factory) -> Path:
+    """A folder with everything that the commands want, sound."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copytree(blobs, folder / "data")
     torch.manual_seed(0)
     spec = SpaceSpec.load("pfld")
     choices = dict(zip(spec.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True))
     chosen = Architecture(spec, 106, 112, choices)
-    chosen.save("ckpt_save/supernet/architecture.json")
+    chosen.save(folder / "ckpt_save/supernet/architecture.json")
     weights = PfldSpace("pfld").state_dict()
-    Checkpoint("supernet", spec.to_dict(), 106, 112, weights, {}).save("ckpt_save/supernet/checkpoint_best.pth")
-    Checkpoint.of(chosen.build(), chosen, {}).save("ckpt_save/subnet/checkpoint_best.pth")
+    Checkpoint("supernet", spec.to_dict(), 106, 112, weights, {}).save(folder / "ckpt_save/supernet/checkpoint_best.pth")
+    Checkpoint.of(chosen.build(), chosen, {}).save(folder / "ckpt_save/subnet/checkpoint_best.pth")
     few = Architecture(spec, 68, 112, choices)
-    Checkpoint.of(few.build(), few, {}).save("points68.pth")
-    Path("output").mkdir()
-    Path("output/subnet.onnx").write_text("older file")
-    Path("config.yaml").write_text("search: {epochs: 1, warmup_epochs: 0}\nfinetune: {epochs: 1, batch_size: 16}\n")
+    Checkpoint.of(few.build(), few, {}).save(folder / "points68.pth")
+    (folder / "output").mkdir()
+    (folder / "output/subnet.onnx").write_text("older file")
+    (folder / "config.yaml").write_text("search: {epochs: 1, warmup_epochs: 0}\nfinetune: {epochs: 1, batch_size: 16}\n")
+    return folder
+
+
+@pytest.fixture
+def place(sound_place, tmp_path, monkeypatch):
+    """A copy of the sound folder as working folder; each test spoils one thing."""
+    shutil.copytree(sound_place, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -77,3 +77,22 @@ def test_a_reader_names_what_it_cannot_take(tmp_path, content, message):
     with pytest.raises(InputError) as caught:
         read_json(path, "record")
     assert str(caught.value) == message.format(path)
+
+
+@pytest.mark.parametrize(("read", "text", "message"), [
+    (read_yaml, "lut: a\nsearch: {epochs: 3}\nlut: b\n", "config is not valid YAML: {}:3: key 'lut' is given twice"),
+    (read_yaml, "search: {epochs: 3, epochs: 4}\n", "config is not valid YAML: {}:1: key 'epochs' is given twice"),
+    (read_yaml, "a: {b: [1, 2, 3}\n", "config is not valid YAML: {}:1: expected ',' or ']', but got '}}'"),
+    (read_yaml, "day: 2026-13-45\n", "config is not valid YAML: {}: month must be in 1..12"),
+    (read_json, '{"a": {"b": 1, "b": 2}}', "config is not valid: {}: key 'b' is given twice"),
+    (read_json, "[" * 100_000, "config is not valid JSON: {}: nested too deeply")])
+def test_a_key_is_given_once(tmp_path, read, text, message):
+    (tmp_path / "c").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "c", "config")
+    assert str(caught.value) == message.format(tmp_path / "c")
+
+
+def test_merged_keys_of_yaml_are_no_keys_given_twice(tmp_path):
+    (tmp_path / "c").write_text("base: &base {a: 1, b: 2}\nmine:\n  <<: *base\n  b: 3\n")
+    assert read_yaml(tmp_path / "c", "config")["mine"] == {"a": 1, "b": 3}
