@@ -93,7 +93,7 @@ FAULTS = {
     "export beside a baseline of other points": (lambda: None, ("export", *DATA, "--baseline", "points68.pth"),
                                                  ("points68.pth: checkpoint of 68 points, but 106",)),
     "export to no ONNX file": (lambda: None, ("export", *DATA, "--output", "subnet.mnn"),
-                               ("--output subnet.mnn: no name of an ONNX file; allowed:",)),
+                               ("--output subnet.mnn: the name of the ONNX file must end with .onnx",)),
     "export of a supernet": (lambda: None, ("export", *DATA, "--resume", "ckpt_save/supernet/checkpoint_best.pth"),
                              ("supernet/checkpoint_best.pth: a supernet; allowed: checkpoint of a subnet or a baseline",)),
     "export on too many cores": (lambda: None, ("export", *DATA, "--threads", "999"), ("--threads 999: this machine has",)),
