@@ -1,5 +1,6 @@
-"""Pictures from files."""
+"""Images from files."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -7,30 +8,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..search_space.inputs import InputError
+from .exif import as_stored, is_tiff, orientation
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm", ".pbm",
+            ".pnm", ".gif", ".avif")
+"""Suffixes, in lower case, of the kinds of images that OpenCV reads."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image file's content.
+
+    Attributes
+    ----------
+    image
+        uint8 (H, W, 3), BGR; None if OpenCV cannot make an image of the file, or it has too many pixels.
+    orientation
+        Its EXIF orientation, 1 to 8; 1 is upright.
+    """
+
+    image: NDArray[np.uint8] | None
+    orientation: int
+
+
+def decode_content(content: bytes, upright: bool = True) -> Decoded:
+    """Decode an image file's bytes.
+
+    Parameters
+    ----------
+    upright
+        Whether to turn the image upright by its EXIF orientation, as ``cv2.imread`` and image viewers do. Otherwise the pixels
+        are as the file stores them.
+    """
+    turn = orientation(content)
+    if not content:
+        return Decoded(None, turn)
+    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:  # beyond OpenCV's limit of pixels
+        return Decoded(None, turn)
+    if image is not None and not upright and is_tiff(content):  # OpenCV turns TIFF images whatever the flags say
+        image = as_stored(image, turn)
+    return Decoded(image, turn)
 
 
 def decode(path: Path) -> NDArray[np.uint8] | None:
-    """A picture as uint8 (H, W, 3), BGR, upright; None if OpenCV cannot make one of the file, or it has too many pixels.
+    """An image as uint8 (H, W, 3), BGR, upright; None if OpenCV cannot make one of the file, or it has too many pixels.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     """
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    try:
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:  # beyond OpenCV's limit of pixels
-        return None
+    return decode_content(path.read_bytes()).image
 
 
 def read_picture(path: Path, where: str = "") -> NDArray[np.uint8]:
-    """As :func:`decode`, but what cannot be read or decoded is an error; ``where`` says in it who named the picture.
+    """As :func:`decode`, but what cannot be read or decoded is an error; ``where`` says in it who named the image.
 
     Raises
     ------
     InputError
-        If there is no picture.
+        If there is no image.
     """
     try:
         image = decode(path)

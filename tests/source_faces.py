@@ -1,10 +1,12 @@
 """Tiny data sets in the published formats, written by hand, with faces that are views of the average head."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
 from fbnet_pfld.evaluators.prepare.layouts3d import average_head
 from fbnet_pfld.evaluators.synthetic.landmarks import FACTS
 from fbnet_pfld.evaluators.synthetic.render import pose_rotation
@@ -14,8 +16,9 @@ PEOPLE = ("ann_0", "ann_1", "bob_0", "cleo_0", "dan_0", "dan_1")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Every file of a folder; of a link, where it leads."""
+    return {str(path.relative_to(folder)): bytes(path.readlink()) if path.is_symlink() else path.read_bytes()
+            for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
 
 
 def view(num_points: int, seed: int = 0, centre=(48.0, 50.0), extent: float = 60.0) -> np.ndarray:
@@ -91,6 +94,40 @@ def bbox106(root: Path, names=("a", "b", "c")) -> Path:
         text += f"{name}.jpg {row(BOX, view(106, seed))}\n"
     write(root / "bbox_landmark.txt", text)
     return root
+
+
+def pfld98(root: Path, train=("0_a_0", "0_a_1", "1_b_0"), test=("0_c_0",)) -> Path:
+    """As the PFLD repositories write it: points in parts of the crop, attributes, angles, and paths of another machine."""
+    for split, names in (("train_data", train), ("test_data", test)):
+        text = ""
+        for seed, name in enumerate(names):
+            picture(root / split / "imgs" / f"{name}.png", seed)
+            text += f"./data/{split}/imgs/{name}.png {row(view(98, seed) / SIDE)} 0 1 0 0 0 1 1.5 -20.25 3.0\n"
+        write(root / split / "list.txt", text)
+    return root
+
+
+def pixels(num_points: int, root: Path, names=("a", "b", "c")) -> Path:
+    text = ""
+    for seed, name in enumerate(names):
+        picture(root / "imgs" / f"{name}.jpg", seed)
+        text += f"imgs/{name}.jpg {row(view(num_points, seed))}\n"
+    write(root / "list.txt", text)
+    return root
+
+
+pixels68, pixels98, pixels106 = (partial(pixels, count) for count in (68, 98, 106))
+
+
+def make(src: Path, out: Path, workers: int = 1, **options) -> dict:
+    """Prepare a source of ibug, by default with 40 % for testing."""
+    return prepare(src, out, PrepareOptions(**{"format": "ibug", "test_fraction": 0.4, **options}), workers)
+
+
+def names(out: Path, split: str) -> list[str]:
+    """File names of a prepared set's crops, without number and suffix."""
+    listing = (out / f"{split}_data" / "list.txt").read_text().splitlines()
+    return [Path(line.split()[0]).stem.split("_", 1)[1] for line in listing]
 
 
 def in_jd_order(points: np.ndarray) -> np.ndarray:

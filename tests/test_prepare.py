@@ -12,22 +12,14 @@ import source_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
-from source_faces import BOX, PEOPLE, contents, ibug, in_jd_order, lines, picture, pts, row, view, write
+from source_faces import BOX, PEOPLE, contents, ibug, in_jd_order, lines, make, names, picture, pts, row, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
 from fbnet_pfld.evaluators.prepare import FORMATS, PrepareOptions, prepare
 from fbnet_pfld.evaluators.prepare.crop import cut
 from fbnet_pfld.evaluators.prepare.faces import SourceFace
-from fbnet_pfld.evaluators.prepare.split import by_fraction, identities
-
-
-def make(src, out, workers=1, **options):
-    return prepare(src, out, PrepareOptions(**{"format": "ibug", "test_fraction": 0.4, **options}), workers)
-
-
-def names(out: Path, split: str) -> list[str]:
-    listing = (out / f"{split}_data" / "list.txt").read_text().splitlines()
-    return [Path(line.split()[0]).stem.split("_", 1)[1] for line in listing]
+from fbnet_pfld.evaluators.prepare.identity import identities
+from fbnet_pfld.evaluators.prepare.split import by_fraction
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -39,8 +31,11 @@ def test_points_are_those_of_the_source_in_the_crop(name, tmp_path):
         ibug(src / "deep", PEOPLE)
     else:
         getattr(source_faces, name)(src)
-    record = prepare(src, tmp_path / "out", PrepareOptions(name, test_fraction=None if name in ("wflw", "lapa") else 0.4))
-    assert record["left_out"] == {}
+    own_split = name in ("wflw", "lapa", "pfld98")
+    record = prepare(src, tmp_path / "out", PrepareOptions(name, test_fraction=None if own_split else 0.4))
+    assert (record["left_out"], record["unused"]) == ({}, {})
+    assert record["split"] == ("fraction 0.4" if not own_split else
+                               "the source's folders" if name == "lapa" else "the source's own lists")
     origin = 0.5 if name == "ibug" else 0.0
     found = 0
     for split in ("train", "test"):
@@ -54,7 +49,8 @@ def test_points_are_those_of_the_source_in_the_crop(name, tmp_path):
             assert min(errors) < 1e-4, path
             found += 1
         assert len(data) == record[split]["faces"] == record[split]["pictures"]
-    assert found == {"ibug": 6, "wflw": 4, "lapa": 3, "jd106": 3, "bbox106": 3}[name]
+    assert found == {"ibug": 6, "wflw": 4, "lapa": 3, "jd106": 3, "bbox106": 3, "pfld98": 4, "pixels68": 3, "pixels98": 3,
+                     "pixels106": 3}[name]
 
 
 def test_the_order_of_jd_is_converted(tmp_path):
@@ -87,17 +83,20 @@ BROKEN_PTS = {
     "count": (pts(view(68, 9)[:67]), "wrong number of points", ":2"),
     "profile": (pts(view(68, 9)[:39]), "wrong number of points", ":2"),
     "short": (edited(40, ""), "wrong number of points", ":2"),
+    "more": (pts(view(68, 9)) + "{\n", "no points in braces", ":73"),
+    "after": (pts(view(68, 9)) + "1 2\n", "text after the points", ":73"),
     "braces": (pts(view(68, 9)).replace("}", ""), "no points in braces", ":71"),
     "word": (edited(10, "12 left"), "coordinate is no number", ":10"),
     "nan": (edited(11, "12 nan"), "coordinate is not finite", ":11"),
     "triple": (edited(12, "12 13 14"), "line is no pair of coordinates", ":12"),
     "empty": ("", "annotation is empty", ":1"),
-    "binary": (b"\xff\xfe\x00", "annotation cannot be read", ""),
+    "damaged": (b"\xff\xfe\x00", "annotation is no text", ""),
+    "image": (b"\x89PNG\r\n\x1a\n\0\0", "annotation is no text", ""),
     "swapped": (good_pts(lambda p: p[:, ::-1]), "points mirrored, or x and y swapped", ""),
     "mirrored": (good_pts(lambda p: (96, 0) + p * (-1, 1)), "points mirrored, or x and y swapped", ""),
     "shuffled": (good_pts(scattered), "points in another order", ""),
     "offbyone": (good_pts(lambda p: np.roll(p, 1, axis=0)), "points in another order", ""),
-    "outside": (good_pts(lambda p: p + (40, 0)), "points outside of the picture", ""),
+    "outside": (good_pts(lambda p: p + (40, 0)), "points outside of the image", ""),
     "same": (good_pts(lambda p: p * 0 + 50), "points of no extent", ""),
     "line": (good_pts(lambda p: p * (1, 0) + (0, 50)), "points of no extent", ""),
 }
@@ -107,12 +106,13 @@ def check_left_out(record, out, expected):
     """``expected``: (reason, file and line) of each face."""
     with open(out / "left_out.csv", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["reason", "where"]
-    assert sorted(map(tuple, rows[1:])) == sorted(expected)
+    assert rows[0] == ["what", "reason", "where", "detail"]
+    faces = [(reason, where) for what, reason, where, _ in rows[1:] if what == "face"]
+    assert sorted(faces) == sorted(expected)
     counts = Counter(reason for reason, _ in expected)
     assert {reason: entry["faces"] for reason, entry in record["left_out"].items()} == counts
     for reason, entry in record["left_out"].items():
-        assert (reason, entry["first"]) in expected
+        assert (reason, entry["first"].split(" (")[0]) in expected
     assert json.loads((out / "prepared.json").read_text()) == record
 
 
@@ -127,8 +127,8 @@ def test_broken_pts_files_are_left_out_each_with_its_reason(tmp_path):
     for name, data in (("text", b"no picture"), ("nothing", b"")):
         (src / f"{name}_0.jpg").write_bytes(data)
         write(src / f"{name}_0.pts", pts(view(68)))
-        expected.append(("picture cannot be decoded", f"{src}/{name}_0.pts"))
-    expected.append(("picture not found", f"{src}/lonely_0.pts"))
+        expected.append(("image cannot be decoded", f"{src}/{name}_0.pts"))
+    expected.append(("image not found", f"{src}/lonely_0.pts"))
     record = make(src, tmp_path / "out", test_list=write_list(tmp_path, "dan"), test_fraction=None)
     check_left_out(record, tmp_path / "out", expected)
     assert sorted(names(tmp_path / "out", "train") + names(tmp_path / "out", "test")) == sorted(PEOPLE)
@@ -144,7 +144,7 @@ BROKEN_BOXES = {
     "far": ("0 0 12 12", "points far from their box", ""),
     "area": ("40 20 40 80", "box of no area", ""),
     "turned": ("80 85 15 15", "box of no area", ""),
-    "off": ("200 20 300 80", "box outside of the picture", ""),
+    "off": ("200 20 300 80", "box outside of the image", ""),
     "three": ("15 15 80", "box is not of four numbers", ":1"),
     "inf": ("15 15 inf 85", "coordinate is not finite", ":1"),
     "none": ("", "annotation is empty", ":1"),
@@ -173,7 +173,7 @@ def test_broken_lines_of_lists_are_left_out(tmp_path):
     src = source_faces.bbox106(tmp_path / "src", ("a", "b", "c"))
     file = src / "bbox_landmark.txt"
     good = row(BOX, view(106))
-    broken = {"a.jpg 1 2 3": "wrong number of tokens", f"none.jpg {good}": "picture not found",
+    broken = {"a.jpg 1 2 3": "wrong number of fields", f"none.jpg {good}": "image not found",
               "a.jpg nan " + good.split(" ", 1)[1]: "coordinate is not finite",
               f"a.jpg {row(BOX, in_jd_order(view(106)))}": "points in another order"}
     write(file, file.read_text() + "\n".join(broken) + "\n")
@@ -196,10 +196,13 @@ def test_the_lists_of_wflw_without_boxes_are_read_too(tmp_path):
         short = [" ".join([*line.split()[:196], line.split()[-1]]) for line in file.read_text().splitlines()]
         write(file.with_name(f"list_98pt_{split}.txt"), "\n".join(short))
     with_boxes = prepare(src, tmp_path / "a", PrepareOptions("wflw"))
+    second = src / "WFLW_annotations" / "lists" / "list_98pt_test.txt"
+    assert with_boxes["unused"] == {"list of faces that another list has": {"files": 2, "first": str(second)}}
     for file in src.rglob("*rect_attr*"):
         file.unlink()
-    assert prepare(src, tmp_path / "b", PrepareOptions("wflw")) == with_boxes
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert prepare(src, tmp_path / "b", PrepareOptions("wflw")) == with_boxes | {"unused": {}}
+    for name in ("train_data", "test_data"):
+        assert contents(tmp_path / "a" / name) == contents(tmp_path / "b" / name)
 
 
 @settings(max_examples=60, deadline=None)

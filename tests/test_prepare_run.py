@@ -115,6 +115,7 @@ def place(tmp_path, monkeypatch):
     write(Path("src/zoe_0.pts"), "")
     write(Path("list.txt"), "bob\nzoe\n")
     wflw(Path("wflw"), test=())
+    Path("empty").mkdir()
     return tmp_path
 
 
@@ -133,20 +134,37 @@ def test_the_command_prepares_and_tells_what_it_left_out(place, run, capfd):
 
 # what is wrong -> arguments, what the one line must name
 FAULTS = {
-    "format": (("src", "out", "--format", "pts"), ("unknown format 'pts'; allowed: bbox106, ibug, jd106, lapa, wflw",)),
-    "no source": (("none", "out", "--format", "ibug"), ("source not found: none; allowed: a folder with *.pts files",)),
-    "other source": (("src", "out", "--format", "lapa"), ("src: nothing of format 'lapa'; allowed:", "landmarks/*.txt")),
-    "one side only": (("wflw", "out", "--format", "wflw"), ("no face for testing among 3 faces of 3 identities; allowed:",)),
-    "few identities": (("src", "out", "--format", "ibug"), ("no face for testing among 6 faces of 4 identities; allowed:",)),
-    "no share": (("src", "out", "--format", "ibug", "--test-fraction", "1"), ("--test-fraction: 1; allowed:",)),
+    "format": (("src", "out", "--format", "pts"), ("unknown format 'pts'; allowed: bbox106, ibug, jd106, lapa, pfld98,",)),
+    "no source": (("none", "out", "--format", "ibug"), ("source not found: none; wanted: a folder with *.pts files",)),
+    "other source": (("src", "out", "--format", "lapa"),
+                     ("src has nothing of format 'lapa' among its 13 files; wanted:", "landmarks/*.txt")),
+    "one side only": (("wflw", "out", "--format", "wflw"),
+                      ("no face for testing among 3 faces of 3 identities, split by the source's own lists;",)),
+    "few identities": (("src", "out", "--format", "ibug"),
+                       ("no face for testing among 6 faces of 4 identities, split by fraction 0.1; wanted:",)),
+    "no share": (("src", "out", "--format", "ibug", "--test-fraction", "1"), ("--test-fraction is 1; wanted:",)),
     "both splits": (("src", "out", "--format", "ibug", "--test-fraction", "0.4", "--test-list", "list.txt"),
-                    ("--test-list and --test-fraction are both given; allowed: one",)),
+                    ("--test-list and --test-fraction are both given; give one",)),
     "no list": (("src", "out", "--format", "ibug", "--test-list", "none.txt"), ("test list not found: none.txt",)),
     "unknown name": (("src", "out", "--format", "ibug", "--test-list", "list.txt"), ("list.txt:2: 'zoe' is no identity",)),
     "no expression": (("src", "out", "--format", "ibug", "--identity", "("), ("--identity: '(' is no regular expression",)),
-    "no group": (("src", "out", "--format", "ibug", "--identity", "a"), ("--identity: 'a' has 0 groups; allowed: one",)),
-    "no match": (("src", "out", "--format", "ibug", "--identity", "(ann)"), ("'(ann)' finds nothing in 'bob_0'; allowed:",)),
+    "no group": (("src", "out", "--format", "ibug", "--identity", "a"), ("--identity: 'a' has 0 groups; wanted: one",)),
+    "no match": (("src", "out", "--format", "ibug", "--identity", "(ann)"), ("'(ann)' finds nothing in 'bob_0'; wanted:",)),
     "in the way": (("src", "src", "--format", "ibug", "--overwrite"), ("src is not empty; allowed:",)),
+    "in the source": (("src", "src/deep/out", "--format", "ibug"),
+                      ("src/deep/out is in the source src; wanted: a folder outside of it",)),
+    "around the source": (("src", ".", "--format", "ibug"), (". is not empty",)),
+    "source is a file": (("list.txt", "out", "--format", "ibug"), ("list.txt is a file; wanted: a folder with *.pts files",)),
+    "empty source": (("empty", "out", "--format", "ibug"), ("empty has nothing of format 'ibug' among its 0 files; wanted:",)),
+    "no rule": (("src", "out", "--format", "ibug", "--exif", "no"), ("--exif is 'no'; wanted: apply or ignore",)),
+    "no kind of image": (("src", "out", "--format", "ibug", "--image-suffix", "pts"),
+                         ("--image-suffix is 'pts'; wanted: one of .jpg, ",)),
+    "kind that is not there": (("src", "out", "--format", "ibug", "--image-suffix", ".jpg"),
+                               ("--image-suffix .jpg: src has no such image",)),
+    "kind of listed images": (("wflw", "out", "--format", "wflw", "--image-suffix", ".jpg"),
+                              ("--image-suffix is given, but lists of format 'wflw' name every image with its suffix",)),
+    "list that is none": (("src", "out", "--format", "ibug", "--test-list", "src/bob_0.png"),
+                          ("test list cannot be read: src/bob_0.png is a PNG image",)),
     "on a file": (("src", "list.txt", "--format", "ibug"), ("list.txt is a file; allowed: a new folder",)),
     "beneath a file": (("src", "list.txt/out", "--format", "ibug", "--test-fraction", "0.4"), ("cannot write list.txt/out",)),
 }
@@ -162,7 +180,7 @@ def test_a_source_without_any_usable_face_is_an_error_that_says_why(tmp_path):
     src = ibug(tmp_path / "src", ("a_0", "b_0"))
     for file in src.glob("*.png"):
         file.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"no face for training is left: picture cannot be decoded \(2, such as .*a_0.pts\)"):
+    with pytest.raises(InputError, match=r"no face for training is left: image cannot be decoded \(2, such as .*a_0.pts"):
         prepare(src, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.5))
     for file in src.glob("*.pts"):
         file.write_text("")

@@ -1,41 +1,70 @@
 """The published formats of landmark data that can be read, by name.
 
 ``ibug``
-    300W, Menpo and others in their way: ``*.pts`` files anywhere beneath the source, each beside a picture of the same stem.
-    A ``.pts`` file has ``version: 1``, ``n_points: 68``, and 68 lines of x and y in braces. Coordinates count from 1: "the
-    coordinates of the top left pixel in an image are x=1, y=1" (300-W, ibug.doc.ic.ac.uk). Files of 39 points, Menpo's
-    profiles, are left out.
+    300W, 300VW, Menpo and others in their way: ``*.pts`` files anywhere beneath the source. The image of the same stem is
+    beside its ``.pts`` file or, if that is in a folder such as ``annot``, in a folder such as ``image`` beside it
+    (:data:`~.ibug.ANNOTATION_FOLDERS`, :data:`~.ibug.IMAGE_FOLDERS`). A ``.pts`` file has ``version: 1``, ``n_points: 68``,
+    and 68 lines of x and y in braces. Coordinates count from 1: "the coordinates of the top left pixel in an image are x=1,
+    y=1" (300-W, ibug.doc.ic.ac.uk). Files of 39 points, Menpo's profiles, are skipped.
 ``wflw``
     WFLW: the lists ``list_98pt_rect_attr_train.txt`` and ``list_98pt_rect_attr_test.txt`` (or ``list_98pt_train.txt`` and
     ``list_98pt_test.txt``, which have no boxes) anywhere beneath the source. A line is 196 coordinates, [left, upper, right
-    and lower edge of the face, six attributes,] and the picture's path in the folder ``WFLW_images`` or in the source.
+    and lower edge of the face, six attributes, which are not used,] and the image's path in the folder ``WFLW_images`` or in
+    the source.
+``pfld98``
+    What the PFLD repositories make of WFLW: ``train_data/list.txt`` and ``test_data/list.txt`` (or in ``train`` and ``test``).
+    A line is the image's path, 196 coordinates in parts of the image's width and height, six attributes and three angles.
+    Attributes and angles are not used: the angles are found from the points, as for every format. Images are named
+    ``NUMBER_PHOTOGRAPH_COPY``, by which copies of a face and faces of a photograph stay together.
 ``lapa``
-    LaPa: ``{train,val,test}/images/NAME.jpg`` and ``{train,val,test}/landmarks/NAME.txt`` in the source or in its folder
-    ``LaPa``. A landmark file has a line ``106``, and 106 lines of x and y in the order of JD. ``val`` goes to the training
-    data.
+    LaPa: ``{train,val,test}/images/NAME.jpg`` and ``{train,val,test}/landmarks/NAME.txt``, anywhere beneath the source. A
+    landmark file has a line ``106``, and 106 lines of x and y in the order of JD. ``val`` goes to the training data.
 ``jd106``
     JD-landmark, the grand challenge of 106 points: folders ``picture``, ``landmark`` and, if there is one, ``rect`` side by
     side, anywhere beneath the source. ``picture/NAME.jpg`` has ``landmark/NAME.jpg.txt`` (or ``NAME.txt``; as LaPa's) and
     ``rect/NAME.jpg.rect`` (or ``NAME.rect``; left, upper, right and lower edge).
 ``bbox106``
-    What the 106points set was made from: ``bbox_landmark.txt`` in the source. A line is the picture's path in the folder
+    What the 106points set was made from: ``bbox_landmark.txt`` in the source. A line is the image's path in the folder
     ``imgs`` or in the source, left, upper, right and lower edge of the face, and 212 coordinates, in the order of 106points.
+``pixels68``, ``pixels98``, ``pixels106``
+    Any list of coordinates in pixels: ``list.txt`` in the source, or ``train_data/list.txt`` and ``test_data/list.txt`` (or
+    in ``train`` and ``test``), which give the split. A line is the image's path, x and y of each point in the order of the
+    layout of so many points (300W, WFLW, 106points) and, if it has them, three angles, which are not used.
 
-Pictures are ``.jpg``, ``.jpeg``, ``.png`` or ``.bmp`` files. For the other formats no source says where coordinates count from;
-they are taken as they are, a pixel i reaching from i to i + 1.
+**Images** have one of :data:`~fbnet_pfld.evaluators.images.SUFFIXES`. Where an annotation names its image by the stem alone
+(``ibug``, ``lapa``, ``jd106``) and there are several, such as ``f0.jpg`` and a mask ``f0.png``, the face is skipped;
+``--image-suffix .jpg`` chooses. Paths in the lists of ``pfld98`` and ``pixels`` start in the list's folder, its parent or the
+source, or are absolute; a path from another machine is found by its end (last folder and name at least) if only one image has
+it.
+
+**Coordinates**: for other formats than ``ibug`` no source says where coordinates count from; they are taken as they are, a
+pixel i reaching from i to i + 1 (``--origin``). They are taken to be those of the upright image, as ``cv2.imread`` and image
+viewers show it by its EXIF orientation; ``--exif ignore`` takes them to be those of the pixels as the file stores them.
+
+**Text** may be UTF-8 or, with a byte-order mark, UTF-16 or UTF-32; line ends may be those of any system; blanks, tabs,
+semicolons and commas separate. The case of the suffixes of annotations and of the names of folders does not matter.
+
+**Links** to files and folders are followed. A folder is read once; a face that is found twice is used once.
+
+**The split** is that of ``--test-list`` or ``--test-fraction``, else the source's own: its lists, or its folders
+(:func:`~.split.by_folders`), else a tenth of the faces. No identity is on both sides; who is on a face: :mod:`~.identity`.
+
+Skipped faces are listed in ``left_out.csv``, with reason, file and line, and so is every file that is not used.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
-import numpy as np
+from . import ibug, jd, pixels, wflw
+from .faces import Found
+from .source import Source
 
-from .faces import LeftOut, SourceFace, attempt, numbers, pairs, read_lines
-from .layouts3d import JD_TO_106
+SHOTS = r"(.+)_[^_]*"
+COPIES = r"\d+_(.+)_\d+"
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-Found = Iterator[SourceFace | LeftOut]
+BY_LISTS = "the source's own lists"
+BY_FOLDERS = "the source's folders"
 
 
 @dataclass(frozen=True)
@@ -49,148 +78,44 @@ class Format:
     looks_for
         What must be in a source for it to be one, for the message that there is none.
     read
-        Yields the faces of a source, a folder, in an order that depends on names alone.
-    shots
-        Whether names end in ``_`` and what tells apart pictures of one person, or of one photograph.
+        Yields the faces of a source.
+    annotations
+        Suffixes of its annotations, where they are known by their folders.
+    identity
+        Regular expression of the whole file name of an image without its suffix, if names tell apart images of one person or
+        of one photograph: the group is the person's or the photograph's name.
     origin
-        Coordinate of the left and the upper edge of a picture.
+        Coordinate of the left and the upper edge of an image.
+    by_stem
+        Whether an annotation names its image by the stem alone.
+    own_split
+        What gives the split, if a source always has one.
     """
 
     points: int
     looks_for: str
-    read: Callable[[Path], Found]
-    shots: bool = False
+    read: Callable[[Source], Found]
+    annotations: tuple[str, ...] = ()
+    identity: str | None = None
     origin: float = 0.0
+    by_stem: bool = False
+    own_split: str = BY_LISTS
 
 
-def _name(image: Path, src: Path) -> str:
-    return image.relative_to(src).with_suffix("").as_posix()
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by stem."""
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
-
-
-def _ibug(src: Path) -> Found:
-    by_folder: dict[Path, dict[str, Path]] = {}
-    for file in sorted(src.rglob("*.pts")):
-        if file.parent not in by_folder:
-            by_folder[file.parent] = _pictures(file.parent)
-        yield attempt(_ibug_face, file, by_folder[file.parent], src)
-
-
-def _ibug_face(file: Path, pictures: Mapping[str, Path], src: Path) -> SourceFace:
-    lines = read_lines(file)
-    opened = [i for i, (_, tokens) in enumerate(lines) if tokens == ["{"]]
-    closed = [i for i, (_, tokens) in enumerate(lines) if tokens == ["}"]]
-    if len(opened) != 1 or len(closed) != 1 or opened > closed:
-        raise LeftOut("no points in braces", f"{file}:{lines[-1][0]}")
-    header = {tokens[0].rstrip(":"): (number, tokens[-1]) for number, tokens in lines[:opened[0]]}
-    number, count = header.get("n_points", (lines[opened[0]][0], "68"))
-    if count != "68":
-        raise LeftOut("wrong number of points", f"{file}:{number}")
-    points = pairs(lines[opened[0] + 1:closed[0]], 68, file, number)
-    if file.stem not in pictures:
-        raise LeftOut("picture not found", str(file))
-    return SourceFace(_name(pictures[file.stem], src), pictures[file.stem], points, str(file))
-
-
-def _wflw(src: Path) -> Found:
-    folders = [src, *sorted(path for path in src.rglob("WFLW_images") if path.is_dir())]
-    for split in ("train", "test"):
-        for pattern in ("list_98pt_rect_attr_{}.txt", "list_98pt_{}.txt"):
-            lists = sorted(src.rglob(pattern.format(split)))
-            if lists:
-                yield from _list(lists[0], lambda tokens, where, s=split: _wflw_face(tokens, where, s, folders))
-                break
-
-
-def _list(file: Path, make: Callable[[list[str], str], SourceFace]) -> Found:
-    """Faces of a file that has one in a line."""
-    try:
-        lines = read_lines(file)
-    except LeftOut as reason:
-        yield reason
-        return
-    for number, tokens in lines:
-        yield attempt(make, tokens, f"{file}:{number}")
-
-
-def _wflw_face(tokens: list[str], where: str, split: str, folders: Iterable[Path]) -> SourceFace:
-    if len(tokens) not in (197, 207):
-        raise LeftOut("wrong number of tokens", where)
-    values = numbers(tokens[:-1], where)
-    image = _within(folders, tokens[-1], where)
-    name = Path(tokens[-1]).with_suffix("").as_posix()
-    return SourceFace(name, image, np.array(values[:196]).reshape(98, 2), where, tuple(values[196:200]) or None, split)
-
-
-def _within(folders: Iterable[Path], name: str, where: str) -> Path:
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    raise LeftOut("picture not found", where)
-
-
-def _lapa(src: Path) -> Found:
-    root = src / "LaPa" if (src / "LaPa").is_dir() else src
-    for part, split in (("train", "train"), ("val", "train"), ("test", "test")):
-        if (root / part / "landmarks").is_dir() and (root / part / "images").is_dir():
-            pictures = _pictures(root / part / "images")
-            for file in sorted((root / part / "landmarks").glob("*.txt")):
-                yield attempt(_jd_face, file, pictures.get(file.stem), None, src, split)
-
-
-def _jd106(src: Path) -> Found:
-    for folder in sorted(path.parent for path in src.rglob("landmark") if path.is_dir()):
-        if not (folder / "picture").is_dir():
-            continue
-        pictures = _pictures(folder / "picture")
-        for file in sorted((folder / "landmark").glob("*.txt")):
-            stem = Path(file.stem).stem if Path(file.stem).suffix.lower() in SUFFIXES else file.stem
-            boxes = (folder / "rect" / name for name in (f"{file.stem}.rect", f"{stem}.rect"))
-            yield attempt(_jd_face, file, pictures.get(stem), next((box for box in boxes if box.is_file()), None), src)
-
-
-def _jd_face(file: Path, image: Path | None, box: Path | None, src: Path, split: str | None = None) -> SourceFace:
-    (number, first), *rest = read_lines(file)
-    if first != ["106"]:
-        raise LeftOut("wrong number of points", f"{file}:{number}")
-    points = pairs(rest, 106, file, number)
-    if image is None:
-        raise LeftOut("picture not found", str(file))
-    ordered = np.empty_like(points)
-    ordered[JD_TO_106] = points
-    return SourceFace(_name(image, src), image, ordered, str(file), _rect(box) if box else None, split)
-
-
-def _rect(file: Path) -> tuple[float, ...]:
-    lines = read_lines(file)
-    values = numbers([token for _, tokens in lines for token in tokens], f"{file}:{lines[0][0]}")
-    if len(values) != 4:
-        raise LeftOut("box is not of four numbers", f"{file}:{lines[0][0]}")
-    return tuple(values)
-
-
-def _bbox106(src: Path) -> Found:
-    file = src / "bbox_landmark.txt"
-    if file.is_file():
-        yield from _list(file, lambda tokens, where: _bbox106_face(tokens, where, src))
-
-
-def _bbox106_face(tokens: list[str], where: str, src: Path) -> SourceFace:
-    if len(tokens) != 217:
-        raise LeftOut("wrong number of tokens", where)
-    values = numbers(tokens[1:], where)
-    image = _within((src / "imgs", src), tokens[0], where)
-    return SourceFace(_name(image, src), image, np.array(values[4:]).reshape(106, 2), where, tuple(values[:4]))
+def _pixels(num_points: int) -> Format:
+    return Format(num_points, "list.txt, or train_data/list.txt and test_data/list.txt",
+                  partial(pixels.read_pixels, num_points=num_points))
 
 
 FORMATS: Mapping[str, Format] = {
-    "ibug": Format(68, "*.pts files", _ibug, shots=True, origin=0.5),
-    "wflw": Format(98, "list_98pt_rect_attr_train.txt and list_98pt_rect_attr_test.txt", _wflw),
-    "lapa": Format(106, "train, val and test with images/*.jpg and landmarks/*.txt", _lapa),
-    "jd106": Format(106, "picture/*.jpg beside landmark/*.txt", _jd106, shots=True),
-    "bbox106": Format(106, "bbox_landmark.txt", _bbox106),
+    "ibug": Format(68, "*.pts files", ibug.read, identity=SHOTS, origin=0.5, by_stem=True),
+    "wflw": Format(98, "list_98pt_rect_attr_train.txt and list_98pt_rect_attr_test.txt", wflw.read_wflw),
+    "pfld98": Format(98, "train_data/list.txt and test_data/list.txt", wflw.read_pfld98, identity=COPIES),
+    "lapa": Format(106, "train, val and test with images/*.jpg and landmarks/*.txt", jd.read_lapa, (".txt",), by_stem=True,
+                   own_split=BY_FOLDERS),
+    "jd106": Format(106, "picture/*.jpg beside landmark/*.txt", jd.read_jd106, (".txt", ".rect"), identity=SHOTS, by_stem=True),
+    "bbox106": Format(106, "bbox_landmark.txt", pixels.read_bbox106),
+    "pixels68": _pixels(68),
+    "pixels98": _pixels(98),
+    "pixels106": _pixels(106),
 }

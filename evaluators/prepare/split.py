@@ -1,66 +1,41 @@
-"""Which faces are for training and which for testing: never the same person, or photograph, on both sides."""
+"""Which faces are for training and which for testing, by the source's folders or by a fraction."""
 
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
-
-from ...search_space.inputs import InputError
-from .faces import SourceFace
-from .formats import Format
 
 FRACTION = 0.1
-NUMBERED = ("image", "indoor", "outdoor", "aflw__face")
-"""Beginnings of names in 300W, LFPW and Menpo whose number counts pictures of different people."""
+
+_KNOWN = re.compile(r"(train|test|val)(?:ing|id|idation)?[-_ ]?(?:set|data|images?|imgs?)?", re.IGNORECASE)
+_SPLITS: Mapping[str, str] = {"train": "train", "test": "test", "val": "train"}
+_OF_300W: Mapping[str, str] = {"afw": "train", "ibug": "test", "01_indoor": "test", "02_outdoor": "test"}
+"""Folders of 300W whose name tells no split, but whose use everybody agrees on."""
 
 
-def identities(faces: Sequence[SourceFace], form: Format, pattern: str | None = None) -> list[str]:
-    """Who is on each face: by default its picture, or the part of the file name before the last ``_`` where pictures of one
-    person or photograph are told apart so, unless that part is one of :data:`NUMBERED`; else the one group of the regular
-    expression ``pattern``, searched in the picture's path in the source without suffix.
+def split_of_folder(name: str) -> str | None:
+    """What a folder of some name is for: ``trainset``, ``training_data``, ``val`` ... train, ``test``, ``testset`` ... test."""
+    known = _KNOWN.fullmatch(name)
+    return _SPLITS[known[1].lower()] if known else None
 
-    Raises
-    ------
-    InputError
-        If the pattern is not a regular expression of one group, or a name has no match.
+
+def by_folders(names: Sequence[str]) -> list[str | None] | None:
+    """Split of each image by the folders of its path in the source; the innermost folder that tells one counts.
+
+    ``afw`` and ``ibug`` (and ``01_Indoor`` and ``02_Outdoor``) are for training and testing, as for everybody who uses 300W,
+    if another folder of the source is known to be for one of them.
+
+    Returns
+    -------
+    list or None
+        None instead of a split for images in no folder that tells one; None instead of the list if no folder is for testing.
     """
-    names = [face.name for face in faces]
-    if pattern is None:
-        prefixes = [PurePosixPath(name).name.rpartition("_")[0] for name in names]
-        return [prefix if form.shots and prefix and prefix.lower() not in NUMBERED else name
-                for prefix, name in zip(prefixes, names, strict=True)]
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InputError(f"--identity: {pattern!r} is no regular expression ({error}); allowed: one with one group") from None
-    if compiled.groups != 1:
-        raise InputError(f"--identity: {pattern!r} has {compiled.groups} groups; allowed: one")
-    found = [match and match[1] for match in map(compiled.search, names)]
-    for name, identity in zip(names, found, strict=True):
-        if not identity:
-            raise InputError(f"--identity: {pattern!r} finds nothing in {name!r}; allowed: a match in every picture's path")
-    return found
-
-
-def by_list(faces: Sequence[SourceFace], who: Sequence[str], wanted: Mapping[str, int], source: str) -> list[str]:
-    """Split of each face by a list (entry -> line) of identities, or names of pictures, whose identities are for testing.
-
-    Raises
-    ------
-    InputError
-        If an entry is neither.
-    """
-    known: dict[str, set[str]] = {}
-    for face, identity in zip(faces, who, strict=True):
-        for key in {identity, face.name, face.image.stem, face.image.name}:
-            known.setdefault(key, set()).add(identity)
-    for entry, line in wanted.items():
-        if entry not in known:
-            raise InputError(f"{source}:{line}: {entry!r} is no identity and no picture of the source; allowed: such as "
-                             f"{who[0]!r}")
-    test = set().union(*(known[entry] for entry in wanted))
-    return ["test" if identity in test else "train" for identity in who]
+    folders = [[] if name.startswith("/") else name.split("/")[-2::-1] for name in names]
+    splits = [next(filter(None, map(split_of_folder, each)), None) for each in folders]
+    if any(splits):
+        splits = [split or next((_OF_300W[folder.lower()] for folder in each if folder.lower() in _OF_300W), None)
+                  for split, each in zip(splits, folders, strict=True)]
+    return splits if "test" in splits else None
 
 
 def by_fraction(who: Sequence[str], fraction: float, seed: int) -> list[str]:

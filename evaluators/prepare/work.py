@@ -1,8 +1,8 @@
 """Making the crops of many faces: in several processes, and again from where it was.
 
-A face is made from its annotation, its picture and the options alone, so neither the number of processes nor an interruption
-changes a byte. The folder of an unfinished run keeps ``settings.json``, the pictures made so far, and ``done.jsonl``, a line
-per finished face with its lines of the list.
+A face is made from its annotation, its image and the options alone, so neither the number of processes nor an interruption
+changes a byte. The folder of an unfinished run keeps ``settings.json``, the crops made so far, and ``done.jsonl``, a line per
+finished face with what became of it.
 """
 
 import json
@@ -10,6 +10,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,28 @@ from .faces import LeftOut
 from .plan import Job
 
 SETTINGS, DONE = "settings.json", "done.jsonl"
-Made = list[str] | LeftOut
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a face.
+
+    Attributes
+    ----------
+    lines
+        Its lines of the list.
+    orientation
+        EXIF orientation of its image, 1 to 8; 1 is upright, or not known.
+    reach
+        How far points lie outside of the image, in parts of their extent.
+    left_out
+        Why it is skipped, if it is.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    orientation: int = 1
+    reach: float = 0.0
+    left_out: LeftOut | None = None
 
 
 def make_all(jobs: list[Job], folder: Path, settings: dict[str, Any], make: Callable[[Job], Made], workers: int,
@@ -33,7 +55,7 @@ def make_all(jobs: list[Job], folder: Path, settings: dict[str, Any], make: Call
     settings
         What the faces depend on. Those in the folder must be of the same.
     make
-        Writes a face's pictures and returns its lines of the list, or why it is left out.
+        Writes a face's crops and returns what became of it.
     progress
         Called with the number of faces done, before the first and after each one.
 
@@ -56,8 +78,8 @@ def make_all(jobs: list[Job], folder: Path, settings: dict[str, Any], make: Call
             progress(count)
         for job, made in zip(missing, results, strict=True):
             done[job.number] = made
-            if not isinstance(made, LeftOut):  # those left out are tried again: somebody may mend them
-                record.write(json.dumps([job.number, made]) + "\n")
+            if made.left_out is None:  # those that are skipped are tried again: somebody may mend them
+                record.write(json.dumps([job.number, made.lines, made.orientation, made.reach]) + "\n")
                 record.flush()
             count += 1
             if progress:
@@ -99,4 +121,5 @@ def _open(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _read(file: Path) -> dict[int, Made]:
-    return dict(map(json.loads, read_whole_lines(file, "record of finished faces")))
+    lines = map(json.loads, read_whole_lines(file, "record of finished faces"))
+    return {number: Made(*made) for number, *made in lines}

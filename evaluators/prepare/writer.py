@@ -1,8 +1,6 @@
 """From a published data set to the 106points layout."""
 
-import csv
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -14,30 +12,31 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...search_space.inputs import InputError, atomic_path, write_text
+from ...search_space.inputs import InputError
+from ...search_space.text import describe
 from ..dataset import SPLITS
 from ..folders import check_out
-from ..images import decode
-from .checks import check
+from ..images import Decoded, decode_content
+from .checks import OUTSIDE_OF_IMAGE, check, reach
 from .crop import apply, cut, square, turned
 from .faces import LeftOut
 from .formats import FORMATS
 from .options import PrepareOptions
-from .plan import Job, Plan, make_plan, reasons, summary
+from .plan import Job, make_plan
 from .pose import head_pose
+from .record import RECORD, write_record
 from .work import DONE, SETTINGS, Made, make_all
 
 JPEG_QUALITY = 95
-RECORD, LEFT_OUT = "prepared.json", "left_out.csv"
 
 
 def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: int = 1,
             progress: Callable[[int, int], None] | None = None, overwrite: bool = False) -> dict[str, Any]:
     """Read the faces of ``src`` and write ``out/{train_data,test_data}/{list.txt,imgs}``.
 
-    The set appears under its name when it is complete, with ``prepared.json`` (how it was made, how many faces are in it, and
-    how many were left out why) and ``left_out.csv`` (each of these, with file and line). Until then it grows in a folder
-    beside, ``out`` with ``.preparing`` added, from where the same call goes on.
+    The set appears under its name when it is complete, with ``prepared.json`` (how it was made, how many faces are in it, how
+    many are skipped and how many files are not used, and why) and ``left_out.csv`` (each of these, faces with file and line).
+    Until then it grows in a folder beside, ``out`` with ``.preparing`` added, from where the same call goes on.
 
     Parameters
     ----------
@@ -56,20 +55,21 @@ def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: 
     Raises
     ------
     InputError
-        If the source is none of the format, leaves no face for training or testing, or ``out`` may not be written.
+        If the source is none of the format, leaves no face for training or testing, or ``out`` may not be written or lies in
+        the source.
     """
     src, out = Path(src), Path(out)
     check_out(out, RECORD, "prepared", overwrite)
-    plan = make_plan(src, options)
+    plan = make_plan(src, out, options)
     origin = FORMATS[options.format].origin if options.origin is None else options.origin
     settings = asdict(options) | {"source": str(src.resolve()), "points": FORMATS[options.format].points, "origin": origin,
                                   "test_list": options.test_list and str(options.test_list)}
     folder = out.resolve().with_name(f"{out.resolve().name}.preparing")
     try:
         made = make_all(plan.jobs, folder, settings | {"selection": plan.digest()},
-                        partial(make_face, folder=folder, size=options.size, copies=options.copies, origin=origin,
-                                seed=options.seed), workers, progress and (lambda done: progress(done, len(plan.jobs))))
-        record = _finish(folder, plan, made, settings, src)
+                        partial(make_face, folder=folder, options=options, origin=origin), workers,
+                        progress and (lambda done: progress(done, len(plan.jobs))))
+        record = write_record(folder, plan, made, settings, src)
         old = folder.with_suffix(".replaced")
         if out.exists():
             out.rename(old)
@@ -82,60 +82,43 @@ def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: 
     return record
 
 
-def make_face(job: Job, folder: Path, size: int, copies: int, origin: float, seed: int) -> Made:
-    """Write a face's crop, and its copies if it is for training; returns their lines of the list, or why it is left out."""
+def make_face(job: Job, folder: Path, options: PrepareOptions, origin: float) -> Made:
+    """Write a face's crop, and its copies if it is for training."""
     face = job.face
+    decoded = Decoded(None, 1)
     try:
-        image = _decode(face.image, face.where)
-        points = face.points - origin
-        check(points, face.box, (image.shape[1], image.shape[0]), face.where)
+        decoded = _decode(face.image, face.where, options.exif == "apply")
+        height, width = decoded.image.shape[:2]
+        points = face.points * ((width, height) if face.normalised else 1) - origin
+        check(points, face.box, (width, height), face.where, {OUTSIDE_OF_IMAGE} if options.keep_outside else ())
     except LeftOut as reason:
-        return reason
+        return Made(orientation=decoded.orientation, left_out=reason)
+    size = options.size
     crops = [(square(points, size), 0.0)]
     if job.split == "train":
-        rng = np.random.default_rng([seed, *hashlib.sha256(face.name.encode() + face.points.tobytes()).digest()])
-        crops += [turned(points, size, rng) for _ in range(copies)]
+        rng = np.random.default_rng([options.seed, *hashlib.sha256(face.name.encode() + face.points.tobytes()).digest()])
+        crops += [turned(points, size, rng) for _ in range(options.copies)]
     pitch, yaw, roll = head_pose(points)
     stem = re.sub(r"[^\w.-]", "-", PurePosixPath(face.name).name)
     lines = []
     for copy, (matrix, angle) in enumerate(crops):
         name = f"{SPLITS[job.split]}/imgs/{job.number:06d}_{stem}{f'_{copy}' if copy else ''}.jpg"
-        jpeg = cv2.imencode(".jpg", cut(image, matrix, size), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+        jpeg = cv2.imencode(".jpg", cut(decoded.image, matrix, size), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
         (folder / name).write_bytes(jpeg.tobytes())
-        # turning the picture counter-clockwise adds to the roll
+        # rotating the image counter-clockwise adds to the roll
         pose = (pitch, yaw, (roll + angle + 180) % 360 - 180)
         numbers = [f"{value:.6f}" for value in (apply(matrix, points) / size).ravel()] + [f"{value:.3f}" for value in pose]
         lines.append(" ".join([name, *numbers]))
-    return lines
+    return Made(lines, decoded.orientation, reach(points, (width, height)))
 
 
-def _decode(path: Path, where: str) -> np.ndarray:
-    """Read a picture as uint8 (H, W, 3), BGR."""
+def _decode(path: Path, where: str, upright: bool) -> Decoded:
+    """Read an image that there is."""
     try:
-        image = decode(path)
-    except OSError:
-        raise LeftOut("picture cannot be read", where) from None
-    if image is None:
-        raise LeftOut("picture cannot be decoded", where)
-    return image
-
-
-def _finish(folder: Path, plan: Plan, made: dict[int, Made], settings: dict[str, Any], src: Path) -> dict[str, Any]:
-    """Write the lists and the record."""
-    outcome = {**plan.left_out, **made}
-    left_out = [entry for _, entry in sorted(outcome.items()) if isinstance(entry, LeftOut)]
-    record = dict(settings)
-    for split, name in SPLITS.items():
-        jobs = [job for job in plan.jobs if job.split == split and not isinstance(made[job.number], LeftOut)]
-        if not jobs:
-            if all(isinstance(entry, LeftOut) for entry in made.values()):
-                shutil.rmtree(folder)  # else what is made waits for pictures that somebody may mend
-            raise InputError(f"{src}: no face for {split}ing is left: {reasons(left_out)}")
-        lines = [line for job in jobs for line in made[job.number]]
-        write_text(folder / name / "list.txt", "\n".join(lines) + "\n")
-        record[split] = {"faces": len(jobs), "identities": len({job.identity for job in jobs}), "pictures": len(lines)}
-    record["left_out"] = summary(left_out)
-    with atomic_path(folder / LEFT_OUT) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("reason", "where"), *((entry.reason, entry.where) for entry in left_out)])
-    write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
-    return record
+        content = path.read_bytes()
+    except OSError as error:
+        raise LeftOut("image cannot be read", where, error.strerror or "") from None
+    decoded = decode_content(content, upright)
+    if decoded.image is None:
+        raise LeftOut("image cannot be decoded", where, f"{path.name} is {describe(content)}")
+    return decoded
