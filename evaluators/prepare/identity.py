@@ -71,9 +71,9 @@ def _only_sorts(folder: str) -> bool:
 
 
 def example(names: Sequence[str]) -> str:
-    """How to give ``--identity``, for the names of a source: the first pattern that brings some images together."""
-    for pattern in _EXAMPLES:
-        found = [match and match[1] for match in (re.search(pattern, name) for name in names)]
-        if all(found) and 1 < len(set(found)) < len(names):
-            return f"--identity '{pattern}' takes {names[0]!r} for {found[0]!r}"
-    return f"--identity '(.+)' takes {names[0]!r} for {names[0]!r}"
+    """How to give ``--identity``, for the names of a source: by preference a pattern that brings some images together."""
+    found = {pattern: [match and match[1] for match in (re.search(pattern, name) for name in names)] for pattern in _EXAMPLES}
+    fitting = {pattern: who for pattern, who in found.items() if all(who)}
+    together = [pattern for pattern, who in fitting.items() if 1 < len(set(who)) < len(names)]
+    pattern = next(iter([*together, *fitting]), "(.+)")
+    return f"--identity '{pattern}' takes {names[0]!r} for {fitting.get(pattern, names)[0]!r}"

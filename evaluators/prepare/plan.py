@@ -113,7 +113,7 @@ def make_plan(src: Path, out: Path, options: PrepareOptions) -> Plan:
         raise InputError(f"{src}: no face can be used: {reasons(left_out.values())}")
     who = _one_per_image(list(faces.values()), identities(list(faces.values()), form, options.identity), source)
     split = _split(list(faces.values()), who, list(left_out.values()), src, options)
-    _check_sides(split, who, [face.name for face in faces.values()], left_out.values(), src)
+    _check_sides(split, who, left_out.values(), src)
     jobs = [Job(number, face, identity, side)
             for (number, face), identity, side in zip(faces.items(), who, split.sides, strict=True)]
     tested = {job.identity for job in jobs if job.split == "test"}
@@ -197,8 +197,9 @@ def _by_folders(names: Sequence[str], placed: Sequence[str | None]) -> Split:
     return Split([side or "train" for side in placed], BY_FOLDERS, notes)
 
 
-def _check_sides(split: Split, who: Sequence[str], names: Sequence[str], skipped: Collection[LeftOut], src: Path) -> None:
-    for side, remedy in (("test", f"a larger --test-fraction, a --test-list, or another --identity ({example(names)})"),
+def _check_sides(split: Split, who: Sequence[str], skipped: Collection[LeftOut], src: Path) -> None:
+    for side, remedy in (("test", "a larger --test-fraction, a --test-list or, if every image shows another person, "
+                                  "--identity '(.+)'"),
                          ("train", "--test-fraction or another --test-list")):
         if side not in split.sides:
             besides = f"; faces that are skipped: {reasons(skipped)}" if skipped else ""
