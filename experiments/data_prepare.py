@@ -74,7 +74,7 @@ def _view(out: Path, record: dict[str, Any]) -> Table:
     for split in ("train", "test"):
         view.add_row(split, *(str(record[split][key]) for key in ("faces", "identities", "pictures")))
     for reason, entry in record["left_out"].items():
-        view.add_row(f"left out: {reason}", str(entry["faces"]), "", "", "", escape(entry["first"]))
+        view.add_row(f"skipped: {reason}", str(entry["faces"]), "", "", "", escape(entry["first"]))
     for reason, entry in record["unused"].items():
         view.add_row(f"not used: {reason}", "", "", "", str(entry["files"]), escape(entry["first"]))
     return view

@@ -123,7 +123,7 @@ def test_the_command_prepares_and_tells_what_it_left_out(place, run, capfd):
     assert run("data", "prepare", "--format", "ibug", "src", "out", "--test_fraction", "0.4", "--copies", "1", "--json") == 0
     shown = capfd.readouterr()
     assert shown.err == ""
-    assert "left out: annotation is empty" in shown.out
+    assert "skipped: annotation is empty" in shown.out
     assert "src/zoe_0.pts:1" in shown.out
     record = json.loads(shown.out.splitlines()[-1])
     assert record["train"]["pictures"] == 2 * record["train"]["faces"]

@@ -138,9 +138,9 @@ def test_the_whole_name_of_an_image_leaves_no_doubt(tmp_path):
 UNUSED = {
     "alone.jpg": "image without annotation", "sub/alone.WEBP": "image without annotation",
     "phone.heic": "image of a kind that is not read", "vid.avi": "video; extract its frames as images",
-    "lfpw.zip": "archive; unpack it", "readme.txt": "not used by this format", ".DS_Store": "not used by this format",
-    "sub/.hidden.jpg": "not used by this format", "boxes.mat": "not used by this format",
-    "no_suffix": "not used by this format",
+    "lfpw.zip": "archive; unpack it", "readme.txt": "no part of this format", ".DS_Store": "no part of this format",
+    "sub/.hidden.jpg": "no part of this format", "boxes.mat": "no part of this format",
+    "no_suffix": "no part of this format",
 }
 
 

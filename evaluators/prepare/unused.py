@@ -7,7 +7,7 @@ from ..images import SUFFIXES
 from .source import OTHER_IMAGES, Source, suffix_of
 from .walk import Tree
 
-OTHER = "not used by this format"
+OTHER = "no part of this format"
 
 # suffixes -> why a file that no reader has asked for is not used; the first that fits counts
 _REASONS: Mapping[tuple[str, ...], str] = {
