@@ -2,15 +2,18 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from source_faces import SIDE, make, pts, view, write
+from source_faces import SIDE, contents, make, pts, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
 from fbnet_pfld.evaluators.exif import orientation
 from fbnet_pfld.evaluators.images import decode_content
+from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
+from fbnet_pfld.search_space import InputError
 
 # orientation -> where the stored image's first row and first column are to be seen (EXIF 2.3, tag 274)
 SEEN = {1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
@@ -171,6 +174,23 @@ def test_labels_of_the_stored_pixels_fit_when_the_orientation_is_ignored(photogr
         assert np.abs(turned - face[::-1]).mean() > 20
     assert record["notes"][1:] == ["images with an EXIF orientation, which is ignored: 7, such as "
                                    f"{photographs}/stored/f2_0.png; if their points do not fit, try --exif apply"]
+
+
+def test_a_stopped_run_keeps_what_it_knows_of_orientations(photographs):
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    src = photographs / "upright"
+    options = PrepareOptions("ibug", test_fraction=0.4, keep_outside=True)
+    whole = prepare(src, photographs / "whole", options)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(src, photographs / "out", options, progress=stop)
+    other = replace(options, exif="ignore")
+    with pytest.raises(InputError, match=r"unfinished data set with another exif \('apply', now 'ignore'\)"):
+        prepare(src, photographs / "out", other)
+    assert prepare(src, photographs / "out", options) == whole
+    assert contents(photographs / "out") == contents(photographs / "whole")
 
 
 @pytest.mark.parametrize(("labels", "rule", "told"), [

@@ -13,9 +13,12 @@ from .plan import Job, Plan
 from .summary import of_faces, of_files, reasons
 from .work import Made
 
-RECORD, LEFT_OUT = "prepared.json", "left_out.csv"
-LYING, UPRIGHT = 60.0, 30.0
-"""Roll of a face's points, in degrees, from which it lies on its side or upside down, and up to which it stands upright."""
+RECORD = "prepared.json"
+LEFT_OUT = "left_out.csv"
+LYING = 60.0
+"""Roll of a face's points, in degrees, from which it lies on its side or upside down."""
+UPRIGHT = 30.0
+"""Roll up to which it stands upright."""
 
 
 def write_record(folder: Path, plan: Plan, made: Mapping[int, Made], settings: Mapping[str, Any], src: Path) -> dict[str, Any]:
