@@ -1,4 +1,4 @@
-"""Boxes and points drawn into pictures."""
+"""Boxes and points drawn into images."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,7 +13,7 @@ from ..runtime import Image
 from .face_pictures import PART_COLORS
 
 SHORTEST = 480
-"""Pictures whose longer side is shorter are drawn enlarged, by a whole number."""
+"""Images whose longer side is shorter are drawn enlarged, by a whole number."""
 DOTS = 100
 """Width of a face in dots."""
 FRACTION_BITS = 4
@@ -21,7 +21,7 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
 def annotate(image: Image, faces: Sequence[dict[str, Any]]) -> Image:
-    """Draw ``box`` and ``points`` of faces, in pixels, into a copy of a picture uint8 (H, W, 3), BGR."""
+    """Draw ``box`` and ``points`` of faces, in pixels, into a copy of an image uint8 (H, W, 3), BGR."""
     times = max(1, ceil(SHORTEST / max(image.shape[:2])))
     picture = cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC) if times > 1 else image.copy()
     for face in faces:

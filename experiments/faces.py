@@ -1,5 +1,6 @@
-"""Where faces are in a picture: in a given box, where a detector finds them, or all over it; and the squares around them."""
+"""Where faces are in an image: in a given box, where a detector finds them, or all over it; and the squares around them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ SIDE = 640
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a picture: its box, the square that the network is to see, and a detector's score, 0..1."""
+    """A face in an image: its box, the square that the network is to see, and a detector's score, 0..1."""
 
     box: Box
     square: Square
@@ -29,8 +30,8 @@ class Face:
 Finder = Callable[[Image], list[Face]]
 
 
-def whole_picture(image: Image) -> list[Face]:
-    """The picture as one face's crop; of a picture that is no square the square around it."""
+def whole_image(image: Image) -> list[Face]:
+    """The image as one face's crop; of an image that is no square the square around it."""
     height, width = image.shape[:2]
     return [Face((0, 0, width, height), square_of_crop(image))]
 
@@ -41,7 +42,7 @@ class GivenBox:
     Raises
     ------
     InputError
-        If that is no box; when called, if the picture has no such place.
+        If that is no box; when called, if the image has no such place.
     """
 
     def __init__(self, text: str):
@@ -49,21 +50,21 @@ class GivenBox:
             self._box = tuple(float(number) for number in text.split(","))
             self._square = square_of(self._box)
         except ValueError:
-            raise InputError(f"--box {text}: no box; allowed: x,y,w,h in pixels, w and h above 0") from None
+            raise InputError(f"--box {text} is not a box; a box is x,y,w,h in pixels, with w and h above 0") from None
         self._text = text
 
     def __call__(self, image: Image) -> list[Face]:
         for start, length, end in zip(self._box[:2], self._box[2:], image.shape[1::-1], strict=True):
             if start >= end or start + length <= 0 or length > 2 * end:
-                raise InputError(f"--box {self._text} in a picture of {image.shape[1]} x {image.shape[0]} pixels; allowed: "
-                                 "one that overlaps it and is at most twice its size")
+                raise InputError(f"--box {self._text} must overlap the image of {image.shape[1]} x {image.shape[0]} pixels, and "
+                                 "be at most twice its size")
         return [Face(self._box, self._square)]
 
 
 class Detector:
     """OpenCV's face detector with a YuNet file (Wu et al. 2023) and OpenCV's own thresholds.
 
-    Larger pictures are scaled down to 640 pixels: faces of less than about 10 pixels then are not found.
+    Larger images are scaled down to 640 pixels: faces of less than about 10 pixels then are not found.
 
     Raises
     ------
@@ -72,13 +73,13 @@ class Detector:
     """
 
     def __init__(self, path: Path):
-        if not path.is_file():
-            raise InputError(f"face detector not found: {path}; allowed: a YuNet file such as {DETECTORS[0]}")
+        if not os.path.isfile(path):
+            raise InputError(f"face detector not found: {path}; it is a YuNet file such as {DETECTORS[0]}")
         try:
             self._detector = cv2.FaceDetectorYN.create(str(path), "", (SIDE, SIDE))
             self(np.zeros((SIDE, SIDE, 3), np.uint8))
         except cv2.error:
-            raise InputError(f"{path}: no face detector for OpenCV; allowed: a YuNet file such as {DETECTORS[0]}") from None
+            raise InputError(f"{path} is not a face detector for OpenCV, such as {DETECTORS[0]}") from None
 
     def __call__(self, image: Image) -> list[Face]:
         height, width = image.shape[:2]
@@ -105,10 +106,10 @@ def make_finder(box: str | None, detector: Path | None) -> tuple[Finder, str]:
         If both are given, or the one that is given is wrong.
     """
     if box is not None and detector is not None:
-        raise InputError("--box and --detector are given; allowed: one of them")
+        raise InputError("--box and --detector are given; give one of them")
     if box is not None:
         return GivenBox(box), f"given: {box}"
     path = detector or next((Path(name) for name in DETECTORS if Path(name).is_file()), None)
     if path is not None:
         return Detector(path), f"found by {path}"
-    return whole_picture, "none: each picture is one face's crop, for there is no --box and no --detector"
+    return whole_image, "none: each image is one face's crop, for there is no --box and no --detector"

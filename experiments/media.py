@@ -1,100 +1,116 @@
-"""Pictures and videos as OpenCV reads and writes them."""
+"""Images and videos as OpenCV reads and writes them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import isfinite
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from ..runtime import Image
-from ..search_space.inputs import InputError, allowed, atomic_path
+from ..search_space.inputs import InputError, atomic_path
+from .sources import Kind, Source
 
-PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Suffixes of pictures; any other file is taken for a video."""
-
-CODEC = "mp4v"
-FRAME_RATE = 25.0
-"""Of a video that does not tell its own."""
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+LARGEST_JPEG = 65500
+"""Side, in pixels, that libjpeg writes."""
+PATIENCE = 1000
+"""Frames in a row that cannot be read, after which the rest of a file is given up."""
 
 
-def pictures_of(source: Path) -> list[Path] | None:
-    """The picture ``source``, or the pictures in that folder by name; None if it is another file.
+def reduced(image: Image, largest: int) -> Image:
+    """An image of at most ``largest`` pixels a side: itself, or scaled down."""
+    height, width = image.shape[:2]
+    scale = largest / max(height, width)
+    if scale >= 1:
+        return image
+    return cv2.resize(image, (max(1, int(scale * width)), max(1, int(scale * height))), interpolation=cv2.INTER_AREA)
+
+
+def write_jpeg(path: Path, image: Image) -> None:
+    """Write an image; of more than 65,500 pixels a side, scaled down."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".jpg", reduced(image, LARGEST_JPEG), JPEG)[1].tobytes())
+
+
+def further_frames(path: Path) -> int:
+    """How many frames or pages an image file has beyond the first, which is the one that OpenCV decodes."""
+    return max(0, cv2.imcount(str(path)) - 1)
+
+
+class Video:
+    """The frames of a video, a camera or a stream.
+
+    Attributes
+    ----------
+    rate
+        Frames per second as the source states them; None if it states none.
+    stated
+        How many frames it states; None if it states none. Of some files it is an estimate.
+    unread
+        How many of those could not be read; known when the iteration has come to the end.
+
+    Parameters
+    ----------
+    stop
+        Asked before each frame; True ends the iteration.
 
     Raises
     ------
     InputError
-        If there is nothing, no picture in the folder, or there are two whose results would have one name.
-    """
-    if not source.exists():
-        raise InputError(f"{source} not found; allowed: a picture, a folder of pictures, or a video")
-    if not source.is_dir():
-        return [source] if source.suffix.lower() in PICTURES else None
-    paths = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURES)
-    if not paths:
-        raise InputError(f"no picture in {source}; {allowed(PICTURES)}")
-    stems: dict[str, Path] = {}
-    for path in paths:
-        if stems.setdefault(path.stem, path) != path:
-            raise InputError(f"{stems[path.stem]} and {path.name}: two pictures of one name; allowed: different names")
-    return paths
-
-
-def write_jpeg(path: Path, image: Image) -> None:
-    """Write a picture."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".jpg", image, JPEG)[1].tobytes())
-
-
-class Video:
-    """A video's frames.
-
-    Attributes
-    ----------
-    fps
-        Frames per second.
-    frames
-        How many it says it has, or None.
+        If it cannot be opened.
     """
 
-    def __init__(self, path: Path):
-        self._path, self._capture = path, cv2.VideoCapture(str(path))
+    def __init__(self, source: Source, stop: Callable[[], bool] = lambda: False):
+        self._source, self._stop, self.unread = source, stop, 0
+        # an absolute path: in others, FFmpeg takes what is before a colon for a protocol
+        address = str(source.address.absolute()) if isinstance(source.address, Path) else source.address
+        self._capture = cv2.VideoCapture(address)
+        if not self._capture.isOpened():
+            raise InputError(self._why_not())
         rate, count = (self._capture.get(what) for what in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
-        self.fps = rate if np.isfinite(rate) and rate > 0 else FRAME_RATE
-        self.frames = int(count) if count > 0 else None
+        self.rate = rate if isfinite(rate) and rate > 0 else None
+        self.stated = int(count) if isfinite(count) and count > 0 else None
 
-    def __iter__(self) -> Iterator[Image]:
-        """uint8 (H, W, 3), BGR, upright.
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        """Milliseconds since the first frame, and the frame: uint8 (H, W, 3), BGR, upright.
+
+        A file may have damaged frames in the middle: reading goes on behind them, up to the stated number of frames.
 
         Raises
         ------
         InputError
             If there is no frame.
         """
-        read, frame = self._capture.read()
-        if not read:
-            raise InputError(f"{self._path}: no picture, and no video with frames that OpenCV can read; {allowed(PICTURES)}, "
-                             "or a video")
-        while read:
-            yield frame
-            read, frame = self._capture.read()
-        self._capture.release()
+        start, frames, failed = None, 0, 0
+        try:
+            for tried in itertools.count(1):
+                if self._stop():
+                    break
+                read, image = self._capture.read()
+                if read:
+                    at = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+                    start = at if start is None else start
+                    frames, failed = frames + 1, 0
+                    yield at - start, image
+                    continue
+                failed += 1
+                if tried > (self.stated or 0) or failed == PATIENCE:
+                    self.unread = max(0, (self.stated or 0) - frames)
+                    break
+        finally:
+            self._capture.release()
+        if not frames:
+            raise InputError(self._why_not())
 
-
-def write_video(path: Path, fps: float, frames: Iterator[Image]) -> None:
-    """Write frames of one size as an MP4 file; nothing is touched before the first of them is there.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written, or OpenCV has no such codec here.
-    """
-    first = next(frames)
-    with atomic_path(path) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*CODEC), fps, first.shape[1::-1])
-        if not writer.isOpened():
-            raise InputError(f"cannot write {path}: this OpenCV has no codec {CODEC!r}")
-        for frame in itertools.chain([first], frames):
-            writer.write(frame)
-        writer.release()
+    def _why_not(self) -> str:
+        name = self._source.name
+        if self._source.kind is Kind.LIVE:
+            return f"{name} cannot be opened by OpenCV, or gives no frames"
+        try:
+            with Path(self._source.address).open("rb") as file:
+                empty = not file.read(1)
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+        return f"{name} is an empty file" if empty else \
+            f"{name} is neither an image nor a video with frames that OpenCV can read"

@@ -1,145 +1,163 @@
-"""``fbnet-pfld predict``: the points of faces in pictures and videos."""
+"""``fbnet-pfld predict``: the points of faces in images, videos, folders, cameras and streams."""
 
-import json
-import time
-from collections.abc import Iterator
+import csv
+import io
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Annotated, Any
 
-import numpy as np
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
-from ..evaluators.images import read_picture
-from ..runtime import Image, Landmarker, ModelError
-from ..search_space.inputs import InputError, write_text
-from .annotate import annotate
-from .faces import DETECTORS, Finder, make_finder
-from .media import Video, pictures_of, write_jpeg, write_video
+from ..runtime import Landmarker, ModelError
+from ..search_space.errors import ResultError
+from ..search_space.inputs import InputError, WriteError, write_text
+from .faces import DETECTORS, make_finder
+from .media import Video, further_frames
 from .options import OUTPUT, Json, Seed, console, finish
+from .predictor import Predictor, middle, predict_image, predict_video, until_interrupted
 from .progress import count_bar
+from .sources import Found, Kind, Source, find_sources
+
+SKIPPED = "skipped.csv"
+LISTED = 10
+"""Lines of what is skipped that the screen shows; the file has all."""
 
 
-class Predictor:
-    """Finds faces and their points, and keeps the time: milliseconds per face, in all and of the network alone."""
+@dataclass
+class Tally:
+    """What became of the sources.
 
-    def __init__(self, landmarker: Landmarker, find: Finder):
-        self._landmarker, self._find = landmarker, find
-        self.face_ms: list[float] = []
-        self.network_ms: list[float] = []
-        grey = np.full((landmarker.size, landmarker.size, 3), 128, np.uint8)
-        landmarker(grey)  # the first call takes longer
+    Attributes
+    ----------
+    skipped
+        Source -> why it, or a part of it, is not used.
+    not_drawn
+        Video -> why there is none with its points drawn in; the points themselves are written.
+    """
 
-    def __call__(self, image: Image) -> list[dict[str, Any]]:
-        """Faces of a picture, uint8 (H, W, 3), BGR: ``box``, ``points`` (P, 2) in pixels and, of a detector, ``score``.
-
-        Coordinates count from the picture's upper left corner, so that pixel i reaches from i to i + 1.
-        """
-        found = []
-        for face in self._find(image):
-            start = time.perf_counter()
-            crop = self._landmarker.prepare(image, face.square)
-            before = time.perf_counter()
-            output = self._landmarker.run(crop)
-            after = time.perf_counter()
-            points = self._landmarker.locate(output, face.square)
-            self.face_ms.append(1000 * (time.perf_counter() - start))
-            self.network_ms.append(1000 * (after - before))
-            entry = {"box": np.round(face.box, 2).tolist(), "points": np.round(points.astype(float), 2).tolist()}
-            found.append(entry if face.score is None else entry | {"score": round(face.score, 4)})
-        return found
+    images: int = 0
+    videos: int = 0
+    frames: int = 0
+    unread_frames: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    not_drawn: dict[str, str] = field(default_factory=dict)
 
 
-def predict_pictures(paths: list[Path], predictor: Predictor, model: Path, out: Path) -> dict[str, Any]:
-    """Write for each picture one with its points and a JSON file; those that cannot be used are left out.
+def predict_all(found: Found, predictor: Predictor, model: Path, out: Path, limit: int | None = None) -> Tally:
+    """Write the results of every source; one that cannot be used is skipped.
 
     Raises
     ------
-    InputError
-        If none can be used, or ``out`` cannot be written.
+    InputError, ModelError
+        If none can be used.
+    WriteError
+        If ``out`` cannot be written; the results so far stay.
     """
-    left_out: dict[str, str] = {}
+    tally = Tally(skipped=dict(found.skipped))
+    faults = []
     with count_bar(console) as progress:
-        for path in progress.track(paths, description="pictures"):
+        for source in progress.track(found.sources, description="sources"):
             try:
-                image = read_picture(path)
-                faces = predictor(image)
+                if source.kind is Kind.IMAGE:
+                    _one_image(source, predictor, model, out, tally)
+                else:
+                    _one_video(source, predictor, model, out, limit, tally, progress)
+            except WriteError:
+                raise
             except (InputError, ModelError) as error:
-                left_out[path.name] = str(error)
-                continue
-            write_jpeg(out / f"{path.stem}.jpg", annotate(image, faces))
-            ms = predictor.face_ms[-len(faces):] if faces else []
-            record = {"image": str(path), "faces": faces, "model": str(model), "ms": _median(ms)}
-            write_text(out / f"{path.stem}.json", json.dumps(record) + "\n")
-    if len(left_out) == len(paths):
-        raise InputError(left_out[paths[0].name])
-    return {"pictures": len(paths) - len(left_out), "left_out": left_out}
+                faults.append(error)
+                tally.skipped[source.name] = str(error)
+    if len(faults) == len(found.sources):
+        raise faults[0]
+    return tally
 
 
-def predict_video(source: Path, predictor: Predictor, model: Path, out: Path) -> dict[str, Any]:
-    """Write a video with the points, and a JSON file with a list of the frames' faces.
-
-    Raises
-    ------
-    InputError
-        If the video has no frames, the box is not in them, or ``out`` cannot be written.
-    """
-    video, frames = Video(source), []
-
-    def annotated() -> Iterator[Image]:
-        with count_bar(console) as progress:
-            for image in progress.track(video, total=video.frames, description="frames"):
-                frames.append({"faces": predictor(image)})
-                yield annotate(image, frames[-1]["faces"])
-
-    write_video(out / f"{source.stem}.mp4", video.fps, annotated())
-    record = {"video": str(source), "fps": video.fps, "frames": frames, "model": str(model), "ms": _median(predictor.face_ms)}
-    write_text(out / f"{source.stem}.json", json.dumps(record) + "\n")
-    return {"frames": len(frames)}
+def _one_image(source: Source, predictor: Predictor, model: Path, out: Path, tally: Tally) -> None:
+    predict_image(source, predictor, model, out)
+    tally.images += 1
+    if further := further_frames(Path(source.address)):
+        tally.skipped[source.name] = f"an image of {further + 1} frames, of which the first alone is used"
 
 
-def _median(ms: list[float]) -> float | None:
-    return round(median(ms), 4) if ms else None
+def _one_video(source: Source, predictor: Predictor, model: Path, out: Path, limit: int | None, tally: Tally,
+               progress: Progress) -> None:
+    live = source.kind is Kind.LIVE
+    with until_interrupted() if live else nullcontext(lambda: False) as stop:
+        video = Video(source, stop)
+        task = progress.add_task("frames", total=limit or video.stated)
 
+        def advance() -> None:
+            if live and not progress.tasks[-1].completed:  # the first frame is there
+                console.print(f"{source.name}: Ctrl-C ends it; the results so far are written then", soft_wrap=True)
+            progress.advance(task)
 
-def _check_out(out: Path, source: Path) -> None:
-    folder = source if source.is_dir() else source.parent
-    if out.resolve() == folder.resolve():
-        raise InputError(f"--out {out} is the source's folder; allowed: another one, for results have the names of the sources")
+        try:
+            result = predict_video(source, video, predictor, model, out, limit, advance)
+        finally:
+            progress.remove_task(task)
+    tally.videos += 1
+    tally.frames += result.frames
+    tally.unread_frames += result.unread
+    if remarks := result.remarks(video.stated):
+        tally.skipped[source.name] = "; ".join(remarks)
+    if result.error:
+        tally.not_drawn[source.name] = result.error
 
 
 def _view(out: Path, result: dict[str, Any]) -> Table:
     view = Table(title=str(out), show_header=False)
     for key, value in result.items():
-        for text in value.values() if isinstance(value, dict) else ["-" if value is None else str(value)]:
+        lines = [f"{name}: {reason}" for name, reason in value.items()] if isinstance(value, dict) else \
+            ["-" if value is None else str(value)]
+        hidden = len(lines) - LISTED
+        for text in lines[:LISTED] + ([f"and {hidden} more, see {out / SKIPPED}"] if hidden > 0 else []):
             view.add_row(key.replace("_", " "), text)
     return view
 
 
-Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="Picture, folder of pictures, or video.", show_default=False)]
+def _skipped_csv(skipped: dict[str, str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("source", "reason"), *skipped.items()])
+    return text.getvalue()
+
+
+SourceText = Annotated[str, typer.Argument(
+    metavar="SOURCE", show_default=False,
+    help="Image, video, or folder of them with its sub-folders; a camera's number, such as 0; a stream's address, such as "
+         "rtsp://...")]
 Model = Annotated[Path, typer.Option("--model", help="ONNX file of the network, as export writes it.")]
 BoxText = Annotated[str | None, typer.Option("--box", metavar="X,Y,W,H",
                                             help="The face's box, from forehead to chin, in pixels.")]
 DetectorFile = Annotated[Path | None, typer.Option(
     "--detector", help=f"YuNet file with which OpenCV finds faces. By default {' or '.join(DETECTORS)} in the working folder; "
-                       "without any of these and without --box, each picture is one face's crop.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results, by the sources' names.")]
+                       "without any of these and without --box, each image is one face's crop.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results, by the sources' names; a folder's sub-folders are "
+                                                 "mirrored.")]
+Frames = Annotated[int | None, typer.Option("--frames", min=1, help="Frames after which a video, camera or stream ends.")]
 
 
-def predict(source: Source, model: Model = OUTPUT / "subnet.onnx", box: BoxText = None, detector: DetectorFile = None,
-            out: Out = OUTPUT / "predict", seed: Seed = 0, as_json: Json = False) -> None:
+def predict(source: SourceText, model: Model = OUTPUT / "subnet.onnx", box: BoxText = None, detector: DetectorFile = None,
+            out: Out = OUTPUT / "predict", frames: Frames = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Find the points of faces: draws them into a .jpg or .mp4 file, and writes them, in pixels, into a .json file beside it.
 
+    Images are turned upright by their EXIF orientation, videos by theirs, and points are in pixels of the upright one. Ctrl-C
+    ends a camera or a stream; its results so far are written. What is not used is told, and of a folder listed in skipped.csv.
     Times are medians per face: of the crop, the network (one thread) and the way back, and of the network alone; without the
     detector. Nothing here is random.
     """
-    paths = pictures_of(source)
-    _check_out(out, source)
+    found = find_sources(source, out)
+    if frames is not None and all(each.kind is Kind.IMAGE for each in found.sources):
+        raise InputError(f"--frames {frames}: {source} has no video to end")
     find, how = make_finder(box, detector)
     predictor = Predictor(Landmarker(model), find)
-    result = predict_video(source, predictor, model, out) if paths is None else predict_pictures(paths, predictor, model, out)
-    result |= {"faces": len(predictor.face_ms), "ms_per_face": _median(predictor.face_ms),
-               "ms_network": _median(predictor.network_ms)}
-    result["face_boxes"] = how
+    tally = predict_all(found, predictor, model, out, frames)
+    if found.folder:
+        write_text(out / SKIPPED, _skipped_csv(tally.skipped))
+    result = {**vars(tally), "faces": len(predictor.face_ms), "ms_per_face": middle(predictor.face_ms),
+              "ms_network": middle(predictor.network_ms), "face_boxes": how}
     finish({"out": str(out), **result}, as_json, _view(out, result))
+    for name, reason in tally.not_drawn.items():
+        raise ResultError(f"no video with the points of {name} could be written: {reason}; the points are in its .json file")

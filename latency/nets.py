@@ -113,8 +113,13 @@ def open_net(path: str | Path, threads: int = 1) -> Net:
     suffix = Path(path).suffix
     if suffix not in NETS:
         raise InputError(f"{path}: unknown suffix {suffix!r}; {allowed(NETS)}")
-    if not Path(path).is_file():
-        raise InputError(f"network not found: {path}")
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        raise InputError(f"network not found: {path}") from None
+    except OSError as error:
+        raise InputError(f"network cannot be read: {path}: {error.strerror}") from None
     return NETS[suffix](path, threads)
 
 

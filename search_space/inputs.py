@@ -22,6 +22,10 @@ class InputError(ValueError):
     """A mistake in what the user gave us; its message is one line and stands alone."""
 
 
+class WriteError(InputError):
+    """A file that cannot be written where the user wants it."""
+
+
 def allowed(names: Iterable[str]) -> str:
     """Format ``names`` for the end of an error message."""
     return "allowed: " + ", ".join(sorted(names))
@@ -137,7 +141,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    InputError
+    WriteError
         If the place cannot be written; the old file, if any, stays as it was.
     """
     path = Path(path)
@@ -148,30 +152,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
     temporary = Path(name)
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def check_place(path: Path) -> None:
-    """Raise :class:`InputError` if a file plainly cannot be written, before the work whose result it is to hold."""
+    """Raise :class:`WriteError` if a file plainly cannot be written, before the work whose result it is to hold."""
     try:
         if path.is_dir():
-            raise InputError(f"cannot write {path}: it is a directory")
+            raise WriteError(f"cannot write {path}: it is a directory")
         folder = next(parent for parent in path.absolute().parents if parent.exists())
     except OSError as error:  # such as a name that is too long
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise WriteError(f"cannot write {path}: {error.strerror}") from None
     if not folder.is_dir():
-        raise InputError(f"cannot write {path}: {folder} is not a directory")
+        raise WriteError(f"cannot write {path}: {folder} is not a directory")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write {path}: {folder} is not writable")
+        raise WriteError(f"cannot write {path}: {folder} is not writable")
 
 
 def check_writable(path: Path, folder: bool = False) -> None:
@@ -180,17 +184,17 @@ def check_writable(path: Path, folder: bool = False) -> None:
     A command calls it before its work begins, so that no work is lost for a mistyped name.
     """
     if folder and path.exists() and not path.is_dir():
-        raise InputError(f"cannot write into {path}: it is a file, where a folder is wanted")
+        raise WriteError(f"cannot write into {path}: it is a file, where a folder is wanted")
     if not folder and path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder, where a file is wanted")
+        raise WriteError(f"cannot write {path}: it is a folder, where a file is wanted")
     # the folder that is there already, in which the others would be made
     place = path if folder else path.parent
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise InputError(f"cannot write {path}: {place} is a file, no folder")
+        raise WriteError(f"cannot write {path}: {place} is a file, no folder")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write {path}: no permission to write into {place}")
+        raise WriteError(f"cannot write {path}: no permission to write into {place}")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,5 +1,6 @@
-"""``predict``: points of networks whose answer is known, files written, faults told."""
+"""``predict``: points of networks whose answer is known, files written, faults told; videos stand in test_predict_video.py."""
 
+import csv
 import json
 import struct
 import zlib
@@ -9,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from tiny_onnx import blob, centre_network, constant_network, yunet
+from tiny_video import write_video
 
 from fbnet_pfld.evaluators.images import read_picture
 from fbnet_pfld.experiments.annotate import annotate
 from fbnet_pfld.experiments.faces import Detector, GivenBox
-from fbnet_pfld.experiments.media import Video
 from fbnet_pfld.runtime import square_of
 from fbnet_pfld.search_space import InputError
 
@@ -29,14 +30,6 @@ def folder(tmp_path, monkeypatch):
         cv2.imwrite(f"faces/{name}.png", blob(320, 240, x, y))
     write_video("clip.avi", [blob(320, 240, 60 + 20 * i, 100) for i in range(5)])
     return tmp_path
-
-
-def write_video(name, frames, fps=20):
-    height, width = frames[0].shape[:2] if frames else (48, 64)
-    writer = cv2.VideoWriter(name, cv2.VideoWriter_fourcc(*"MJPG"), fps, (width, height))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
 
 
 def result(capfd):
@@ -69,7 +62,7 @@ def test_points_are_drawn_where_they_are():
     assert small[181, 151].tolist() == [77, 255, 77]  # of an unknown layout one colour
 
 
-def test_a_picture_gets_a_picture_and_points(folder, run, capfd):
+def test_an_image_gets_an_image_and_points(folder, run, capfd):
     assert run("predict", "faces/a.png", "--model", "centre.onnx", "--box", "40,20,80,90", "--json") == 0
     said = result(capfd)
     record = json.loads(Path("output/predict/a.json").read_text())
@@ -81,27 +74,30 @@ def test_a_picture_gets_a_picture_and_points(folder, run, capfd):
     assert cv2.imread("output/predict/a.jpg").shape == (480, 640, 3)
 
 
-def test_a_folder_leaves_out_what_cannot_be_read(folder, run, capfd):
+def test_a_folder_skips_and_lists_what_cannot_be_used(folder, run, capfd):
     Path("faces/c.jpg").write_bytes(b"no image")
     Path("faces/d.png").write_bytes(b"")
     Path("faces/list.txt").write_text("no picture at all")
     assert run("predict", "faces", "--model", "centre.onnx", "--out", "out", "--json") == 0
     said = result(capfd)
-    assert said["pictures"] == said["faces"] == 2
-    assert set(said["left_out"]) == {"c.jpg", "d.png"}
-    assert "faces/c.jpg cannot be decoded" in said["left_out"]["c.jpg"]
-    assert sorted(path.name for path in Path("out").iterdir()) == ["a.jpg", "a.json", "b.jpg", "b.json"]
+    assert said["images"] == said["faces"] == 2
+    assert list(said["skipped"]) == ["faces/list.txt", "faces/c.jpg", "faces/d.png"]
+    assert "faces/c.jpg cannot be decoded" in said["skipped"]["faces/c.jpg"]
+    assert said["skipped"]["faces/list.txt"] == "neither an image nor a video, by its suffix"
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.jpg", "a.json", "b.jpg", "b.json", "skipped.csv"]
+    with Path("out/skipped.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["source", "reason"], *map(list, said["skipped"].items())]
     assert json.loads(Path("out/b.json").read_text())["faces"][0]["points"][0] == pytest.approx([200, 120], abs=0.3)
 
 
-def test_a_folder_leaves_out_pictures_whose_points_are_not_finite(folder, run, capfd):
+def test_a_folder_skips_images_whose_points_are_not_finite(folder, run, capfd):
     """The middle of the light where there is none."""
     cv2.imwrite("faces/black.png", np.zeros((50, 50, 3), np.uint8))
     assert run("predict", "faces", "--model", "centre.onnx", "--json") == 0
     said = result(capfd)
-    assert said["pictures"] == 2
-    assert list(said["left_out"]) == ["black.png"]
-    assert "centre.onnx: points that are not finite" in said["left_out"]["black.png"]
+    assert said["images"] == 2
+    assert list(said["skipped"]) == ["faces/black.png"]
+    assert "centre.onnx: points that are not finite" in said["skipped"]["faces/black.png"]
     assert not Path("output/predict/black.json").exists()
 
 
@@ -116,7 +112,7 @@ def test_faces_are_found_by_the_file_that_is_given_or_at_hand(folder, run, capfd
     assert face["points"][0] == pytest.approx([200, 120], abs=0.3)
 
 
-def test_pictures_without_a_face_say_so(folder, run, capfd):
+def test_images_without_a_face_say_so(folder, run, capfd):
     yunet(Path("none.onnx"), [])
     assert run("predict", "faces/a.png", "--model", "centre.onnx", "--detector", "none.onnx", "--json") == 0
     assert result(capfd)["ms_per_face"] is None
@@ -125,18 +121,31 @@ def test_pictures_without_a_face_say_so(folder, run, capfd):
     assert record["ms"] is None
 
 
-def test_a_video_gets_a_video_and_the_points_of_its_frames(folder, run, capfd):
-    assert run("predict", "clip.avi", "--model", "centre.onnx", "--box", "10,10,220,200", "--json") == 0
-    assert result(capfd)["frames"] == 5
-    record = json.loads(Path("output/predict/clip.json").read_text())
-    found = [frame["faces"][0]["points"][0] for frame in record["frames"]]
-    assert found == [pytest.approx([60 + 20 * i, 100], abs=1) for i in range(5)]
-    drawn = Video(Path("output/predict/clip.mp4"))
-    assert drawn.fps == record["fps"] == 20
-    frames = list(drawn)
-    assert len(frames) == 5
-    assert frames[0].shape == (480, 640, 3)
-    assert not list(Path("output/predict").glob(".*"))
+def test_points_are_of_the_upright_image(folder, run):
+    """A file that is stored lying on its side, with the EXIF tag that says so."""
+    jpeg = cv2.imencode(".jpg", np.rot90(blob(320, 240, 70, 60)))[1].tobytes()
+    exif = b"Exif\0\0" + b"II*\0\x08\0\0\0" + struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
+    Path("lying.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:])
+    assert run("predict", "lying.jpg", "--model", "centre.onnx", "--box", "40,20,80,90") == 0
+    record = json.loads(Path("output/predict/lying.json").read_text())
+    assert record["size"] == [320, 240]
+    assert record["faces"][0]["points"][0] == pytest.approx([70, 60], abs=0.2)
+
+
+def test_an_image_beyond_jpegs_size_is_drawn_smaller(folder, run):
+    cv2.imwrite("long.png", np.full((3, 70000, 3), 90, np.uint8))
+    constant_network(Path("fixed.onnx"), [(0.5, 0.5)])
+    assert run("predict", "long.png", "--model", "fixed.onnx") == 0
+    assert cv2.imread("output/predict/long.jpg").shape[1] == 65500
+    assert json.loads(Path("output/predict/long.json").read_text())["size"] == [70000, 3]
+
+
+def test_further_frames_of_an_image_are_told(folder, run, capfd):
+    assert cv2.imwritemulti("pages.tiff", [blob(320, 240, 70, 60), blob(320, 240, 200, 60)])
+    assert run("predict", "pages.tiff", "--model", "centre.onnx", "--json") == 0
+    assert result(capfd)["skipped"] == {"pages.tiff": "an image of 2 frames, of which the first alone is used"}
+    face, = json.loads(Path("output/predict/pages.json").read_text())["faces"]
+    assert face["points"][0] == pytest.approx([70, 60], abs=0.3)
 
 
 def test_results_of_the_same_name_are_replaced(folder, run):
@@ -153,39 +162,67 @@ def nothing():
     pass
 
 
+def unreadable(path):
+    """A file whose reading fails, even for the superuser."""
+    Path(path).unlink(missing_ok=True)
+    Path(path).symlink_to("/proc/self/mem")
+
+
 A = ("predict", "faces/a.png", "--model", "centre.onnx")
 # name -> what is spoiled, the command, what its one line must name
 FAULTS = {
-    "no source": (nothing, ("predict", "none.png", *A[2:]), ("none.png not found; allowed: a picture, a folder",)),
-    "no model": (nothing, (*A[:2], "--model", "none.onnx"), ("none.onnx: no such file; allowed: an ONNX file",)),
+    "no source": (nothing, ("predict", "none.png", *A[2:]), ("none.png not found; it may be an image, a video, a folder,",)),
+    "empty source": (nothing, ("predict", "", *A[2:]), ("SOURCE is empty text; it may be",)),
+    "source of too long a name": (nothing, ("predict", 300 * "n", *A[2:]), ("nnn not found; it may be",)),
+    "link that leads nowhere": (lambda: Path("l.png").symlink_to("l.png"), ("predict", "l.png", *A[2:]), ("l.png not found",)),
+    "no model": (nothing, (*A[:2], "--model", "none.onnx"), ("none.onnx: No such file or directory; allowed: an ONNX file",)),
+    "model of too long a name": (nothing, (*A[:2], "--model", 300 * "n"), ("nnn: File name too long; allowed: an ONNX file",)),
+    "folder for a model": (nothing, (*A[:2], "--model", "faces"), ("faces: Is a directory; allowed: an ONNX file",)),
+    "unreadable model": (lambda: unreadable("m.onnx"), (*A[:2], "--model", "m.onnx"), ("m.onnx: Input/output error",)),
+    "empty model": (lambda: Path("m.onnx").touch(), (*A[:2], "--model", "m.onnx"), ("m.onnx: no model that onnxruntime",)),
     "detector for a model": (nothing, (*A[:2], "--model", "yunet.onnx"), ("yunet.onnx: inputs", "allowed: one float input")),
     "model that has diverged": (no_numbers, (*A[:2], "--model", "nan.onnx"), ("nan.onnx: points that are not finite",)),
-    "box outside": (nothing, (*A, "--box", "320,10,50,50"), ("--box 320,10,50,50 in a picture of 320 x 240", "allowed:")),
-    "box outside of all pictures": (nothing, ("predict", "faces", *A[2:], "--box", "0,-90,50,50"), ("--box 0,-90,50,50",)),
+    "box outside": (nothing, (*A, "--box", "320,10,50,50"), ("--box 320,10,50,50 must overlap the image of 320 x 240 pixels",)),
+    "box outside of all images": (nothing, ("predict", "faces", *A[2:], "--box", "0,-90,50,50"), ("--box 0,-90,50,50",)),
     "box outside of a video": (nothing, ("predict", "clip.avi", *A[2:], "--box", "0,240,50,50"), ("--box 0,240,50,50",)),
     "box without end": (nothing, (*A, "--box", "0,0,1e9,50"), ("--box 0,0,1e9,50", "at most twice its size")),
-    "box of three numbers": (nothing, (*A, "--box", "1,2,3"), ("--box 1,2,3: no box; allowed: x,y,w,h",)),
-    "box of words": (nothing, (*A, "--box", "a,b,c,d"), ("--box a,b,c,d: no box",)),
-    "box of no width": (nothing, (*A, "--box", "1,2,0,3"), ("--box 1,2,0,3: no box", "above 0")),
-    "box that is not finite": (nothing, (*A, "--box", "nan,2,3,3"), ("--box nan,2,3,3: no box",)),
-    "box and detector": (nothing, (*A, "--box", "1,2,3,4", "--detector", "yunet.onnx"), ("allowed: one of them",)),
+    "box of three numbers": (nothing, (*A, "--box", "1,2,3"), ("--box 1,2,3 is not a box; a box is x,y,w,h",)),
+    "box of words": (nothing, (*A, "--box", "a,b,c,d"), ("--box a,b,c,d is not a box",)),
+    "box of no width": (nothing, (*A, "--box", "1,2,0,3"), ("--box 1,2,0,3 is not a box", "above 0")),
+    "box that is not finite": (nothing, (*A, "--box", "nan,2,3,3"), ("--box nan,2,3,3 is not a box",)),
+    "box and detector": (nothing, (*A, "--box", "1,2,3,4", "--detector", "yunet.onnx"), ("give one of them",)),
     "no detector": (nothing, (*A, "--detector", "none.onnx"), ("face detector not found: none.onnx",)),
-    "detector that is none": (nothing, (*A, "--detector", "faces/a.png"), ("faces/a.png: no face detector",)),
-    "network for a detector": (nothing, (*A, "--detector", "centre.onnx"), ("centre.onnx: no face detector",)),
-    "empty folder": (lambda: Path("empty").mkdir(), ("predict", "empty", *A[2:]), ("no picture in empty; allowed: .bmp",)),
-    "two of one name": (lambda: Path("faces/a.jpg").write_bytes(b""), ("predict", "faces", *A[2:]),
-                        ("faces/a.jpg and a.png: two pictures of one name",)),
-    "unreadable picture": (lambda: Path("faces/a.png").write_bytes(b"no image"), A, ("faces/a.png cannot be decoded",)),
-    "folder of unreadable pictures": (lambda: [path.write_bytes(b"x") for path in Path("faces").iterdir()],
-                                      ("predict", "faces", *A[2:]), ("faces/a.png cannot be decoded",)),
-    "video without frames": (lambda: write_video("clip.avi", []), ("predict", "clip.avi", *A[2:]), ("clip.avi: no picture",)),
+    "folder for a detector": (nothing, (*A, "--detector", "faces"), ("face detector not found: faces",)),
+    "detector of too long a name": (nothing, (*A, "--detector", 300 * "n"), ("face detector not found: nnn",)),
+    "detector that is none": (nothing, (*A, "--detector", "faces/a.png"), ("faces/a.png is not a face detector",)),
+    "empty detector": (lambda: Path("d.onnx").touch(), (*A, "--detector", "d.onnx"), ("d.onnx is not a face detector",)),
+    "unreadable detector": (lambda: unreadable("d.onnx"), (*A, "--detector", "d.onnx"), ("d.onnx is not a face detector",)),
+    "network for a detector": (nothing, (*A, "--detector", "centre.onnx"), ("centre.onnx is not a face detector",)),
+    "empty folder": (lambda: Path("empty").mkdir(), ("predict", "empty", *A[2:]),
+                     ("no image and no video in empty; their suffixes are .jpg",)),
+    "image that cannot be decoded": (lambda: Path("faces/a.png").write_bytes(b"no image"), A,
+                                     ("faces/a.png cannot be decoded",)),
+    "unreadable image": (lambda: unreadable("faces/a.png"), A, ("image faces/a.png cannot be read: Input/output error",)),
+    "folder of images that cannot be decoded": (lambda: [path.write_bytes(b"x") for path in Path("faces").iterdir()],
+                                                ("predict", "faces", *A[2:]), ("faces/a.png cannot be decoded",)),
+    "video without frames": (lambda: write_video("clip.avi", []), ("predict", "clip.avi", *A[2:]), ("clip.avi is neither",)),
     "video that is none": (lambda: Path("clip.mp4").write_bytes(b"nonsense" * 99), ("predict", "clip.mp4", *A[2:]),
-                           ("clip.mp4: no picture, and no video",)),
-    "text for a video": (lambda: Path("a.txt").write_text("a"), ("predict", "a.txt", *A[2:]), ("a.txt: no picture",)),
-    "out that is the source's folder": (nothing, (*A, "--out", "faces"), ("--out faces is the source's folder; allowed:",)),
-    "out that is a file": (nothing, (*A, "--out", "centre.onnx"), ("cannot write centre.onnx/a.jpg",)),
-    "video's out that is a file": (nothing, ("predict", "clip.avi", *A[2:], "--out", "centre.onnx"),
-                                   ("cannot write centre.onnx/clip.mp4",)),
+                           ("clip.mp4 is neither an image nor a video with frames that OpenCV can read",)),
+    "empty video": (lambda: Path("clip.mp4").touch(), ("predict", "clip.mp4", *A[2:]), ("clip.mp4 is an empty file",)),
+    "unreadable video": (lambda: unreadable("clip.mp4"), ("predict", "clip.mp4", *A[2:]),
+                         ("clip.mp4 cannot be read: Input/output error",)),
+    "text for a video": (lambda: Path("a.txt").write_text("a"), ("predict", "a.txt", *A[2:]), ("a.txt is neither",)),
+    "frames of an image": (nothing, (*A, "--frames", "3"), ("--frames 3: faces/a.png has no video to end",)),
+    "out that is the source's folder": (nothing, (*A, "--out", "faces"), ("--out faces: results would lie in faces",)),
+    "out that is the folder given": (nothing, ("predict", "faces", *A[2:], "--out", "faces"), ("results would lie in faces",)),
+    "out that is a file": (nothing, (*A, "--out", "centre.onnx"), ("--out centre.onnx is not a folder",)),
+    "out within a file": (nothing, (*A, "--out", "centre.onnx/x"), ("cannot write centre.onnx/x/a.jpg: Not a directory",)),
+    "out of too long a name": (nothing, (*A, "--out", 300 * "n"), ("a.jpg: File name too long",)),
+    "out that is an unreadable file": (lambda: unreadable("o"), (*A, "--out", "o"), ("--out o is not a folder",)),
+    "video's out within a file": (nothing, ("predict", "clip.avi", *A[2:], "--out", "centre.onnx/x"),
+                                  ("cannot write centre.onnx/x/clip.json: Not a directory",)),
+    "result that is a folder": (lambda: Path("out/a.jpg").mkdir(parents=True), (*A, "--out", "out"),
+                                ("cannot write out/a.jpg: out/a.jpg is a directory",)),
 }
 
 
@@ -196,15 +233,15 @@ def test_faults_are_one_line_and_write_nothing(folder, refused, fault):
     refused(*command, words=named)
 
 
-def test_a_box_that_two_sides_share_with_the_picture_is_one():
-    """Half out of the picture is allowed, to touch it from outside is not."""
+def test_a_box_may_reach_out_of_the_image():
+    """Half out of the image is allowed, to touch it from outside is not."""
     image = np.zeros((100, 100, 3), np.uint8)
     assert GivenBox("-50,-50,100,100")(image)[0].box == (-50, -50, 100, 100)
-    with pytest.raises(ValueError, match="overlaps"):
+    with pytest.raises(ValueError, match="must overlap"):
         GivenBox("-100,0,100,100")(image)
 
 
-def test_a_picture_of_too_many_pixels_is_left_out(tmp_path):
+def test_an_image_of_too_many_pixels_is_no_image(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

@@ -251,8 +251,9 @@ def test_metadata_are_read_and_may_say_what_is_so(corners, tmp_path):
 
 
 REFUSED = {
-    "missing": (lambda path: path, "no such file; allowed: an ONNX file"),
-    "folder": (lambda path: path.mkdir(), "no such file; allowed: an ONNX file"),
+    "missing": (lambda path: path, "No such file or directory; allowed: an ONNX file"),
+    "folder": (lambda path: path.mkdir(), "Is a directory; allowed: an ONNX file"),
+    "unreadable": (lambda path: path.symlink_to("/proc/self/mem"), "Input/output error; allowed: an ONNX file"),
     "empty": (lambda path: path.write_bytes(b""), "no model that onnxruntime can run"),
     "nonsense": (lambda path: path.write_bytes(b"nonsense\n" * 99), "no model that onnxruntime can run"),
     "detector": (lambda path: yunet(path, []), "inputs .*; allowed: one float input"),

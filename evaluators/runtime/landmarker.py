@@ -228,8 +228,11 @@ def _check_picture(bgr: Image) -> None:
 
 
 def _open(path: str | Path, threads: int) -> onnxruntime.InferenceSession:
-    if not Path(path).is_file():
-        raise ModelError(f"{path}: no such file; {EXPORTED}")
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}; {EXPORTED}") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
