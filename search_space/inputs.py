@@ -164,33 +164,22 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check_place(path: Path) -> None:
-    """Raise :class:`WriteError` if a file plainly cannot be written, before the work whose result it is to hold."""
-    try:
-        if path.is_dir():
-            raise WriteError(f"cannot write {path}: it is a directory")
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-    except OSError as error:  # such as a name that is too long
-        raise WriteError(f"cannot write {path}: {error.strerror}") from None
-    if not folder.is_dir():
-        raise WriteError(f"cannot write {path}: {folder} is not a directory")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise WriteError(f"cannot write {path}: {folder} is not writable")
-
-
 def check_writable(path: Path, folder: bool = False) -> None:
-    """Raise :class:`InputError` unless a file, or a folder with files, can be written at ``path``; nothing is made.
+    """Raise :class:`WriteError` unless a file, or a folder with files, can be written at ``path``; nothing is made.
 
     A command calls it before its work begins, so that no work is lost for a mistyped name.
     """
-    if folder and path.exists() and not path.is_dir():
-        raise WriteError(f"cannot write into {path}: it is a file, where a folder is wanted")
-    if not folder and path.is_dir():
-        raise WriteError(f"cannot write {path}: it is a folder, where a file is wanted")
-    # the folder that is there already, in which the others would be made
-    place = path if folder else path.parent
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    try:
+        if folder and path.exists() and not path.is_dir():
+            raise WriteError(f"cannot write into {path}: it is a file, where a folder is wanted")
+        if not folder and path.is_dir():
+            raise WriteError(f"cannot write {path}: it is a folder, where a file is wanted")
+        # the folder that is there already, in which the others would be made
+        place = path if folder else path.parent
+        while not place.exists() and place != place.parent:
+            place = place.parent
+    except OSError as error:  # such as a name that is too long
+        raise WriteError(f"cannot write {path}: {error.strerror}") from None
     if not place.is_dir():
         raise WriteError(f"cannot write {path}: {place} is a file, no folder")
     if not os.access(place, os.W_OK | os.X_OK):

@@ -301,9 +301,10 @@ def test_odd_files_of_export_are_named(place, refused, option, name, kind):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("folder.onnx", "cannot write folder.onnx: it is a directory"),
+    ("folder.onnx", "cannot write folder.onnx: it is a folder, where a file is wanted"),
     ("config.yaml/n.onnx", "cannot write config.yaml/n.onnx: "),
-    ("output", "--output output: the name of the ONNX file must end with .onnx"),
+    ("output", "cannot write output: it is a folder, where a file is wanted"),
+    ("n.tflite", "--output n.tflite: the name of the ONNX file must end with .onnx"),
     (f"{300 * 'n'}.onnx", "n.onnx: File name too long")])
 def test_an_output_that_cannot_be_written_is_refused(place, refused, name, words):
     Path("folder.onnx").mkdir()

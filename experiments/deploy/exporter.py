@@ -14,7 +14,7 @@ from torch import nn
 from ...evaluators import Checkpoint, LandmarkDataset, check_size, predict, score, train_for_int8
 from ...latency import LookupTable, pinned, processor
 from ...search_space import BASELINES, InputError
-from ...search_space.inputs import atomic_path, check_place
+from ...search_space.inputs import atomic_path, check_writable
 from ..config import Config
 from ..options import console
 from ..progress import TrainingProgress, counted
@@ -89,7 +89,7 @@ class Exporter:
         targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
         report = output.parent / "report.json"
         for path in (*targets.values(), report, report.with_suffix(".png")):
-            check_place(path)
+            check_writable(path)
         loaded = self._loaded(checkpoint)
         other = None if baseline is None else self._loaded(baseline)
         exported = loaded.network if loaded.kind == "baseline" else output.stem
