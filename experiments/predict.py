@@ -16,7 +16,7 @@ from ..search_space.errors import ResultError
 from ..search_space.inputs import InputError, WriteError, write_text
 from .faces import DETECTORS, make_finder
 from .media import Video, further_frames
-from .options import OUTPUT, Json, Seed, console, finish
+from .options import OUTPUT, Json, Seed, console, finish, to_folder
 from .predictor import Predictor, middle, predict_image, predict_video, until_interrupted
 from .progress import count_bar
 from .sources import Found, Kind, Source, find_sources
@@ -134,8 +134,8 @@ BoxText = Annotated[str | None, typer.Option("--box", metavar="X,Y,W,H",
 DetectorFile = Annotated[Path | None, typer.Option(
     "--detector", help=f"YuNet file with which OpenCV finds faces. By default {' or '.join(DETECTORS)} in the working folder; "
                        "without any of these and without --box, each image is one face's crop.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results, by the sources' names; a folder's sub-folders are "
-                                                 "mirrored.")]
+Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="Folder for the results, by the sources' names; "
+                                                                     "sub-folders are mirrored.")]
 Frames = Annotated[int | None, typer.Option("--frames", min=1, help="Frames after which a video, camera or stream ends.")]
 
 

@@ -81,8 +81,6 @@ def find_sources(text: str, out: Path) -> Found:
     InputError
         If there is no such thing, a folder has neither images nor videos, or results would lie among the sources.
     """
-    if os.path.lexists(out) and not os.path.isdir(out):
-        raise InputError(f"--out {out} is not a folder")
     if re.fullmatch("[0-9]+", text):
         return Found([_camera(int(text))])
     if re.match("[A-Za-z][A-Za-z0-9+.-]*://", text):

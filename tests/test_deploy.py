@@ -17,8 +17,9 @@ from fbnet_pfld.experiments.deploy import onnx_file
 from fbnet_pfld.experiments.deploy.fold import deployable, zero_denormals
 from fbnet_pfld.experiments.deploy.formats import FORMATS, Source, chosen_formats, make_files
 from fbnet_pfld.experiments.deploy.onnx_file import deviation, write_onnx
+from fbnet_pfld.experiments.latency_measure import write_subnet
 from fbnet_pfld.latency import OnnxNet, convert, open_net, run_each
-from fbnet_pfld.search_space import InputError, PfldLite, PfldMobileNetV3
+from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldMobileNetV3, SpaceSpec
 from fbnet_pfld.search_space.errors import ResultError
 
 SAID = {"network": "golden", "num_points": "106", "input_size": "112", "colour_order": "BGR", "input_range": "0..1"}
@@ -253,3 +254,10 @@ def test_files_open_in_engines_of_the_opsets_time(files, name):
     assert {entry.domain: entry.version for entry in model.opset_import}[""] == 18
     assert model.ir_version == 8
     onnx.checker.check_model(model, full_check=True)
+
+
+def test_models_that_are_only_timed_have_that_version_too(tmp_path):
+    spec = SpaceSpec.load("pfld")
+    first = {label: next(iter(names)) for label, names in spec.candidates().items()}
+    write_subnet(Architecture(spec, 106, 112, first), tmp_path / "s.onnx")
+    assert onnx.load(tmp_path / "s.onnx").ir_version == 8
