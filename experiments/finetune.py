@@ -29,6 +29,7 @@ from .options import (
     console,
     finish,
     remark_device,
+    remark_resume,
 )
 from .progress import TrainingProgress
 from .search import ARCHITECTURE
@@ -111,7 +112,10 @@ def finetune(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev
     inherits = isinstance(network, Architecture) and init is None and not from_scratch
     weights = supernet or snapshot / "supernet" / BEST if inherits else None
     folder = snapshot / (network if isinstance(network, str) else "subnet")
+    if init is not None and init.resolve() == (folder / BEST).resolve():
+        raise InputError(f"--init {init} is the file that this training writes; give another --snapshot")
     remark_device(dev_id)
+    remark_resume(resume, folder)
     best = finetune_network(settings, data_root, folder, network, weights, seed, resume, dev_id, init=init)
     finish({"checkpoint": str(folder / BEST), **best.metrics}, as_json)
 

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
+from ..evaluators import LAST
 from ..search_space.inputs import check_writable
 
 
@@ -58,6 +59,12 @@ def remark_device(dev_id: str) -> None:
     """Say it if GPUs are asked for where there is none: the training runs on the CPU then."""
     if dev_id and not dev_id.startswith("cpu") and not torch.cuda.is_available():
         console.print(f"no GPU here: --dev-id {dev_id} is not used, the training runs on the CPU", soft_wrap=True)
+
+
+def remark_resume(resume: str | None, folder: Path) -> None:
+    """Say it if ``--resume auto`` finds nothing to go on from."""
+    if resume == "auto" and not (folder / LAST).exists():
+        console.print(f"no {folder / LAST} to go on from: a new run starts", soft_wrap=True)
 
 
 @rank_zero_only

@@ -32,6 +32,7 @@ from .options import (
     Snapshot,
     finish,
     remark_device,
+    remark_resume,
 )
 from .progress import TrainingProgress
 
@@ -121,6 +122,7 @@ def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_i
                            search__precision=precision)
     folder = snapshot / "supernet"
     remark_device(dev_id)
+    remark_resume(resume, folder)
     chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)
     finish({"architecture": str(folder / ARCHITECTURE), "checkpoint": str(folder / BEST), "choices": chosen.choices,
             "latency": chosen.latency, **chosen.metrics}, as_json)

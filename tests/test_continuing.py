@@ -105,6 +105,8 @@ REFUSED = {
     "init from another network": (lambda: None, (*FINETUNE, "--model", "pfld_lite", "--init",
                                                  "ckpt_save/subnet/checkpoint_best.pth"),
                                   "the weights of another network, gh_k3 gh_k3 gh_k5 gh_k5 gh_k5; wanted: pfld_lite"),
+    "init from what is written": (lambda: None, (*FINETUNE, "--init", "ckpt_save/subnet/checkpoint_best.pth"),
+                                  "--init ckpt_save/subnet/checkpoint_best.pth is the file that this training writes"),
     "init and supernet": (lambda: None, (*FINETUNE, "--init", "a", "--supernet", "b"), "--supernet and --init are given"),
     "supernet for a baseline": (lambda: None, (*FINETUNE, "--model", "pfld_lite", "--supernet", "b"),
                                 "--supernet and --model are given"),
