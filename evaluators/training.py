@@ -31,7 +31,7 @@ def refuse_together(options: BaseModel, given: str, meaningless: Iterable[str]) 
     """Raise :class:`InputError` if ``given`` is set and an option that means nothing beside it is given too."""
     for name in meaningless:
         if name in options.model_fields_set:
-            raise InputError(f"{name} means nothing {given}; leave one of them out")
+            raise InputError(f"{name} means nothing {given}")
 
 
 class TrainOptions(BaseModel):
