@@ -1,20 +1,18 @@
 """The trials of an NNI experiment, read from its data base or from what ``nnictl experiment export`` has written."""
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from nni.tools.nnictl.config_utils import Experiments
-
 from ..latency import LookupTable
+from ..latency.records import number, read_records
 from ..search_space import Architecture, InputError, SpaceSpec
-from ..search_space.inputs import allowed, read_json, read_text
+from ..search_space.architecture import check_choices
+from ..search_space.inputs import read_json
 from .config import Config
 from .search import with_latency
+from .trial_states import opened
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def read_trials(source: str, config: Config) -> list[Trial]:
     ----------
     source
         Identifier of an experiment of this user, running or not; its folder; or a .json or .csv file that
-        ``nnictl experiment export`` has written.
+        ``nnictl experiment export`` has written, also as an editor or a spreadsheet has saved it again.
     config
         Of the experiment: names its space, points, input size and table.
 
@@ -60,28 +58,33 @@ def read_trials(source: str, config: Config) -> list[Trial]:
     InputError
         If there is no such experiment, it is of another space, or a file is not what it must be.
     """
-    path = Path(source)
-    if path.suffix == ".json":
-        records = _from_json(path)
-    elif path.suffix == ".csv":
-        records = _from_csv(path)
-    else:
-        records = _from_database(database_of(source), source)
     spec, table = SpaceSpec.load(config.space), LookupTable.load(config.lut)
     found = {}  # of a trial that was run again after its manager was killed, the last result
-    for trial, parameters, final, folder in records:
-        if not isinstance(final, dict) or not set(spec.labels) <= final.keys():
-            raise InputError(f"{source}: trial {trial} has not reported a block for each of {', '.join(spec.labels)}; allowed: "
-                             "an experiment of this package on the search space of --config")
-        nme = abs(float(final["default"]))  # negative where a NAS strategy maximises it
-        architecture = Architecture(spec, config.points, config.input_size, {label: final[label] for label in spec.labels},
+    for trial, parameters, final, folder in _records(source):
+        where = f"{source}: trial {trial}"
+        if not isinstance(final, dict) or not {"default", *spec.labels} <= final.keys():
+            raise InputError(f"{where} has not reported a block for each of {', '.join(spec.labels)}; wanted is an "
+                             "experiment of this package on the search space of --config")
+        nme = abs(number(str(final["default"]), where, "default"))  # negative where a NAS strategy maximises it
+        choices = {label: str(final[label]) for label in spec.labels}
+        check_choices(spec, choices, where)
+        architecture = Architecture(spec, config.points, config.input_size, choices,
                                     metrics={} if final.get("over_budget") else {"val_nme": nme})
         found[trial] = Trial(trial, parameters, with_latency(architecture, table), folder)
     return list(found.values())
 
 
+def is_export(source: str) -> bool:
+    """Whether a source is a file of ``nnictl experiment export`` rather than an experiment."""
+    return Path(source).suffix.lower() in _EXPORTS
+
+
 Record = tuple[str, dict[str, Any], Any, str | None]
 """Trial, parameters, final result, folder."""
+
+
+def _records(source: str) -> list[Record]:
+    return _EXPORTS[Path(source).suffix.lower()](Path(source)) if is_export(source) else _from_database(source)
 
 
 def _from_json(path: Path) -> list[Record]:
@@ -89,44 +92,44 @@ def _from_json(path: Path) -> list[Record]:
     try:
         return [(row["trialJobId"], row["parameter"], json.loads(row["value"]), None) for row in rows]
     except (TypeError, KeyError, ValueError):
-        raise InputError(f"{path}: not exported trials; allowed: a file of nnictl experiment export") from None
+        raise InputError(f"{path}: not a file that nnictl experiment export has written") from None
 
 
 def _from_csv(path: Path) -> list[Record]:
-    read_text(path, "exported trials")
+    found = []
+    for _, row in read_records(path, "exported trials", ["trialJobId"], others=True):
+        values = {name: _value(text) for name, text in row.items() if text}
+        found.append((row["trialJobId"], {name: value for name, value in values.items() if "." in name}, values, None))
+    return found
+
+
+_EXPORTS = {".json": _from_json, ".csv": _from_csv}
+
+
+def _value(text: str) -> str | int | float:
+    """What a CSV file's text was before."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _from_database(source: str) -> list[Record]:
+    with opened(source) as connection:
+        started = connection.execute("select trialJobId, data, logPath from TrialJobEvent "
+                                     "where data like '{%'").fetchall()
+        results = connection.execute("select trialJobId, parameterId, data from MetricData where type = 'FINAL' "
+                                     "order by timestamp").fetchall()
     try:
-        rows = pd.read_csv(path).to_dict("records")
-        return [(row["trialJobId"], {name: value for name, value in row.items() if "." in name}, row, None)
-                for row in rows]
-    except (KeyError, ValueError):
-        raise InputError(f"{path}: not exported trials; allowed: a file of nnictl experiment export") from None
-
-
-def database_of(source: str) -> Path:
-    """The data base of an experiment of this user, by its id or its folder; an :class:`InputError` if there is none."""
-    known = Experiments().get_all_experiments()
-    folder = Path(known[source]["logDir"], source) if source in known else Path(source)
-    database = folder / "db" / "nni.sqlite"
-    if not database.is_file():
-        names = allowed(known) if known else "there are none of this user"
-        raise InputError(f"no NNI experiment {source!r}: {database} not found; {names}")
-    return database
-
-
-def _from_database(database: Path, source: str) -> list[Record]:
-    try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
-            started = connection.execute("select trialJobId, data, logPath from TrialJobEvent "
-                                         "where data like '{%'").fetchall()
-            results = connection.execute("select trialJobId, parameterId, data from MetricData where type = 'FINAL' "
-                                         "order by timestamp").fetchall()
-    except sqlite3.Error as error:
-        raise InputError(f"{source}: {database} cannot be read: {error}") from None
-    given = {str(record["parameter_id"]): record["parameters"] for _, text, _ in started for record in [json.loads(text)]}
-    folders = {trial: folder for trial, _, folder in started}
-    # the result's own number of the parameters, not the one listed with the trial; see listed_parameters
-    return [(trial, _flat(given.get(str(parameter))), json.loads(json.loads(text)), folders.get(trial))
-            for trial, parameter, text in results]
+        given = {str(record["parameter_id"]): record["parameters"] for _, text, _ in started for record in [json.loads(text)]}
+        folders = {trial: folder for trial, _, folder in started}
+        # the result's own number of the parameters, not the one listed with the trial; see listed_parameters
+        return [(trial, _flat(given.get(str(parameter))), json.loads(json.loads(text)), folders.get(trial))
+                for trial, parameter, text in results]
+    except (TypeError, KeyError, ValueError):
+        raise InputError(f"{source}: its data base holds no trials as NNI notes them") from None
 
 
 def _flat(parameters: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from .command import App
 from .config import Config
 from .latency_measure import measure_table
 from .latency_pictures import comparison_picture, fit_picture, table_picture
-from .options import OUTPUT, InputSize, Json, Points, Seed, Space, finish
+from .options import OUTPUT, InputSize, Json, Points, Seed, Space, finish, to_file
 
 app = App(no_args_is_help=True, help="Make, show and correct latency tables.")
 app.command(name="measure")(measure_table)
@@ -37,13 +37,15 @@ app.command(name="measure")(measure_table)
 SHOWN_ROWS = 5
 """Rows of a comparison that are printed at least."""
 
-Picture = Annotated[Path, typer.Option("--picture", help="Where to draw it.")]
+Picture = Annotated[Path, typer.Option("--picture", callback=to_file, help="Where to draw it.")]
 TableName = Annotated[str, typer.Argument(help="A shipped table's name or a .csv file.", show_default=False)]
 
 
 @app.command()
 def fit(
-    out: Annotated[Path | None, typer.Option("--out", help="The table's .csv file; its .json file goes beside it.")] = None,
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option("--out", callback=to_file,
+                                             help="The table's .csv file; its .json file goes beside it.")] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the modelled engine: 1 or 4.")] = 4,
     space: Annotated[str | None, typer.Option("--space", help="Search space: a built-in name or a .yaml file; by default one "
                                                               "table for all that are built in.")] = None,
@@ -61,8 +63,13 @@ def fit(
     """
     if out is None and not show_report:
         raise InputError("nothing to do; allowed: --out for a table, --report for the model's errors, or both")
+    if out is None:
+        _refuse(context, ("threads", "space", "points", "input_size"), "a table, which --out writes")
+    if not show_report:
+        _refuse(context, ("picture",), "the report; add --report")
     result: dict[str, Any] = {}
     if out is not None:
+        LookupTable.check_path(out)
         landmarks = LANDMARKS if points is None else (points,)
         spaces = [SpaceSpec.load(name) for name in (built_in() if space is None else [space])]
         signatures = sorted({key for spec in spaces for key in table_signatures(spec, landmarks, input_size)})
@@ -138,15 +145,27 @@ def compare_tables(a: TableName, b: TableName, picture: Picture = OUTPUT / "late
 def calibrate_table(
     table: TableName,
     measured: Annotated[Path, typer.Option("--measured", help="CSV file: architecture (JSON files), latency_us; from 3 rows.")],
-    out: Annotated[Path, typer.Option("--out", help="The corrected table's .csv file.")],
+    out: Annotated[Path, typer.Option("--out", callback=to_file, help="The corrected table's .csv file.")],
     device: Annotated[str | None, typer.Option("--device", help="What was measured, if not the table's device.")] = None,
+    insist: Annotated[bool, typer.Option("--insist", help="Take timings and a scale that look like another unit.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Correct a table's scale and offset by a few whole subnets timed on the device; nothing here is random."""
-    found = calibrate(LookupTable.load(table), read_measured(measured), out.stem, device)
+    """Correct a table's scale and offset by a few whole subnets timed on the device; nothing here is random.
+
+    Timings in another unit than microseconds are refused; --insist takes them as they are.
+    """
+    LookupTable.check_path(out)
+    found = calibrate(LookupTable.load(table), read_measured(measured, insist), out.stem, device, insist)
     found.table.save(out)
     finish({"table": str(out), **{key: value for key, value in asdict(found).items() if key != "table"}}, as_json)
+
+
+def _refuse(context: typer.Context, names: tuple[str, ...], purpose: str) -> None:
+    """Refuse options that would be ignored; ``purpose`` is what they serve."""
+    for name in names:
+        if context.get_parameter_source(name).name == "COMMANDLINE":
+            raise InputError(f"--{name.replace('_', '-')} is for {purpose}")
 
 
 def _validation(reports: dict[int, dict[str, Any]]) -> Table:

@@ -11,19 +11,24 @@ import typer
 from rich.table import Table
 
 from ..latency import ENGINES, Adb, Host, LookupTable, Phone, make_design, make_table, measure
+from ..latency.design import REPEATS, UNSEEN
 from ..search_space import Architecture, InputError, SpaceSpec
-from ..search_space.inputs import allowed, write_text
+from ..search_space.inputs import allowed, check_writable, write_text
 from .config import Config
 from .deploy.onnx_file import write_onnx
 from .latency_pictures import agreement_picture
-from .options import InputSize, Json, Points, Seed, Space, console, finish
+from .options import InputSize, Json, Points, Seed, Space, console, finish, to_file
 from .progress import counted
 
 ADB = "adb"
 
+# beside the table
+SUBNETS, PICTURE = ".subnets.csv", ".png"
+
 BackendName = Annotated[str, typer.Option("--backend", help="onnxruntime or mnn on this machine, or adb: a phone.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the engine.")]
-Out = Annotated[Path, typer.Option("--out", help="The table's .csv file; .json, .subnets.csv and .png go beside it.")]
+Out = Annotated[Path, typer.Option("--out", callback=to_file,
+                                    help="The table's .csv file; .json, .subnets.csv and .png go beside it.")]
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="How often each block is measured in each layer.")]
 Unseen = Annotated[int, typer.Option("--unseen", min=2, help="Random subnets that only test the table.")]
 Rounds = Annotated[int | None, typer.Option("--rounds", min=2, help="Timings of each subnet; 60 here, 5 on a phone.")]
@@ -34,14 +39,16 @@ Serial = Annotated[str | None, typer.Option("--serial", help="adb: which of seve
 
 def measure_table(
     out: Out, backend: BackendName = "onnxruntime", threads: Threads = 1, space: Space = "pfld", points: Points = None,
-    input_size: InputSize = 112, repeats: Repeats = 5, unseen: Unseen = 50, rounds: Rounds = None, program: ProgramFile = None,
-    serial: Serial = None, seed: Seed = 0, as_json: Json = False,
+    input_size: InputSize = 112, repeats: Repeats = REPEATS, unseen: Unseen = UNSEEN, rounds: Rounds = None,
+    program: ProgramFile = None, serial: Serial = None, seed: Seed = 0, as_json: Json = False,
 ) -> None:
     """Measure a table: time whole subnets in rounds, find each block's share, and test it on other subnets.
 
     A stopped run goes on where it was, given the same options; what it has lies in a folder beside the table until it is done.
     """
     LookupTable.check_path(out)
+    for suffix in (SUBNETS, PICTURE):
+        check_writable(out.with_suffix(suffix))
     spec = SpaceSpec.load(space)
     num_points = points if points is not None else Config().points
     design = make_design(spec, num_points, input_size, repeats, unseen, seed)
@@ -57,12 +64,12 @@ def measure_table(
             raise
         made = make_table(out.stem, design, found, device)
     made.table.save(out)
-    write_text(out.with_suffix(".subnets.csv"), made.subnets.to_csv(index=False))
-    agreement_picture(out.with_suffix(".png"), made.subnets, f"{made.table.device}, {made.table.engine}, {threads} thread(s)")
+    write_text(out.with_suffix(SUBNETS), made.subnets.to_csv(index=False))
+    agreement_picture(out.with_suffix(PICTURE), made.subnets, f"{made.table.device}, {made.table.engine}, {threads} thread(s)")
     shutil.rmtree(folder)
     figures = made.figures(found)
     finish({"table": str(out), "rows": len(made.table.rows), "method": made.table.method, "device": made.table.device,
-            "engine": made.table.engine, **figures, "picture": str(out.with_suffix(".png"))}, as_json,
+            "engine": made.table.engine, **figures, "picture": str(out.with_suffix(PICTURE))}, as_json,
            _view(made.table.name, figures, made.subnets))
 
 
@@ -70,6 +77,7 @@ def _open(name: str, threads: int, input_size: int, program: Path | None, serial
     if name == ADB:
         if program is None:
             raise InputError("--backend adb needs --program; allowed: MNN's benchmark.out or ncnn's benchncnn, built for it")
+        Phone.digest(program)  # before there is a phone: a wrong file is told first
         return Phone(Adb(serial), program, threads, input_size)
     if name not in ENGINES:
         raise InputError(f"unknown backend {name!r}; {allowed([*ENGINES, ADB])}")

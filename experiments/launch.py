@@ -1,6 +1,8 @@
 """``fbnet-pfld launch``: start NNI experiments, and make what they start from."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +14,11 @@ from ..search_space.inputs import write_text
 from .command import App
 from .config import Config
 from .finished_trials import read_trials
-from .from_experiment import Output, as_table
+from .from_experiment import Output, as_table, remark
 from .multi_trial import STRATEGIES, make_experiment, run_experiment, view_experiment
-from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, Space, finish
+from .options import DATA_ROOT, OUTPUT, ConfigFile, DataRoot, Json, Seed, Space, finish, to_file
 from .trial import SUPERNET, Budget, Epochs, Supernet
+from .trial_states import counts, without_result
 
 app = App(no_args_is_help=True)
 
@@ -38,12 +41,21 @@ def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supe
     """
     settings = Config.load(config)
     experiment = make_experiment(settings, config, data_root, supernet, strategy, trials, budget_us, epochs, seed, resume)
-    blocks = run_experiment(experiment, settings, port, resume is not None, hold)
-    found = read_trials(experiment.id, settings)
+    blocks = run_experiment(experiment, settings, port, resume is not None, hold, resuming(sys.argv[1:], experiment.id))
+    found, others = read_trials(experiment.id, settings), without_result(experiment.id)
     best = next(trial for trial in found if trial.architecture.choices == blocks)
     best.architecture.save(output)
-    finish({"experiment": experiment.id, "architecture": str(output), "trials": len(found), "nme": best.nme,
-            "latency": best.architecture.latency, "choices": best.architecture.choices}, as_json, as_table(found, best, output))
+    remark(others)
+    finish({"experiment": experiment.id, "architecture": str(output), "trials": len(found), "without_result": counts(others),
+            "nme": best.nme, "latency": best.architecture.latency, "choices": best.architecture.choices}, as_json,
+           as_table(found, best, output, others))
+
+
+def resuming(words: list[str], experiment: str) -> str:
+    """The command line that goes on with an experiment, from the words of the one that started or resumed it."""
+    kept = [word for before, word in zip(["", *words], words, strict=False)
+            if "--resume" not in (before, word) and not word.startswith("--resume=")]
+    return shlex.join(["fbnet-pfld", *kept, "--resume", experiment])
 
 
 def nni_search_space(spec: SpaceSpec) -> dict[str, dict]:
@@ -60,7 +72,7 @@ def view(experiment: Annotated[str, typer.Argument(help="Id of a stopped experim
 
 
 @app.command()
-def space(out: Annotated[Path, typer.Option("--out", help="The JSON file.")],
+def space(out: Annotated[Path, typer.Option("--out", callback=to_file, help="The JSON file.")],
           space: Space = "pfld",
           seed: Seed = 0, as_json: Json = False) -> None:
     """Write a search space as the searchSpaceFile of an nnictl experiment (see subnets.yml); nothing here is random."""

@@ -28,11 +28,12 @@ from ..search_space.inputs import allowed
 from ..strategies import check_target
 from . import nni_trial
 from .config import Config
-from .finished_trials import database_of, read_trials
+from .finished_trials import read_trials
 from .nni_fixes import let_experiments_resume
 from .options import console
 from .rating import rate
 from .search import with_latency
+from .trial_states import database_of, no_result
 
 
 def _evolution(trials: int, layers: int, seed: int) -> Strategy:
@@ -41,6 +42,8 @@ def _evolution(trials: int, layers: int, seed: int) -> Strategy:
     return RegularizedEvolution(population_size=population, sample_size=max(1, population // 4), mutation_prob=1 / layers,
                                 seed=seed)
 
+
+LAST_PORT = 65_535
 
 STRATEGIES: dict[str, Callable[[int, int, int], Strategy]] = {
     "random": lambda trials, layers, seed: Random(seed=seed),
@@ -96,7 +99,8 @@ def make_experiment(config: Config, config_file: Path | None, data_root: Path, s
     return experiment
 
 
-def run_experiment(experiment: NasExperiment, config: Config, port: int, resume: bool, hold: bool) -> dict[str, str]:
+def run_experiment(experiment: NasExperiment, config: Config, port: int, resume: bool, hold: bool, go_on: str) -> \
+        dict[str, str]:
     """Run a multi-trial experiment to its end and stop it; return the blocks of its top model, label by label.
 
     SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running).
@@ -109,11 +113,13 @@ def run_experiment(experiment: NasExperiment, config: Config, port: int, resume:
         Whether it has run before.
     hold
         Whether the web UI stays up at the end until Ctrl-C.
+    go_on
+        The command that resumes it, for the message of an interrupted run.
 
     Raises
     ------
     InputError
-        If the port is in use, or every trial has failed.
+        If the port is in use, or no trial has a result; the last error of one is told then.
     SystemExit
         If it was interrupted, or its manager has ended.
     """
@@ -126,11 +132,10 @@ def run_experiment(experiment: NasExperiment, config: Config, port: int, resume:
         with _progress(experiment.id, config, trials):
             finished = experiment.resume(port) if resume else experiment.run(port)
         if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
-            raise SystemExit(f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment.id} …")
+            raise SystemExit(f"interrupted; go on with: {go_on}")
         top = experiment.export_top_models(formatter="dict")
         if not top:  # NNI ends normally then
-            raise InputError(f"every trial of experiment {experiment.id} has failed; their messages are in the files "
-                             f"trial.stderr under {Path(experiment.config.experiment_working_directory, experiment.id)}")
+            raise InputError(no_result(experiment.id))
         if hold:
             console.print("finished; the web UI stays up until Ctrl-C")
             with contextlib.suppress(KeyboardInterrupt):
@@ -138,25 +143,35 @@ def run_experiment(experiment: NasExperiment, config: Config, port: int, resume:
         return dict(top[0])
     except requests.ConnectionError:
         raise SystemExit(f"the manager of experiment {experiment.id} has ended before its trials; go on with: "
-                         f"fbnet-pfld launch multi-trial --resume {experiment.id} …") from None
+                         f"{go_on}") from None
     finally:
         experiment.stop()
         signal.signal(signal.SIGTERM, before)
 
 
 def check_port(port: int) -> None:
-    """Raise :class:`InputError` if something listens at a port of this machine."""
+    """Raise :class:`InputError` if something listens at a port of this machine; it names the next that is free."""
+    if _listens(port):
+        # NNI takes the port after it as well
+        free = next((each for each in range(port + 1, LAST_PORT) if not (_listens(each) or _listens(each + 1))), port)
+        raise InputError(f"port {port} is in use; a free one is --port {free}")
+
+
+def _listens(port: int) -> bool:
     with socket.socket() as probe:
-        if probe.connect_ex(("localhost", port)) == 0:
-            raise InputError(f"port {port} is in use; allowed: a free one, such as --port {port + 1}")
+        return probe.connect_ex(("localhost", port)) == 0
 
 
 def check_stopped(experiment: str) -> None:
-    """Raise :class:`InputError` unless an experiment is there and not running."""
+    """Raise :class:`InputError` unless an experiment, named by its id, is there and not running."""
     database_of(experiment)
     update_experiment()  # a killed manager has left the note that it runs
-    if Experiments().get_all_experiments().get(experiment, {}).get("status", "STOPPED") != "STOPPED":
-        raise InputError(f"experiment {experiment} is running; allowed: a stopped one (nnictl stop {experiment})")
+    known = Experiments().get_all_experiments()
+    if experiment not in known:
+        raise InputError(f"{experiment!r} is the folder of an experiment; wanted is an id"
+                         + (f"; {allowed(known)}" if known else ""))
+    if known[experiment]["status"] != "STOPPED":
+        raise InputError(f"experiment {experiment} is running; stop it first with: nnictl stop {experiment}")
 
 
 def view_experiment(experiment: str, port: int) -> None:

@@ -1,4 +1,9 @@
-"""Correct a table by a few whole subnets that were timed on the device."""
+"""Correct a table by a few whole subnets that were timed on the device.
+
+Timings and tables in different units are refused: a subnet that is faster or slower than on any device, one that is far off the
+others, and a table that is off by more than :data:`FAR` times. ``--insist`` has them taken nevertheless, and notes that in the
+corrected table, so that it can be loaded.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +17,8 @@ from scipy.optimize import nnls
 from ..search_space.architecture import Architecture
 from ..search_space.inputs import InputError
 from ..search_space.registry import PARTS, Signature
-from .records import microseconds, read_records
+from .plausible import NAMES, check_alike, check_speed, macs_of, unit_of
+from .records import LATENCY, microseconds, read_records
 from .table import LookupTable
 
 FEWEST = 3
@@ -22,7 +28,13 @@ PAYS = 0.8
 FLAT = 0.01
 """Share of the single scale below which a factor says that these parts cost nothing, which no device does."""
 
-COLUMNS = ("architecture", "latency_us")
+FAR = 20.0
+"""Scale beyond which, or below whose inverse, table and timings are taken to be in different units: another device makes up to
+about 15 (a server's core beside a Cortex-A53), another unit 1000."""
+
+COLUMNS = ("architecture", LATENCY)
+
+INSIST = "add --insist"
 
 
 @dataclass(frozen=True)
@@ -50,33 +62,47 @@ class Calibration:
     left_out_percent: float
 
 
-def read_measured(path: str | Path) -> list[tuple[Architecture, float]]:
+def read_measured(path: str | Path, insist: bool = False) -> list[tuple[Architecture, float]]:
     """Read whole subnets' latencies: a CSV file with columns ``architecture`` (a JSON file, from the CSV file's folder) and
     ``latency_us``.
+
+    Parameters
+    ----------
+    insist
+        Whether to take latencies that no device can have, or that are far off the others.
 
     Raises
     ------
     InputError
         Naming file and line.
     """
-    path, found = Path(path), []
+    path = Path(path)
+    found: list[tuple[Architecture, float]] = []
+    wheres: list[str] = []
     for where, record in read_records(path, "timings of whole subnets", COLUMNS):
-        us = microseconds(record["latency_us"], where)
+        us = microseconds(record[LATENCY], where)
         if us == 0:
-            raise InputError(f"{where}: latency_us is 0; allowed: microseconds above 0")
+            raise InputError(f"{where}: {LATENCY} is 0; wanted are microseconds above 0")
         if not record["architecture"]:
-            raise InputError(f"{where}: architecture is empty; allowed: the path of an architecture's JSON file")
+            raise InputError(f"{where}: architecture is empty; wanted is the path of an architecture's JSON file")
         try:
-            found.append((Architecture.load(path.parent / record["architecture"]), us))
+            subnet = Architecture.load(path.parent / record["architecture"])
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
+        found.append((subnet, us))
+        wheres.append(where)
     if len(found) < FEWEST:
-        raise InputError(f"{path}: {len(found)} subnets; allowed: {FEWEST} or more")
+        raise InputError(f"{path}: {len(found)} subnets; wanted are {FEWEST} or more")
+    if not insist:
+        macs = [macs_of(subnet.signatures()) for subnet, _ in found]
+        for count, (_, us), where in zip(macs, found, wheres, strict=True):
+            check_speed(count, us, where, INSIST)
+        check_alike(macs, [us for _, us in found], wheres, INSIST)
     return found
 
 
-def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]], name: str, device: str | None = None) -> \
-        Calibration:
+def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]], name: str, device: str | None = None,
+              insist: bool = False) -> Calibration:
     """Fit a scale, and an offset of the fixed parts where it pays, to measured subnets.
 
     Latency = a * searched blocks + c * fixed parts, with a and c above 0 by least squares on relative errors; a = c unless two
@@ -86,12 +112,16 @@ def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]]
     ----------
     name, device
         Of the new table; the device stays the same by default. Its engine and threads are taken to be those of the old one.
+    insist
+        Whether a scale beyond :data:`FAR` is right.
 
     Raises
     ------
     InputError
-        If the table lacks a block, or the subnets do not differ in it.
+        If the table lacks a block, the subnets do not differ in it, or table and timings seem to be in different units.
     """
+    for subnet, _ in measured:
+        table.latency_us(subnet)  # all rows are there
     us = np.array([each for _, each in measured])
     fixed = {part for subnet, _ in measured for part in subnet.space.layout(subnet.num_points, subnet.input_size).fixed()}
 
@@ -101,11 +131,17 @@ def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]]
     parts = np.array([[sum(table.row(key) for key in subnet.signatures() if is_fixed(key) == kind) for kind in (False, True)]
                       for subnet, _ in measured])
     if np.ptp(parts.sum(axis=1)) == 0:
-        raise InputError("the measured subnets all have the same latency in the table; allowed: subnets that differ")
+        raise InputError("the measured subnets all have the same latency in the table; measure subnets that differ")
     models = {"scale": parts.sum(axis=1, keepdims=True), "scale and offset": parts}
+    single = float(_factors(models["scale"], us)[0])
+    if not (insist or 1 / FAR <= single <= FAR):
+        unit = unit_of(1 / single)
+        raise InputError(f"the timings are {single:.3g} times what table {table.file or table.name} says"
+                         + (f", as if they were in {NAMES[unit]}" if unit else "")
+                         + f"; both are to be in microseconds; if they are, {INSIST}")
     left_out = {kind: float(np.mean([_percent(inputs[[i]], us[[i]], _factors(np.delete(inputs, i, 0), np.delete(us, i)))
                                      for i in range(len(us))])) for kind, inputs in models.items()}
-    flat = _factors(parts, us).min() < FLAT * _factors(models["scale"], us)[0]
+    flat = _factors(parts, us).min() < FLAT * single
     both = not flat and left_out["scale and offset"] < PAYS * left_out["scale"]
     kind = "scale and offset" if both else "scale"
     factors = _factors(models[kind], us)
@@ -118,6 +154,7 @@ def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]]
     made = table.model_copy(update={
         "name": name, "device": device or table.device, "clock_ghz": None if device else table.clock_ghz, "method": "modelled",
         "rows": rows, "uncertainty": text, "date": date.today().isoformat(), "version": version("fbnet-pfld"),
+        "insist": insist or table.insist,
         "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"]})
     return Calibration(made, float(blocks), float((rest - blocks) * parts[:, 1].mean()), before, after, left_out[kind])
 

@@ -1,10 +1,12 @@
-"""From ONNX files to those of other engines. The converters are extras, ``pip install fbnet-pfld[deploy]``."""
+"""From ONNX files to those of other engines. The converters are optional requirements: the extra ``deploy`` in setup.cfg."""
 
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from ..search_space.inputs import InputError, atomic_path
@@ -23,6 +25,13 @@ def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) ->
     return file
 
 
+def install(package: str) -> str:
+    """The command that installs one of this package's optional requirements; it is on no index itself, its requirements are."""
+    found = [line.partition(";")[0].strip() for line in requires("fbnet-pfld") or ()]
+    wanted = next((line for line in found if re.match(rf"{re.escape(package)}\b", line, re.IGNORECASE)), package)
+    return f"pip install {shlex.quote(wanted)}"
+
+
 def mnn_version() -> str:
     """Name and version of the installed MNN.
 
@@ -34,7 +43,7 @@ def mnn_version() -> str:
     try:
         return f"MNN {version('MNN')}"
     except PackageNotFoundError:
-        raise InputError("MNN is not installed; allowed: pip install fbnet-pfld[deploy]") from None
+        raise InputError(f"MNN is not installed; install it with: {install('MNN')}") from None
 
 
 def to_mnn(onnx: Path, out: Path) -> None:
@@ -93,7 +102,7 @@ def to_ncnn(onnx: Path, out: Path) -> None:
     try:
         from pnnx import EXEC_PATH
     except ImportError:
-        raise InputError("pnnx is not installed; allowed: pip install fbnet-pfld[deploy]") from None
+        raise InputError(f"pnnx is not installed; install it with: {install('pnnx')}") from None
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "net.onnx").write_bytes(onnx.read_bytes())
         done = subprocess.run([EXEC_PATH, "net.onnx"], cwd=folder, capture_output=True, text=True, errors="replace")

@@ -15,6 +15,10 @@ IDENTITY = "skip"
 FEWEST = 2
 """Unseen subnets without which there is no error to tell."""
 
+REPEATS = 5
+UNSEEN = 50
+"""How many runs of known subnets, and how many unseen subnets, a measurement has by default."""
+
 _TRIES = 100
 
 

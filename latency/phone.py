@@ -81,16 +81,25 @@ class Phone:
     Raises
     ------
     InputError
-        If there is no such program or device, or the program cannot be put there.
+        If there is no such program or device, the program cannot be read, or it cannot be put there.
     """
 
     rounds = 5
 
-    def __init__(self, adb: Adb, program: Path, threads: int = 1, input_size: int = 112):
+    @staticmethod
+    def digest(program: Path) -> str:
+        """What tells a benchmark program from others of its name; :class:`InputError` if it is none or cannot be read."""
         if program.name not in PROGRAMS:
             raise InputError(f"unknown benchmark program {program}; {allowed(PROGRAMS)}")
-        if not program.is_file():
-            raise InputError(f"benchmark program not found: {program}; allowed: {program.name} built for the phone")
+        try:
+            return hashlib.sha256(program.read_bytes()).hexdigest()[:16]
+        except FileNotFoundError:
+            raise InputError(f"benchmark program not found: {program}; build {program.name} for the phone") from None
+        except OSError as error:
+            raise InputError(f"benchmark program cannot be read: {program}: {error.strerror}") from None
+
+    def __init__(self, adb: Adb, program: Path, threads: int = 1, input_size: int = 112):
+        digest = self.digest(program)
         self._adb, self._program, self.threads, self._size = adb, PROGRAMS[program.name], threads, input_size
         self.engine, self.precision = self._program.engine, self._program.precision
         maker, model, chip = (adb.shell(f"getprop {name}").strip() for name in
@@ -101,7 +110,7 @@ class Phone:
         self.clock_ghz = highest[self._cores[-1]] / 1e3 if self._cores else None
         self._pin = self._pinning()
         self._files = [program, *sorted(program.parent.glob("*.so"))]
-        self.identity = f"device {adb.serial}, {program.name} {hashlib.sha256(program.read_bytes()).hexdigest()[:16]}"
+        self.identity = f"device {adb.serial}, {program.name} {digest}"
 
     def __enter__(self) -> "Phone":
         try:

@@ -1,24 +1,47 @@
-"""Read a user's CSV file of latencies; every fault names file and line."""
+"""Read a user's CSV file, as measuring scripts and spreadsheets write it; every fault names file and line.
 
+Rules
+-----
+- The first line that is not blank is the header. Commas, semicolons or tabs separate, as it does in the header.
+- Blanks around names and values do not count; blank lines, and rows of empty cells, are skipped.
+- Every other row has as many values as the header has columns.
+- Numbers have a decimal point. A decimal comma is refused, for it may be a separator of thousands as well.
+- Bytes are decoded as :func:`~fbnet_pfld.search_space.text.decode` does it.
+"""
+
+import csv
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import pandas as pd
+from ..search_space.inputs import InputError, read_text
 
-from ..search_space.inputs import InputError, allowed, read_text
+SEPARATORS = (",", ";", "\t")
+
+LATENCY = "latency_us"
+
+# unit -> microseconds in it
+UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+
+# names of columns that hold latencies, whatever their unit: latency_ms, ms, "time (ns)", avg_s, latency
+_LATENCIES = re.compile(r"(?:(?:latency|time|duration|avg|mean|median)[\W_]*)+(?P<unit>s|ms|us|\u00b5s|\u03bcs|ns|)[)\]]?"
+                        r"|(?P<alone>ms|us|\u00b5s|\u03bcs|ns)", re.IGNORECASE)
 
 
-def read_records(path: Path, what: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each row as text by column, with its file and line for messages.
+def read_records(path: Path, what: str, columns: Sequence[str], others: bool = False) -> \
+        list[tuple[str, dict[str, str]]]:
+    """Read each row as text by column, with its file and line for messages.
 
     Parameters
     ----------
     what
         Names the file's role in the error message.
     columns
-        All of them must be there, in any order, and no other.
+        All of them must be there, in any order.
+    others
+        Whether there may be others.
 
     Raises
     ------
@@ -26,31 +49,90 @@ def read_records(path: Path, what: str, columns: Sequence[str]) -> Iterator[tupl
         If the file is missing, no CSV file, or has other columns.
     """
     text = read_text(path, what)
-    try:
-        # with the header as a row like any other, pandas refuses rows that are longer than it
-        frame = pd.read_csv(StringIO(text), header=None, dtype=str, na_filter=False, skip_blank_lines=False)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}:1: empty; allowed: the columns {', '.join(columns)}") from None
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path}: not a CSV file: {str(error).strip().splitlines()[-1]}") from None
-    header = list(frame.iloc[0])
-    for column in columns:
-        if header.count(column) != 1:
-            raise InputError(f"{path}:1: column {column!r} is {'missing' if column not in header else 'there twice'}; "
-                             f"allowed: {', '.join(columns)}")
-    for column in header:
-        if column not in columns:
-            raise InputError(f"{path}:1: unknown column {column!r}; {allowed(columns)}")
-    for line, record in enumerate(frame[1:].set_axis(header, axis=1).to_dict("records"), start=2):
-        yield f"{path}:{line}", record
+    rows = _rows(path, text, _separator(text, columns))
+    if not rows:
+        raise InputError(f"{path}: the file is empty; the first line names the columns: {', '.join(columns)}")
+    line, header = rows[0]
+    _check_header(f"{path}:{line}", header, columns, others)
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            raise InputError(f"{path}:{line}: {len(row)} values for {len(header)} columns"
+                             + ("; is there a decimal comma? write a point" if len(row) > len(header) else ""))
+    return [(f"{path}:{line}", dict(zip(header, row, strict=True))) for line, row in rows[1:]]
 
 
 def microseconds(value: str, where: str) -> float:
     """Read a latency: a finite number from 0, in microseconds."""
+    us = number(value, where, LATENCY)
+    if not (math.isfinite(us) and us >= 0):
+        raise InputError(f"{where}: {LATENCY} is {value!r}; write microseconds, a finite number from 0")
+    return us
+
+
+def number(value: str, where: str, column: str) -> float:
+    """Read a number; :class:`InputError` names the ``column`` if it is none."""
     try:
-        number = float(value)
+        return float(value)
     except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0):
-        raise InputError(f"{where}: latency_us is {value!r}; allowed: microseconds, a finite number from 0")
-    return number
+        remedy = "write a decimal point, and nothing between thousands" if re.fullmatch(r"[-+]?[\d.,' ]*,[\d.,' ]*", value) \
+            else "write a number without a unit"
+        raise InputError(f"{where}: {column} is {value!r}; {remedy}") from None
+
+
+def _separator(text: str, columns: Sequence[str]) -> str:
+    """The one that finds most of the columns in the header; of equals one that is there at all, without making more columns."""
+    header = next((line for line in text.split("\n") if line.strip()), "")
+
+    def found(separator: str) -> tuple[int, bool, int]:
+        names = {name.strip().strip('"').strip() for name in header.split(separator)}
+        return len(names & set(columns)), separator in header, -len(names)
+
+    return max(SEPARATORS, key=found)
+
+
+def _rows(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """Line number and values of every row that has any."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    found, line = [], 1
+    try:
+        for row in reader:
+            values = [value.strip() for value in row]
+            if any(values):
+                found.append((line, values))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}:{line}: not a CSV file: {error}") from None
+    return found
+
+
+def _check_header(where: str, header: list[str], columns: Sequence[str], others: bool) -> None:
+    wanted = f"wanted: {', '.join(columns)}"
+    missing = [column for column in columns if column not in header]
+    if LATENCY in missing:
+        _check_unit(where, header)
+    if len(missing) == len(columns) > 1:
+        raise InputError(f"{where}: no header line with the names of the columns; {wanted}")
+    if missing:
+        raise InputError(f"{where}: column {missing[0]!r} is missing; {wanted}")
+    for i, column in enumerate(header):
+        if column in header[:i]:
+            raise InputError(f"{where}: column {column!r} is there twice")
+        if column not in columns and not others:
+            raise InputError(f"{where}: unknown column {column!r}; {wanted}" if column else
+                             f"{where}: column {i + 1} has no name; {wanted}")
+
+
+def _check_unit(where: str, header: list[str]) -> None:
+    """Say what is wanted where latencies are there under another name."""
+    for column in header:
+        match = _LATENCIES.fullmatch(column)
+        if match:
+            remedy = conversion((match["unit"] or match["alone"] or "").lower(), "the values")
+            raise InputError(f"{where}: column {column!r}; wanted are microseconds in a column {LATENCY!r}"
+                             + (f": {remedy}" if remedy else ""))
+
+
+def conversion(unit: str, what: str) -> str:
+    """How to get microseconds from a unit that we know: ``multiply WHAT by 1000``; empty for microseconds and unknown units."""
+    factor = UNITS.get(unit, 1.0)
+    return "" if factor == 1 else f"{'multiply' if factor > 1 else 'divide'} {what} by {max(factor, 1 / factor):.0f}"

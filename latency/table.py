@@ -1,37 +1,63 @@
 """``LookupTable``: latency of every block in its place, in microseconds.
 
 A table is a CSV file, one row per :class:`~fbnet_pfld.search_space.Signature`, and a JSON file of the same name beside it
-that says what the figures are: which device, engine and precision, and whether they were measured or modelled.
+that says what the figures are: which device, engine and precision, and whether they were measured or modelled. How the CSV file
+may be written stands in :mod:`.records`. A table that is faster or slower than any device, as one in another unit is, is
+refused when it is loaded (see :mod:`.plausible`), whichever command or trial loads it; ``"insist": true`` in the JSON file
+has it taken nevertheless.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..search_space.inputs import InputError, allowed, read_json, write_text
+from ..search_space.inputs import InputError, allowed, check_writable, read_json, write_text
 from ..search_space.registry import Signature
-from ..search_space.spec import first_error
-from .records import microseconds, read_records
+from ..search_space.spec import SpaceSpec, first_error
+from .hints import new_table
+from .plausible import check_rows
+from .records import LATENCY, conversion, microseconds, read_records
 
 SHIPPED = Path(__file__).parent / "tables"
 TABLES: tuple[str, ...] = tuple(sorted(path.stem for path in SHIPPED.glob("*.csv")))
 """Names of the shipped tables."""
 
 _KEY = ["op", "in_channels", "out_channels", "stride", "size"]
-COLUMNS = [*_KEY, "latency_us"]
+COLUMNS = [*_KEY, LATENCY]
+
+INSIST = 'add "insist": true to {}'
+"""How to have a table taken though its figures look wrong; with the name of its JSON file."""
 
 Text = Annotated[str, Field(min_length=1)]
 
 
-class _HasSignatures(Protocol):
+class _Network(Protocol):
+    """An :class:`~fbnet_pfld.search_space.Architecture`, seen from here."""
+
+    @property
+    def space(self) -> SpaceSpec: ...
+
+    @property
+    def num_points(self) -> int: ...
+
+    @property
+    def input_size(self) -> int: ...
+
     def signatures(self) -> list[Signature]: ...
 
 
 class _Space(Protocol):
+    """A :class:`~fbnet_pfld.search_space.PfldSpace`, seen from here."""
+
+    spec: SpaceSpec
+    num_points: int
+    input_size: int
+
     def signatures(self) -> dict[str, dict[str, Signature]]: ...
 
     def fixed_signatures(self) -> list[Signature]: ...
@@ -45,12 +71,21 @@ class Cost:
     blocks_us: dict[str, dict[str, float]]
 
 
+def _microseconds(unit: Any) -> Any:
+    """Say how to convert from another unit."""
+    if unit != "us":
+        remedy = conversion(unit, f"every {LATENCY}") if isinstance(unit, str) else ""
+        raise ValueError(f'{unit!r}; {remedy} and write "us"' if remedy else f'{unit!r}; wanted is "us", microseconds')
+    return unit
+
+
 class TableInfo(BaseModel):
     """What the figures of a table are; the content of its JSON file.
 
     ``clock_ghz`` is None where it could not be read. ``method`` is ``measured`` for times taken on the device, ``modelled``
     for anything computed; ``uncertainty`` says in words how far the figures may be off, ``uncertainty_percent`` per block, as
     one standard deviation of its latency. ``date`` is that of the figures, ``version`` that of the package that made them.
+    With ``insist`` the figures are taken though no device is known that has them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,13 +96,14 @@ class TableInfo(BaseModel):
     engine: Text
     threads: Annotated[int, Field(ge=1, strict=True)]
     precision: Text
-    unit: Literal["us"] = "us"
+    unit: Annotated[Literal["us"], BeforeValidator(_microseconds)] = "us"
     method: Literal["measured", "modelled"]
     sources: list[Text]
     uncertainty: Text
     uncertainty_percent: dict[Text, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     version: Text
+    insist: bool = False
 
 
 class LookupTable(TableInfo):
@@ -91,26 +127,31 @@ class LookupTable(TableInfo):
         Raises
         ------
         InputError
-            Naming the file and the line or key that is wrong, and what is allowed there.
+            Naming the file and the line or key that is wrong, and what is allowed there; or if no device can have the figures.
         """
         path = Path(name_or_path)
-        if path.suffix != ".csv":
-            if str(name_or_path) not in TABLES:
-                raise InputError(f"unknown latency table {str(name_or_path)!r}; {allowed(TABLES)}, or a .csv file")
+        shipped = str(name_or_path) in TABLES
+        if shipped:
             path = SHIPPED / f"{name_or_path}.csv"
+        elif path.suffix != ".csv":
+            raise InputError(f"unknown latency table {str(name_or_path)!r}; {allowed(TABLES)}, or a .csv file")
         rows = _read_rows(path)
         sidecar = path.with_suffix(".json")
         try:
             info = TableInfo.model_validate(read_json(sidecar, "latency table's JSON file"))
         except ValidationError as error:
             raise InputError(f"{sidecar}: {first_error(error, TableInfo)}") from None
+        if not (shipped or info.insist):
+            check_rows(rows, str(path), INSIST.format(sidecar))
         return cls(**info.model_dump(), rows=rows, file=str(name_or_path))
 
     @staticmethod
     def check_path(path: Path) -> None:
-        """Raise :class:`InputError` unless a table can have this name."""
+        """Raise :class:`InputError` unless a table can have this name and be written there, before it is made."""
         if path.suffix != ".csv":
             raise InputError(f"cannot write latency table {path}; allowed: a name that ends in .csv")
+        for file in (path, path.with_suffix(".json")):
+            check_writable(file)
 
     def save(self, path: str | Path) -> None:
         """Write the CSV file ``path`` and its JSON file; they replace older ones only when complete.
@@ -126,15 +167,17 @@ class LookupTable(TableInfo):
         write_text(path, frame.to_csv(index=False, lineterminator="\n"))
         write_text(path.with_suffix(".json"), json.dumps(self.model_dump(exclude={"rows"}), indent=2) + "\n")
 
-    def latency_us(self, architecture: _HasSignatures) -> float:
+    def latency_us(self, architecture: _Network) -> float:
         """Latency of a subnet in microseconds: the sum over its blocks and fixed parts.
 
         Raises
         ------
         InputError
-            If a block has no row.
+            If a block has no row, with the command that makes a table for the subnet's space.
         """
-        return sum(self.row(signature) for signature in architecture.signatures())
+        signatures = architecture.signatures()
+        self._check_rows(signatures, architecture.space, architecture)
+        return sum(map(self.row, signatures))
 
     def cost(self, space: _Space) -> Cost:
         """Latency of every candidate of a space and of its fixed parts.
@@ -142,18 +185,26 @@ class LookupTable(TableInfo):
         Raises
         ------
         InputError
-            If a block has no row.
+            If a block has no row, with the command that makes a table for the space.
         """
-        blocks = {label: {name: self.row(signature) for name, signature in candidates.items()}
-                  for label, candidates in space.signatures().items()}
-        return Cost(sum(self.row(signature) for signature in space.fixed_signatures()), blocks)
+        layers, fixed = space.signatures(), space.fixed_signatures()
+        self._check_rows([*fixed, *(key for row in layers.values() for key in row.values())], space.spec, space)
+        blocks = {label: {name: self.row(key) for name, key in row.items()} for label, row in layers.items()}
+        return Cost(sum(map(self.row, fixed)), blocks)
 
     def row(self, signature: Signature) -> float:
         """Latency of a block in its place, in microseconds; :class:`InputError` if the table has no such row."""
         if signature not in self.rows:
-            raise InputError(f"latency table {self.file or self.name} has no row for {signature}; make one for your "
-                             "space with: fbnet-pfld latency fit or latency measure --space … --out …")
+            raise InputError(f"latency table {self.file or self.name} has no row for {signature}")
         return self.rows[signature]
+
+    def _check_rows(self, signatures: Iterable[Signature], spec: SpaceSpec, network: _Network | _Space) -> None:
+        """Raise :class:`InputError` unless all rows of a network are there."""
+        missing = sorted(set(signatures) - self.rows.keys())
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            hint = new_table(spec, network.num_points, network.input_size, self.threads, self.engine, self.device, self.method)
+            raise InputError(f"latency table {self.file or self.name} has no row for {missing[0]}{more}; {hint}")
 
 
 def _read_rows(path: Path) -> dict[Signature, float]:

@@ -107,12 +107,14 @@ class SpaceSpec(_Strict):
         if isinstance(space, str) and space in built_in():
             return cls.load(space)
         if not isinstance(space, dict):
-            raise InputError(f"{path}: not an architecture file: it names no search space under the key 'space'")
+            raise InputError(f"{path}: not an architecture file; it names no search space under the key 'space'")
         return cls.from_dict(space, f"{path}: space").read_from(path)
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> "SpaceSpec":
         """Build a spec from plain data; ``where`` names its source in error messages."""
+        if not isinstance(data, dict):
+            raise InputError(f"{where}: not a search space; write key: value lines, as in search_space/specs/pfld.yaml")
         try:
             spec = cls.model_validate(data)
         except ValidationError as error:
@@ -136,7 +138,10 @@ class SpaceSpec(_Strict):
 
     @property
     def argument(self) -> str | None:
-        """What ``--space`` takes for this spec: a built-in name, or the file that it was read from; None if neither is known."""
+        """What ``--space`` takes for this spec: a built-in name, or the file that it was read from; None if neither is known.
+
+        For messages that suggest a command.
+        """
         built_in_file = SPECS / f"{self.name}.yaml"
         if built_in_file.is_file() and SpaceSpec.load(self.name) == self:
             return self.name

@@ -2,7 +2,7 @@
 
 from .all_paths import FBNetModule
 from .cost_term import MODES, LatencyTerm
-from .decode import NEAR, check_target, cost_range, decode, k_best
+from .decode import NEAR, check_target, cost_range, decode, k_best, unit_hint
 from .fbnet import FBNet
 from .front import Subnet, cost_of, evolve, pareto_front
 from .launch import run_search
@@ -27,4 +27,5 @@ __all__ = [
     "pareto_front",
     "run_search",
     "sweep",
+    "unit_hint",
 ]

@@ -17,17 +17,47 @@ GRID = 20_000
 """Steps of that grid from nothing to the budget."""
 
 
+# microseconds -> unit in which a target is given by mistake
+_UNITS = {1e3: "ms", 1e-3: "ns", 1e6: "s"}
+
+
 def cost_range(cost: CostTable) -> tuple[float, float]:
     """Cost of the cheapest and of the dearest architecture, in microseconds."""
     return tuple(cost.fixed_us + sum(pick(row.values()) for row in cost.blocks_us.values()) for pick in (min, max))
 
 
 def check_target(cost: CostTable, target_us: float) -> None:
-    """Raise :class:`InputError` if every architecture costs more than ``target_us``."""
+    """Refuse a target in microseconds that no architecture meets, or that is one only in another unit.
+
+    Raises
+    ------
+    InputError
+        If every architecture costs more than ``target_us``; or if every one costs less, and the number of nanoseconds that it
+        is lies in their range. Any other target above the range is no limit, which is a choice.
+    """
     cheapest, dearest = cost_range(cost)
+    hint = unit_hint(target_us, cheapest, dearest)
     if not target_us >= cheapest:
-        raise InputError(f"no architecture within {target_us:g} us; allowed: from {cheapest:.1f} us, the cheapest "
-                         f"(the dearest costs {dearest:.1f} us)")
+        raise InputError(f"no architecture within {target_us:.10g} us; allowed: from {cheapest:.1f} us, the cheapest "
+                         f"(the dearest costs {dearest:.1f} us){hint}")
+    if target_us > dearest and hint:
+        raise InputError(f"{target_us:.10g} us is no limit, for the dearest architecture costs {dearest:.1f} us{hint}")
+
+
+def unit_hint(us: float, lowest: float, highest: float) -> str:
+    """What a latency was meant to be, to stand at the end of a message: if one in another unit lies near the known latencies.
+
+    Parameters
+    ----------
+    us
+        What was given, taken as microseconds.
+    lowest, highest
+        Of the known latencies, in microseconds.
+    """
+    for factor, unit in _UNITS.items():
+        if lowest <= factor * us <= highest:
+            return f"; did you mean {us:.10g} {unit}, which are {factor * us:.10g} us?"
+    return ""
 
 
 def decode(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us: float) -> dict[str, str]:

@@ -104,19 +104,19 @@ def test_the_command_corrects_a_table(timings, run, capfd):
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
-    (lambda lines: ["architecture,latency_ms", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; allowed: arch"),
-    (lambda lines: lines[:3], "whole.csv: 2 subnets; allowed: 3 or more"),
-    (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; allowed: microseconds above 0"),
+    (lambda lines: ["architecture,latency_ms", *lines[1:]], "whole.csv:1: column 'latency_ms'; wanted are microseconds in a "
+                                                                 "column 'latency_us': multiply the values by 1000"),
+    (lambda lines: ["architecture,latency", *lines[1:]], "whole.csv:1: column 'latency'; wanted are microseconds in a column"),
+    (lambda lines: lines[1:], "whole.csv:1: no header line with the names of the columns; wanted: architecture, latency_us"),
+    (lambda lines: ["architecture,runs", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; wanted: arch"),
+    (lambda lines: lines[:3], "whole.csv: 2 subnets; wanted are 3 or more"),
+    (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; wanted are microseconds above 0"),
     (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),
     (lambda lines: [*lines, "0.json,3 ms"], "whole.csv:5: latency_us is '3 ms'"),
     (lambda lines: [*lines, ",3"], "whole.csv:5: architecture is empty"),
     (lambda lines: [*lines, "9.json,3"], "whole.csv:5: architecture file not found: nets/9.json"),
     (lambda lines: [lines[0], *[lines[1]] * 3], "the measured subnets all have the same latency in the table"),
 ])
-def test_faults_are_one_line_and_write_nothing(timings, run, capfd, spoil, message):
+def test_faults_are_one_line_and_write_nothing(timings, refused, spoil, message):
     Path("nets/whole.csv").write_text("\n".join(spoil(timings)) + "\n")
-    assert run(*COMMAND) == 2
-    error = capfd.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-    assert not Path("mine.csv").exists()
+    refused(*COMMAND, words=[message])

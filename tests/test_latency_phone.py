@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def device(tmp_path, monkeypatch):
     return root
 
 
-def measure(program: str = "benchmark.out", *more) -> tuple:
-    return ("latency", "measure", "--backend", "adb", "--program", f"build/{program}", "--space", "two.yaml", "--repeats", 1,
-            "--unseen", 2, "--rounds", 2, "--out", "mine.csv", *more)
+def measure(program: str = "benchmark.out", *more, repeats: int = 1, unseen: int = 2) -> tuple:
+    return ("latency", "measure", "--backend", "adb", "--program", f"build/{program}", "--space", "two.yaml",
+            "--repeats", repeats, "--unseen", unseen, "--rounds", 2, "--out", "mine.csv", *more)
 
 
 def plan(device, **faults) -> None:
@@ -54,7 +55,7 @@ def runs(device) -> list[str]:
 
 @pytest.mark.parametrize(("program", "engine", "rounding"), [("benchmark.out", "MNN", 1), ("benchncnn", "ncnn", 10)])
 def test_the_table_is_the_phones(device, run, capfd, program, engine, rounding):
-    assert run(*measure(program, "--repeats", 2, "--unseen", 3, "--json")) == 0
+    assert run(*measure(program, "--json", repeats=2, unseen=3)) == 0
     figures = json.loads(capfd.readouterr().out.splitlines()[-1])
     table, layout = LookupTable.load("mine.csv"), SpaceSpec.load("two.yaml").layout(106, 112)
     searched = {signature for layer in layout.layers.values() for signature in layer.values()}
@@ -196,10 +197,17 @@ def test_one_of_two_devices_can_be_named(device, run, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("--program", "build/none/benchmark.out"), "benchmark program not found: build/none/benchmark.out"),
+    (("--program", "build/none/benchmark.out"), "benchmark program not found: build/none/benchmark.out; build benchmark.out"),
+    (("--program", "folder/benchmark.out"), "benchmark program cannot be read: folder/benchmark.out: Is a directory"),
+    (("--program", "../link/benchmark.out"), "benchmark program cannot be read: ../link/benchmark.out: Input/output error"),
     (("--program", "build/bench"), "unknown benchmark program build/bench; allowed: benchmark.out, benchncnn"),
     ((), "--backend adb needs --program; allowed: MNN's benchmark.out"),
 ])
-def test_which_program(device, run, capfd, arguments, message):
-    assert run("latency", "measure", "--backend", "adb", "--out", "mine.csv", *arguments) == 2
-    assert message in capfd.readouterr().err
+def test_which_program(device, refused, arguments, message, monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("PATH", "/nowhere")  # told without a phone, too
+    Path("folder/benchmark.out").mkdir(parents=True)
+    # reading it fails, for root as well
+    (tmp_path_factory.getbasetemp() / "link").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (tmp_path_factory.getbasetemp() / "link/benchmark.out").symlink_to("/proc/self/mem")
+    refused("latency", "measure", "--backend", "adb", "--out", "mine.csv", *arguments, words=[message])

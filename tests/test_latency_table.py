@@ -22,8 +22,11 @@ SPEC = SpaceSpec.load("pfld")
 class Layout:
     """What a space looks like from here."""
 
+    spec: SpaceSpec
+    num_points: int
     layers: dict
     fixed: list
+    input_size: int = 112
 
     def signatures(self):
         return self.layers
@@ -34,7 +37,7 @@ class Layout:
 
 def space(points: int = 106) -> Layout:
     layout = SPEC.layout(points, 112)
-    return Layout(layout.layers, layout.fixed())
+    return Layout(SPEC, points, layout.layers, layout.fixed())
 
 
 def write(folder, lines=(HEADER, ROW), **changes):
@@ -77,27 +80,74 @@ def test_columns_may_stand_in_any_order(tmp_path):
     assert LookupTable.load(path).rows == {Signature("sep_k3", 32, 64, 2, 14): 99.5}
 
 
-def test_no_row_names_signature_table_and_the_command_that_makes_one(tmp_path):
+def rewritten(text: str, separator: str = ",", blank: str = "") -> str:
+    return text.replace(",", f"{blank}{separator}{blank}")
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: b"\xef\xbb\xbf" + text.encode(),
+    lambda text: text.encode("utf-16"),
+    lambda text: text.replace("\n", "\r").encode(),
+    lambda text: text.replace("\n", "\r\n").encode(),
+    lambda text: rewritten(text, ";").encode(),
+    lambda text: rewritten(text, "\t").encode(),
+    lambda text: rewritten(text, ",", " ").encode(),
+    lambda text: rewritten(text, ";", "\t").encode(),
+    lambda text: ("\n" + text.replace("\n", "\n\n") + "\n \n,,,,,\n").encode(),
+    lambda text: "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()).encode(),
+    lambda text: b"\xef\xbb\xbf" + rewritten(text, ";").replace("\n", "\r\n").encode(),
+], ids=["BOM", "UTF-16", "CR", "CRLF", "semicolons", "tabs", "blanks", "mixed", "blank lines", "quotes", "spreadsheet"])
+def test_a_table_is_read_as_editors_and_spreadsheets_save_it(tmp_path, change):
+    path = write(tmp_path, [HEADER, ROW, "skip,32,32,1,14,0"])
+    expected = LookupTable.load(path)
+    path.write_bytes(change(path.read_text()))
+    assert LookupTable.load(path) == expected
+
+
+def test_a_decimal_comma_between_semicolons_is_told(tmp_path):
+    path = write(tmp_path, [HEADER.replace(",", ";"), ROW.replace(",", ";").replace(".", ",")])
+    with pytest.raises(InputError, match=r"t\.csv:2: latency_us is '99,5'; write a decimal point"):
+        LookupTable.load(path)
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path):
+    """A value with a line end in it, and blank lines, before the fault."""
+    path = write(tmp_path, [HEADER, "", '"sep_\nk3",32,32,1,14,5', "", "skip,32,32,1,14,fast"])
+    with pytest.raises(InputError, match=r"t\.csv:6: latency_us is 'fast'"):
+        LookupTable.load(path)
+
+
+def test_no_row_names_signature_and_table(tmp_path):
     table = LookupTable.load(write(tmp_path))
-    with pytest.raises(InputError, match=r"t.csv has no row for .* 32->32 stride 1 at 14x14; .* fbnet-pfld latency fit "):
+    with pytest.raises(InputError, match=r"t.csv has no row for skip 32->32 stride 1 at 14x14$"):
+        table.row(Signature("skip", 32, 32, 1, 14))
+    with pytest.raises(InputError, match=r"t.csv has no row for gh_k3 32->32 stride 1 at 14x14 and 31 more; use the table "):
         table.cost(space())
     with pytest.raises(InputError, match="has no row for"):
         table.latency_us(Architecture(SPEC, 106, 112, {label: names[0] for label, names in SPEC.candidates().items()}))
 
 
 @pytest.mark.parametrize(("lines", "message"), [
-    ([], r"t.csv:1: .*columns op, "),
+    ([], r"t.csv: the file is empty; the first line names the columns: op, "),
+    ([ROW], r"t.csv:1: no header line with the names of the columns; wanted: op, in_channels"),
     ([HEADER.replace(",stride", ""), "sep_k3,32,32,14,99.5"], "t.csv:1: column 'stride' is missing"),
-    ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; allowed: in_channels"),
+    ([HEADER.replace("_us", "_ms"), ROW], "t.csv:1: column 'latency_ms'; .* column 'latency_us': multiply the values by 1000"),
+    ([HEADER.replace("latency_us", "time (ns)"), ROW], r"t.csv:1: column 'time \(ns\)'; .*: divide the values by 1000"),
+    ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; wanted: op, in_channels"),
+    ([HEADER + ",", ROW + ","], "t.csv:1: column 7 has no name"),
     ([HEADER + ",op", ROW + ",sep_k3"], "t.csv:1: column 'op' is there twice"),
-    ([HEADER, ROW + ",7"], "t.csv: not a CSV file: .*line 2"),
-    ([HEADER, "sep_k3,32,32,1,14"], "t.csv:2: latency_us is ''"),
-    ([HEADER, "", ROW], "t.csv:2: op is empty"),
+    ([HEADER, ROW + ",7"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
+    ([HEADER, "sep_k3,32,32,1,14,99,5"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
+    ([HEADER, "sep_k3,32,32,1,14"], "t.csv:2: 5 values for 6 columns$"),
+    ([HEADER, "sep_k3,32,32,1,14,"], "t.csv:2: latency_us is ''"),
+    ([HEADER, "", ROW, ",32,32,1,14,5"], "t.csv:4: op is empty"),
+    ([HEADER, 'sep_k3,32,32,1,14,"99.5'], "t.csv:2: not a CSV file: unexpected end of data"),
+    ([HEADER, 'sep_k3,32,32,1,14,"99,5"'], "t.csv:2: latency_us is '99,5'; write a decimal point, and nothing "),
     ([HEADER, ROW, "sep_k3,32,32,one,14,99.5"], "t.csv:3: stride is 'one'; allowed: a whole number from 1"),
     ([HEADER, "sep_k3,0,32,1,14,99.5"], "t.csv:2: in_channels is '0'"),
     ([HEADER, "sep_k3,32,32,1,14.0,99.5"], "t.csv:2: size is '14.0'"),
-    ([HEADER, "sep_k3,32,32,1,14,fast"], "t.csv:2: latency_us is 'fast'; allowed: microseconds, a finite number from 0"),
-    ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'"),
+    ([HEADER, "sep_k3,32,32,1,14,fast"], "t.csv:2: latency_us is 'fast'; write a number without a unit"),
+    ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'; write microseconds, a finite number from 0"),
     ([HEADER, "sep_k3,32,32,1,14,inf"], "t.csv:2: latency_us is 'inf'"),
     ([HEADER, "sep_k3,32,32,1,14,-1"], "t.csv:2: latency_us is '-1'"),
     ([HEADER, ROW, ROW], "t.csv:3: a second row for sep_k3 32->32 stride 1 at 14x14"),
@@ -113,7 +163,11 @@ def test_faults_of_the_csv_file_name_file_and_line(tmp_path, lines, message):
     ({"wattage": 5}, "t.json: unknown key 'wattage'; allowed: clock_ghz"),
     ({"rows": {}}, "t.json: unknown key 'rows'"),
     ({"device": ...}, "t.json: key 'device' is missing"),
-    ({"unit": "ms"}, "t.json: unit: .*'us'"),
+    ({"unit": "ms"}, "t.json: unit: 'ms'; multiply every latency_us by 1000 and write \"us\""),
+    ({"unit": "ns"}, "t.json: unit: 'ns'; divide every latency_us by 1000 and write \"us\""),
+    ({"unit": "hours"}, "t.json: unit: 'hours'; wanted is \"us\", microseconds"),
+    ({"unit": 1}, "t.json: unit: 1; wanted is \"us\""),
+    ({"insist": "perhaps"}, "t.json: insist: "),
     ({"method": "guessed"}, "t.json: method: .*'measured' or 'modelled'"),
     ({"threads": 0}, "t.json: threads: "),
     ({"clock_ghz": -1}, "t.json: clock_ghz: "),

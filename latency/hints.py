@@ -1,0 +1,50 @@
+"""The command that a message suggests where a table lacks a row; it works as it stands in the shell in which it was read."""
+
+import re
+import shlex
+from itertools import count
+from pathlib import Path
+
+from ..search_space.inputs import InputError
+from ..search_space.spec import SpaceSpec
+from .design import REPEATS, UNSEEN, make_design
+from .fit import THREADS
+from .host import processor
+
+
+def new_table(space: SpaceSpec, num_points: int, input_size: int, threads: int, engine: str, device: str, method: str) -> str:
+    """What makes a table for a space, to stand at the end of a message: the command last, after a colon.
+
+    A table measured on this machine is measured again, if the space has subnets enough; any other is made from the model of the
+    Snapdragon 625. No file is written over. Where nobody knows a file of the space, there is no command.
+
+    Parameters
+    ----------
+    threads, engine, device, method
+        Of the table that does not serve the space.
+    """
+    if space.argument is None:
+        return f"use a table made for search space {space.name!r}, from its .yaml file"
+    options = ["--space", space.argument, "--points", str(num_points), "--input-size", str(input_size)]
+    if method == "measured" and device == processor()[0] and _measurable(space, num_points, input_size):
+        backend = "mnn" if engine.startswith("MNN") else "onnxruntime"
+        command = ["latency", "measure", "--backend", backend, *options, "--threads", str(threads)]
+    else:
+        near = min(THREADS, key=lambda known: abs(known - threads))
+        command = ["latency", "fit", *options, "--threads", str(near)]
+    out = _unused(f"{re.sub(r'[^A-Za-z0-9_-]+', '_', space.name)}-{num_points}-{input_size}")
+    return f"use the table {out} instead, made by: {shlex.join(['fbnet-pfld', *command, '--out', out])}"
+
+
+def _measurable(space: SpaceSpec, num_points: int, input_size: int) -> bool:
+    try:
+        make_design(space, num_points, input_size, REPEATS, UNSEEN, seed=0)
+    except InputError:
+        return False
+    return True
+
+
+def _unused(name: str) -> str:
+    """A table's file name in the working folder that no file has."""
+    names = (f"{name}{'' if i == 1 else f'-{i}'}.csv" for i in count(1))
+    return next(each for each in names if not Path(each).exists() and not Path(each).with_suffix(".json").exists())
