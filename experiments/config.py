@@ -113,9 +113,9 @@ class Config(BaseModel):
                 continue
             target = data
             for parent in parents:
-                target = target.setdefault(parent, {})
-                if not isinstance(target, dict):
+                if not isinstance(getattr(self, parent, self), BaseModel):
                     raise InputError(f"{where}: {parent!r} has no keys, but {name.replace('__', '.')!r} is given")
+                target = target.setdefault(parent, {})
             target[key] = value
         return self._checked(data, where)
 

@@ -125,13 +125,13 @@ def test_a_trial_by_hand_is_told_what_it_is_for(place, run, capfd):
 def make_database(folder: Path, trials: list[tuple[str, int, dict, dict]]) -> None:
     (folder / "db").mkdir(parents=True)
     with sqlite3.connect(folder / "db" / "nni.sqlite") as connection:
-        connection.execute("create table TrialJobEvent (trialJobId text, data text, logPath text)")
+        connection.execute("create table TrialJobEvent (trialJobId text, event text, data text, logPath text)")
         connection.execute("create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, "
                            "data text)")
         for i, (trial, parameter, parameters, final) in enumerate(trials):
             record = json.dumps({"parameter_id": i, "parameters": parameters})
-            connection.execute("insert into TrialJobEvent values (?, ?, ?)", (trial, record, f"/trials/{trial}"))
-            connection.execute("insert into TrialJobEvent values (?, '', null)", (trial,))
+            connection.execute("insert into TrialJobEvent values (?, 'WAITING', ?, ?)", (trial, record, f"/trials/{trial}"))
+            connection.execute("insert into TrialJobEvent values (?, 'SUCCEEDED', '', null)", (trial,))
             connection.execute("insert into MetricData values (?, ?, ?, 'FINAL', ?)",
                                (i, trial, str(parameter), json.dumps(json.dumps(final))))
 
@@ -171,11 +171,11 @@ def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, 
     ("none", None, "no NNI experiment 'none'"),
     ("e.json", None, "exported trials not found: e.json"),
     ("e.json", "{", "exported trials is not valid JSON: e.json:1"),
-    ("e.json", '[{"a": 1}]', "e.json: not exported trials; allowed: a file of nnictl experiment export"),
-    ("e.csv", "a,b\n1,2\n", "e.csv: not exported trials"),
+    ("e.json", '[{"a": 1}]', "e.json: not a file that nnictl experiment export has written"),
+    ("e.csv", "a,b\n1,2\n", "e.csv:1: column 'trialJobId' is missing; wanted: trialJobId"),
     ("e.csv", "trialJobId,reward\nx,2\n", "trial x has not reported a block for each of layer_0"),
     ("e.json", '[{"trialJobId": "x", "parameter": {}, "value": "0.5"}]', "trial x has not reported a block for each"),
-    ("e.json", "[]", "e.json: no trial has reported a rated architecture"),
+    ("e.json", "[]", "e.json: no trial in it has a result; give the experiment's id instead of the file to see why"),
 ])
 def test_sources_that_are_none_are_told(tmp_path, monkeypatch, run, capfd, name, content, message):
     monkeypatch.chdir(tmp_path)
@@ -186,6 +186,61 @@ def test_sources_that_are_none_are_told(tmp_path, monkeypatch, run, capfd, name,
     assert message in error
     assert "\n" not in error
     assert not Path("output").exists()
+
+
+def add_trials(folder: Path, states: dict[str, tuple[str, str | None]]) -> None:
+    """Trials without a result: name -> NNI's state, and what it wrote to its error output."""
+    with sqlite3.connect(folder / "db" / "nni.sqlite") as connection:
+        for i, (trial, (state, said)) in enumerate(states.items()):
+            place = folder.resolve() / "trials" / trial
+            place.mkdir(parents=True)
+            if said is not None:
+                (place / "trial.stderr").write_text(said)
+            record = json.dumps({"parameter_id": 100 + i, "parameters": {}})
+            for event, data in (("WAITING", record), (state, "")):
+                connection.execute("insert into TrialJobEvent values (?, ?, ?, ?)", (trial, event, data, str(place)))
+
+
+FAILURES = {
+    "command not on the PATH": ({"a": ("FAILED", "timeout: failed to run command 'fbnet-pfld': No such file or directory\n"),
+                                 "b": ("FAILED", "timeout: failed to run command 'fbnet-pfld': No such file or directory\n")},
+                                ("2 failed", "trial b ended with \"timeout: failed to run command 'fbnet-pfld'",
+                                 "trials/b/trial.stderr",
+                                 "not on the PATH of the trials; before nnictl create, run: export PATH=")),
+    "a mistake of the user": ({"a": ("FAILED", "bar 10 %\rbar 20 %\n\nfbnet-pfld: data root not found: data\n\n")},
+                              ("1 failed", "trial a ended with 'fbnet-pfld: data root not found: data'")),
+    "some still run": ({"a": ("FAILED", "oops\n"), "b": ("RUNNING", ""), "c": ("WAITING", None)},
+                       ("1 failed, 1 running, 1 waiting", "trial a ended with 'oops'")),
+    "all run": ({"a": ("RUNNING", "")}, ("no trial has a result: 1 running",)),
+    "a killed one says nothing": ({"a": ("FAILED", "")}, ("nothing is in", "trials/a/trial.stderr of trial a")),
+    "none has begun": ({}, ("no trial of the experiment has begun; NNI's log is ",)),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_an_experiment_without_a_result_says_why(tmp_path, monkeypatch, run, capfd, name):
+    monkeypatch.chdir(tmp_path)
+    states, words = FAILURES[name]
+    make_database(Path("e"), [])
+    add_trials(Path("e"), states)
+    assert run("from-experiment", "e") == 2
+    error = capfd.readouterr().err.strip()
+    assert error.startswith("fbnet-pfld: e: no trial ")
+    assert "\n" not in error
+    for word in words:
+        assert word in error
+    assert not Path("output").exists()
+
+
+def test_trials_that_failed_beside_good_ones_are_told(tmp_path, monkeypatch, run, capfd):
+    monkeypatch.chdir(tmp_path)
+    make_database(Path("e"), [("good", 0, {}, {"default": 9.0, **SMALL})])
+    add_trials(Path("e"), {"bad": ("FAILED", "Traceback\nValueError: no\n"), "late": ("RUNNING", "")})
+    assert run("from-experiment", "e", "--json") == 0
+    captured = capfd.readouterr()
+    found = json.loads(captured.out.splitlines()[-1])
+    assert (found["trial"], found["trials"], found["without_result"]) == ("good", 1, {"failed": 1, "running": 1})
+    assert "trials without a result: 1 failed, 1 running; trial bad ended with 'ValueError: no'" in captured.err
 
 
 def test_a_database_that_is_none_is_told(tmp_path):
@@ -206,7 +261,7 @@ LAUNCH = ("launch", "multi-trial", "--data-root", "data")
     (("--resume", "none"), "no NNI experiment 'none'"),
 ])
 def test_faults_of_a_launch_start_nothing(place, run, capfd, options, message):
-    assert run(*LAUNCH, *options, "--port", free_port()) == 2
+    assert run(*(LAUNCH[:2] if "--data-root" in options else LAUNCH), *options, "--port", free_port()) == 2
     assert message in capfd.readouterr().err
     assert not Path("output/architecture.json").exists()
 
@@ -219,7 +274,8 @@ def test_a_port_in_use_is_told(place, run, capfd):
             assert run(*LAUNCH, "--port", port) == 2
         finally:
             server.terminate()
-    assert f"port {port} is in use; allowed: a free one, such as --port {port + 1}" in capfd.readouterr().err
+    free = re.search(rf"port {port} is in use; a free one is --port (\d+)", capfd.readouterr().err)
+    assert not answers(int(free[1]))
 
 
 @pytest.mark.slow
