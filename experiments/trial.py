@@ -9,7 +9,8 @@ import typer
 
 from ..evaluators import BEST
 from ..latency import LookupTable
-from ..search_space import Architecture, SpaceSpec
+from ..search_space import Architecture, PfldSpace, SpaceSpec
+from ..strategies import check_target
 from . import nni_trial
 from .command import App
 from .config import Config
@@ -54,9 +55,11 @@ def subnet(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet:
     """
     choices, report = nni_trial.begin()
     settings = Config.load(config)
-    chosen = with_latency(Architecture(SpaceSpec.load(settings.space), settings.points, settings.input_size, choices),
-                          LookupTable.load(settings.lut))
+    spec, table = SpaceSpec.load(settings.space), LookupTable.load(settings.lut)
+    chosen = with_latency(Architecture(spec, settings.points, settings.input_size, choices), table)
     if budget_us is not None and chosen.latency["us"] > budget_us:
+        # a budget that no subnet keeps, such as one in milliseconds, would pass for a result
+        check_target(table.cost(PfldSpace(spec, settings.points, settings.input_size)), budget_us)
         finish(report.final(chosen, 100 * chosen.latency["us"] / budget_us, over_budget=1), as_json)
         return
     nme = rate(chosen, supernet, settings, data_root, nni_trial.folder(), epochs, seed, [report])

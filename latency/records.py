@@ -53,7 +53,7 @@ def read_records(path: Path, what: str, columns: Sequence[str], others: bool = F
     if not rows:
         raise InputError(f"{path}: the file is empty; the first line names the columns: {', '.join(columns)}")
     line, header = rows[0]
-    _check_header(f"{path}:{line}", header, columns, others)
+    _check_header(f"{path}:{line}", header, columns, what if others else None)
     for line, row in rows[1:]:
         if len(row) != len(header):
             raise InputError(f"{path}:{line}: {len(row)} values for {len(header)} columns"
@@ -105,8 +105,9 @@ def _rows(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
     return found
 
 
-def _check_header(where: str, header: list[str], columns: Sequence[str], others: bool) -> None:
-    wanted = f"wanted: {', '.join(columns)}"
+def _check_header(where: str, header: list[str], columns: Sequence[str], what: str | None) -> None:
+    """Check the names; ``what`` is the role of a file that may have others than ``columns``."""
+    wanted = f"wanted are {what}" if what else f"wanted: {', '.join(columns)}"
     missing = [column for column in columns if column not in header]
     if LATENCY in missing:
         _check_unit(where, header)
@@ -117,7 +118,7 @@ def _check_header(where: str, header: list[str], columns: Sequence[str], others:
     for i, column in enumerate(header):
         if column in header[:i]:
             raise InputError(f"{where}: column {column!r} is there twice")
-        if column not in columns and not others:
+        if column not in columns and not what:
             raise InputError(f"{where}: unknown column {column!r}; {wanted}" if column else
                              f"{where}: column {i + 1} has no name; {wanted}")
 

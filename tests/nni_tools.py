@@ -1,10 +1,12 @@
 """Start real NNI experiments from tests: the shipped YAML files with a few changes, a free port, nothing left behind."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -43,8 +45,8 @@ def shipped(name: str, **changes) -> Path:
     return folder / f"{name}.yml"
 
 
-def run(*command, timeout: float = 240) -> subprocess.CompletedProcess:
-    return subprocess.run([str(part) for part in command], env=ENV, capture_output=True, text=True, timeout=timeout)
+def run(*command, timeout: float = 240, env: dict[str, str] = ENV) -> subprocess.CompletedProcess:
+    return subprocess.run([str(part) for part in command], env=env, capture_output=True, text=True, timeout=timeout)
 
 
 def wait_for(condition, timeout: float = 240, every: float = 0.5):
@@ -80,10 +82,10 @@ def ended(experiment: Experiment) -> bool:
 
 
 @contextlib.contextmanager
-def nnictl(*command, stopped: str = "Stop experiment success"):
+def nnictl(*command, stopped: str = "Stop experiment success", env: dict[str, str] = ENV):
     """``nnictl create`` or ``resume`` as a user runs it; gives the connected experiment, and stops it as a user does."""
     port = free_port()
-    done = run("nnictl", *command, "--port", port)
+    done = run(BIN / "nnictl", *command, "--port", port, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     experiment = Experiment.connect(port)
     try:
@@ -109,3 +111,38 @@ def background(*command):
         if process.poll() is None:
             process.terminate()
             process.wait(30)
+
+
+def make_database(folder: Path, trials: list[tuple[str, int, dict, dict]], others: dict[str, list[str]] | None = None) -> None:
+    """The data base of an experiment's folder, as NNI writes it.
+
+    ``trials``: trial, number of the parameters of its result, parameters listed with it, final result. ``others``: trial ->
+    its events in turn, of those without a result; their folders are in ``trials/``.
+    """
+    (folder / "db").mkdir(parents=True)
+    with sqlite3.connect(folder / "db" / "nni.sqlite") as connection:
+        connection.execute("create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, "
+                           "logPath text, sequenceId integer, message text, environmentId text)")
+        connection.execute("create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, "
+                           "sequence integer, data text)")
+
+        def note(time: int, trial: str, event: str, data: str | None, place: str) -> None:
+            connection.execute("insert into TrialJobEvent values (?, ?, ?, ?, ?, 0, null, 'local-env')",
+                               (time, trial, event, data, place))
+
+        for i, (trial, parameter, parameters, final) in enumerate(trials):
+            note(i, trial, "RUNNING", json.dumps({"parameter_id": i, "parameters": parameters}), f"/trials/{trial}")
+            note(i, trial, "SUCCEEDED", None, f"/trials/{trial}")
+            connection.execute("insert into MetricData values (?, ?, ?, 'FINAL', 0, ?)",
+                               (i, trial, str(parameter), json.dumps(json.dumps(final))))
+        for trial, events in (others or {}).items():
+            for event in events:  # whose times are not in order, as NNI's are not
+                note(-len(event), trial, event, None, str(folder.absolute() / "trials" / trial))
+
+
+def stderr(folder: Path, trial: str, content: bytes) -> Path:
+    """What a trial of such an experiment wrote to its error output."""
+    file = folder.absolute() / "trials" / trial / "trial.stderr"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    return file

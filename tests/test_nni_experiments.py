@@ -2,7 +2,11 @@
 
 import csv
 import json
+import os
+import re
+import shlex
 import signal
+import subprocess
 from pathlib import Path
 
 import onnx
@@ -12,6 +16,8 @@ import requests
 import torch
 import yaml
 from nni_tools import (
+    BIN,
+    ENV,
     EXPERIMENTS,
     answers,
     background,
@@ -108,6 +114,28 @@ def test_trials_that_crash_or_take_too_long_fail_and_stop_nothing(place):
             "fbnet-pfld: data root not found: ../none; allowed: a folder with train_data/list.txt and test_data/list.txt"
 
 
+def test_an_experiment_all_of_whose_trials_fail_says_why_and_what_mends_it(place):
+    """Started by the path of nnictl, without the environment on the PATH, as a service does; then as the message says."""
+    config = shipped("subnets", maxTrialNumber=2, trialCommand=SUBNET, tuner={"name": "Random"})
+    bare = {**ENV, "PATH": os.defpath}
+    with nnictl("create", "--config", config, env=bare) as experiment:
+        wait_for(lambda: ended(experiment))
+        exported = run("nnictl", "experiment", "export", experiment.id, "--filename", "out.json", "--type", "json")
+        assert exported.returncode == 0, exported.stderr
+    done = run("fbnet-pfld", "from-experiment", experiment.id)
+    assert done.returncode == 2
+    said = re.fullmatch(rf"fbnet-pfld: {experiment.id}: no trial has a result: 2 failed; trial \w+ ended with '(.+)' \((.+)\): "
+                        r"the command is not on the PATH of the trials; before nnictl create, run: (.+)\n", done.stderr)
+    assert Path(said[2]).read_text().strip() == said[1]
+    assert "fbnet-pfld" in said[1]
+    shell = subprocess.run(f"{said[3]}; command -v fbnet-pfld", shell=True, env=bare, capture_output=True, text=True)
+    assert shell.stdout.strip() == str(BIN / "fbnet-pfld")
+    done = run("fbnet-pfld", "from-experiment", "out.json")
+    assert (done.returncode, done.stderr) == (2, "fbnet-pfld: out.json: no trial in it has a result; give the experiment's id "
+                                                 "instead of the file to see why\n")
+    assert not Path("output/architecture.json").exists()
+
+
 def test_a_poor_finetuning_is_stopped_early(place):
     Path("experiments").mkdir()
     Path("experiments/c.yaml").write_text("finetune: {epochs: 60, batch_size: 16}\n")
@@ -164,9 +192,11 @@ def test_nas_experiment_stops_at_ctrl_c_and_resumes(place):
         launch.send_signal(signal.SIGINT)
         _, message = launch.communicate(timeout=60)
         assert launch.returncode == 1
-        assert message.splitlines()[-1] == f"interrupted; go on with: fbnet-pfld launch multi-trial --resume {experiment} …"
+        hint, _, pasted = message.splitlines()[-1].partition(": ")
+        assert hint == "interrupted; go on with"
+        assert pasted.endswith(f" --resume {experiment}")
     assert processes_of(experiment) == []
-    done = run(*command, "--resume", experiment, "--json")
+    done = run(*shlex.split(pasted), "--json")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
@@ -184,7 +214,8 @@ def test_nas_experiment_stops_at_ctrl_c_and_resumes(place):
         wait_for(lambda: requests.get(STATUS.format(port)).json()["status"] == "VIEWED")
         assert len(read_trials(experiment, Config())) == 4
         second = run("fbnet-pfld", "launch", "view", experiment, "--port", free_port())
-        assert (second.returncode, f"experiment {experiment} is running; allowed: a stopped one" in second.stderr) == (2, True)
+        assert second.returncode == 2
+        assert f"experiment {experiment} is running; stop it first with: nnictl stop {experiment}\n" in second.stderr
         viewer.terminate()
         viewer.communicate(timeout=60)
     assert processes_of(experiment) == []

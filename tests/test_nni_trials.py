@@ -1,9 +1,8 @@
-"""Trials one by one, without a manager; reading them back; what the YAML files and commands say."""
+"""Trials one by one, without a manager; what the YAML files and commands say."""
 
 import json
 import re
 import shlex
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,13 @@ import pytest
 import typer
 import yaml
 from nni.experiment.config import ExperimentConfig
-from nni_tools import BIN, ENV, EXPERIMENTS, answers, free_port, shipped, wait_for
+from nni_tools import BIN, ENV, EXPERIMENTS, answers, free_port, make_database, shipped, wait_for
 
 from fbnet_pfld.experiments import cli, nni_trial
 from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.finished_trials import read_trials
-from fbnet_pfld.experiments.launch import nni_search_space
+from fbnet_pfld.experiments.launch import nni_search_space, resuming
 from fbnet_pfld.latency import LookupTable
-from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec
+from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True))
@@ -108,6 +106,8 @@ def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch,
     ({"search.target_us": 1000}, ["search"], "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest"),
     ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
     (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
+    (SMALL, ["subnet", "--budget-us", "2"], "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the dearest "
+                                            "costs 2790.2 us); did you mean 2 ms, which are 2000 us?"),
 ])
 def test_faults_of_a_trial_are_one_line(trial, capfd, parameters, command, message):
     code, _, finals = trial(parameters, *command)
@@ -122,135 +122,20 @@ def test_a_trial_by_hand_is_told_what_it_is_for(place, run, capfd):
     assert "not started by an NNI experiment" in capfd.readouterr().err
 
 
-def make_database(folder: Path, trials: list[tuple[str, int, dict, dict]]) -> None:
-    (folder / "db").mkdir(parents=True)
-    with sqlite3.connect(folder / "db" / "nni.sqlite") as connection:
-        connection.execute("create table TrialJobEvent (trialJobId text, event text, data text, logPath text)")
-        connection.execute("create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, "
-                           "data text)")
-        for i, (trial, parameter, parameters, final) in enumerate(trials):
-            record = json.dumps({"parameter_id": i, "parameters": parameters})
-            connection.execute("insert into TrialJobEvent values (?, 'WAITING', ?, ?)", (trial, record, f"/trials/{trial}"))
-            connection.execute("insert into TrialJobEvent values (?, 'SUCCEEDED', '', null)", (trial,))
-            connection.execute("insert into MetricData values (?, ?, ?, 'FINAL', ?)",
-                               (i, trial, str(parameter), json.dumps(json.dumps(final))))
-
-
-def test_results_are_read_under_the_parameters_that_the_trial_had(tmp_path):
-    """Two trials listed under each other's parameters, as NNI does it; one of them reported twice."""
-    make_database(tmp_path / "e", [("a", 1, {"x.y": 0}, {"default": 9.0, **SMALL}),
-                                   ("b", 0, {"x.y": 1}, {"default": 5.0, **LARGE}),
-                                   ("a", 1, {"x.y": 0}, {"default": -8.0, **SMALL})])
-    a, b = read_trials(str(tmp_path / "e"), Config())
-    assert (a.id, a.nme, a.parameters, a.architecture.choices, a.folder) == ("a", 8.0, {"x.y": 1}, SMALL, "/trials/a")
-    assert (b.id, b.nme, b.parameters, b.architecture.choices) == ("b", 5.0, {"x.y": 0}, LARGE)
-    assert b.architecture.latency["us"] > a.architecture.latency["us"]
-
-
-def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    over = {"default": 130.0, "over_budget": 1, **LARGE}
-    make_database(tmp_path / "e", [("a", 0, {}, {"default": 9.0, **SMALL}), ("b", 1, {}, {"default": 5.0, **LARGE}),
-                                   ("c", 2, {}, over)])
-
-    def found(*options):
-        assert run("from-experiment", "e", "--json", *options) == 0
-        return json.loads(capfd.readouterr().out.splitlines()[-1])["trial"]
-
-    assert (found(), found("--max-us", 2000), found("--trial", "c")) == ("b", "a", "c")
-    assert Architecture.load("output/architecture.json").metrics == {}
-    before = Path("output/architecture.json").read_bytes()
-    for options, message in ((("--max-us", 100), "no trial within 100 us; allowed: from 1870.5 us"),
-                             (("--trial", "d"), "no finished trial 'd'; allowed: a, b, c")):
-        assert run("from-experiment", "e", *options) == 2
-        assert message in capfd.readouterr().err
-    assert Path("output/architecture.json").read_bytes() == before
-
-
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("none", None, "no NNI experiment 'none'"),
-    ("e.json", None, "exported trials not found: e.json"),
-    ("e.json", "{", "exported trials is not valid JSON: e.json:1"),
-    ("e.json", '[{"a": 1}]', "e.json: not a file that nnictl experiment export has written"),
-    ("e.csv", "a,b\n1,2\n", "e.csv:1: column 'trialJobId' is missing; wanted: trialJobId"),
-    ("e.csv", "trialJobId,reward\nx,2\n", "trial x has not reported a block for each of layer_0"),
-    ("e.json", '[{"trialJobId": "x", "parameter": {}, "value": "0.5"}]', "trial x has not reported a block for each"),
-    ("e.json", "[]", "e.json: no trial in it has a result; give the experiment's id instead of the file to see why"),
-])
-def test_sources_that_are_none_are_told(tmp_path, monkeypatch, run, capfd, name, content, message):
-    monkeypatch.chdir(tmp_path)
-    if content is not None:
-        Path(name).write_text(content)
-    assert run("from-experiment", name) == 2
-    error = capfd.readouterr().err.strip()
-    assert message in error
-    assert "\n" not in error
-    assert not Path("output").exists()
-
-
-def add_trials(folder: Path, states: dict[str, tuple[str, str | None]]) -> None:
-    """Trials without a result: name -> NNI's state, and what it wrote to its error output."""
-    with sqlite3.connect(folder / "db" / "nni.sqlite") as connection:
-        for i, (trial, (state, said)) in enumerate(states.items()):
-            place = folder.resolve() / "trials" / trial
-            place.mkdir(parents=True)
-            if said is not None:
-                (place / "trial.stderr").write_text(said)
-            record = json.dumps({"parameter_id": 100 + i, "parameters": {}})
-            for event, data in (("WAITING", record), (state, "")):
-                connection.execute("insert into TrialJobEvent values (?, ?, ?, ?)", (trial, event, data, str(place)))
-
-
-FAILURES = {
-    "command not on the PATH": ({"a": ("FAILED", "timeout: failed to run command 'fbnet-pfld': No such file or directory\n"),
-                                 "b": ("FAILED", "timeout: failed to run command 'fbnet-pfld': No such file or directory\n")},
-                                ("2 failed", "trial b ended with \"timeout: failed to run command 'fbnet-pfld'",
-                                 "trials/b/trial.stderr",
-                                 "not on the PATH of the trials; before nnictl create, run: export PATH=")),
-    "a mistake of the user": ({"a": ("FAILED", "bar 10 %\rbar 20 %\n\nfbnet-pfld: data root not found: data\n\n")},
-                              ("1 failed", "trial a ended with 'fbnet-pfld: data root not found: data'")),
-    "some still run": ({"a": ("FAILED", "oops\n"), "b": ("RUNNING", ""), "c": ("WAITING", None)},
-                       ("1 failed, 1 running, 1 waiting", "trial a ended with 'oops'")),
-    "all run": ({"a": ("RUNNING", "")}, ("no trial has a result: 1 running",)),
-    "a killed one says nothing": ({"a": ("FAILED", "")}, ("nothing is in", "trials/a/trial.stderr of trial a")),
-    "none has begun": ({}, ("no trial of the experiment has begun; NNI's log is ",)),
-}
-
-
-@pytest.mark.parametrize("name", FAILURES)
-def test_an_experiment_without_a_result_says_why(tmp_path, monkeypatch, run, capfd, name):
-    monkeypatch.chdir(tmp_path)
-    states, words = FAILURES[name]
-    make_database(Path("e"), [])
-    add_trials(Path("e"), states)
-    assert run("from-experiment", "e") == 2
-    error = capfd.readouterr().err.strip()
-    assert error.startswith("fbnet-pfld: e: no trial ")
-    assert "\n" not in error
-    for word in words:
-        assert word in error
-    assert not Path("output").exists()
-
-
-def test_trials_that_failed_beside_good_ones_are_told(tmp_path, monkeypatch, run, capfd):
-    monkeypatch.chdir(tmp_path)
-    make_database(Path("e"), [("good", 0, {}, {"default": 9.0, **SMALL})])
-    add_trials(Path("e"), {"bad": ("FAILED", "Traceback\nValueError: no\n"), "late": ("RUNNING", "")})
-    assert run("from-experiment", "e", "--json") == 0
-    captured = capfd.readouterr()
-    found = json.loads(captured.out.splitlines()[-1])
-    assert (found["trial"], found["trials"], found["without_result"]) == ("good", 1, {"failed": 1, "running": 1})
-    assert "trials without a result: 1 failed, 1 running; trial bad ended with 'ValueError: no'" in captured.err
-
-
-def test_a_database_that_is_none_is_told(tmp_path):
-    (tmp_path / "db").mkdir()
-    (tmp_path / "db" / "nni.sqlite").write_text("no data base, though long enough to be one")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_trials(str(tmp_path), Config())
-
-
 LAUNCH = ("launch", "multi-trial", "--data-root", "data")
+
+
+@pytest.mark.parametrize("before", [[], ["--resume", "old"], ["--resume=old"]])
+def test_an_interrupted_launch_names_the_whole_command(before):
+    words = ["launch", "multi-trial", "--data-root", "my data", *before, "--trials", "4"]
+    assert shlex.split(resuming(words, "new")) == ["fbnet-pfld", "launch", "multi-trial", "--data-root", "my data", "--trials",
+                                                   "4", "--resume", "new"]
+
+
+def test_only_an_id_can_be_viewed_or_resumed(place, refused):
+    make_database(place / "e", [])
+    for command in (("launch", "view", "e"), (*LAUNCH, "--resume", "e")):
+        refused(*command, words=["'e' is the folder of an experiment; wanted is an id"])
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -260,10 +145,9 @@ LAUNCH = ("launch", "multi-trial", "--data-root", "data")
     (("--data-root", "none"), "data root not found: none"),
     (("--resume", "none"), "no NNI experiment 'none'"),
 ])
-def test_faults_of_a_launch_start_nothing(place, run, capfd, options, message):
-    assert run(*(LAUNCH[:2] if "--data-root" in options else LAUNCH), *options, "--port", free_port()) == 2
-    assert message in capfd.readouterr().err
-    assert not Path("output/architecture.json").exists()
+def test_faults_of_a_launch_start_nothing(place, refused, options, message):
+    command = LAUNCH[:2] if "--data-root" in options else LAUNCH
+    refused(*command, *options, "--port", free_port(), words=[message])
 
 
 def test_a_port_in_use_is_told(place, run, capfd):
@@ -274,8 +158,10 @@ def test_a_port_in_use_is_told(place, run, capfd):
             assert run(*LAUNCH, "--port", port) == 2
         finally:
             server.terminate()
-    free = re.search(rf"port {port} is in use; a free one is --port (\d+)", capfd.readouterr().err)
+    free = re.search(rf"port {port} is in use; a free one is --port (\d+)$", capfd.readouterr().err.strip())
+    assert int(free[1]) > port
     assert not answers(int(free[1]))
+    assert not answers(int(free[1]) + 1)  # NNI takes it as well
 
 
 @pytest.mark.slow
