@@ -57,12 +57,12 @@ def unit_of(factor: float) -> str | None:
     return unit if unit in NAMES else None
 
 
-def cause(factor: float, verb: str = "these look like") -> str:
+def cause(factor: float, subject: str, pronoun: str) -> str:
     """The likely cause of figures that should be ``factor`` times as large, and what to do, in the middle of a message."""
     unit = unit_of(factor)
     if unit is None:
         return f"{LATENCY} is in microseconds"
-    return f"{verb} {NAMES[unit]}, but {LATENCY} is in microseconds: {conversion(unit, 'it')}"
+    return f"{subject} like {NAMES[unit]}, but {LATENCY} is in microseconds: {conversion(unit, pronoun)}"
 
 
 def check_speed(macs: int, us: float, where: str, insist: str) -> None:
@@ -86,7 +86,8 @@ def check_speed(macs: int, us: float, where: str, insist: str) -> None:
         return
     work = f"{macs / 1e6:.3g} M multiply-accumulates"
     fault = f"no device runs {work} in {us:.4g} us" if macs > FASTEST * us else f"no device takes {us:.4g} us for {work}"
-    raise InputError(f"{where}: {fault}; {cause(macs / USUAL / us if us else 1)}; if the figures are right, {insist}")
+    likely = cause(macs / USUAL / us if us else 1, "these look", "them")
+    raise InputError(f"{where}: {fault}; {likely}; if the figures are right, {insist}")
 
 
 def check_rows(rows: dict[Signature, float], where: str, insist: str) -> None:
@@ -115,5 +116,5 @@ def check_alike(macs: Sequence[int], us: Sequence[float], wheres: Sequence[str],
         off = speed / usual
         if not 1 / MIXED <= off <= MIXED:
             times = f"{max(off, 1 / off):,.0f} times {'less' if off > 1 else 'more'} than the other subnets let expect"
-            raise InputError(f"{where}: {LATENCY} is {value:g}, {times}; {cause(off, 'this looks like')}; if it is right, "
+            raise InputError(f"{where}: {LATENCY} is {value:g}, {times}; {cause(off, 'this looks', 'it')}; if it is right, "
                              f"{insist}")
