@@ -18,7 +18,7 @@ WARMUP = 4
 """A search warms up for one of so many epochs, unless ``warmup_epochs`` says how many."""
 
 # keys whose values may be paths, with the suffixes by which they are known (none: always)
-_PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml"), "lut": (".csv",), "finetune.teacher": ()}
+_PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml", ".json"), "lut": (".csv",), "finetune.teacher": ()}
 
 
 class SearchOptions(TrainOptions):

@@ -99,8 +99,8 @@ def no_lines(root, lines):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (shorten, "list.txt:2: 215 tokens; allowed: 216"),
-    (to_nan, "list.txt:3: token 6 is 'nan'; allowed: finite numbers"),
+    (shorten, "list.txt:2: 215 fields, but 106 points need 216"),
+    (to_nan, "list.txt:3: field 6 is 'nan', no finite number"),
     (to_word, "list.txt:1: could not convert string to float"),
     (remove_image, "list.txt:2: image "),
     (spoil_image, "cannot be decoded"),
