@@ -67,7 +67,7 @@ def _of_jpeg(content: bytes) -> Iterator[bytes]:
             continue
         if marker == 0xda:
             return
-        length = int.from_bytes(content[at + 2:at + 4])
+        length = int.from_bytes(content[at + 2:at + 4], "big")
         segment = content[at + 4:at + 2 + length]
         if marker == 0xe1 and segment.startswith(b"Exif\0\0"):
             yield segment[6:]
