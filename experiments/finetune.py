@@ -26,8 +26,8 @@ from .options import (
     Resume,
     Seed,
     Snapshot,
-    console,
     finish,
+    remark,
     remark_device,
     remark_resume,
 )
@@ -66,8 +66,8 @@ def finetune_network(config: Config, data_root: Path, folder: Path, network: Arc
     if init is not None:
         fresh = start_from(model, network, Checkpoint.load(init), init)
         if fresh:
-            console.print(f"{init}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
-                          f"{model.num_points} points", soft_wrap=True)
+            remark(f"{init}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
+                   f"{model.num_points} points")
     if config.finetune.teacher is not None:
         Checkpoint.load(config.finetune.teacher)  # a missing file shows before images are decoded
     data = LandmarkDataset(data_root, "train", model.num_points, model.input_size)

@@ -55,16 +55,22 @@ console = Console(stderr=True)
 """For progress and remarks; standard output is for results."""
 
 
+@rank_zero_only
+def remark(text: str) -> None:
+    """Say something beside the result; of several processes of one training only the first does."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
 def remark_device(dev_id: str) -> None:
     """Say it if GPUs are asked for where there is none: the training runs on the CPU then."""
     if dev_id and not dev_id.startswith("cpu") and not torch.cuda.is_available():
-        console.print(f"no GPU here: --dev-id {dev_id} is not used, the training runs on the CPU", soft_wrap=True)
+        remark(f"no GPU here: --dev-id {dev_id} is not used, the training runs on the CPU")
 
 
 def remark_resume(resume: str | None, folder: Path) -> None:
     """Say it if ``--resume auto`` finds nothing to go on from."""
     if resume == "auto" and not (folder / LAST).exists():
-        console.print(f"no {folder / LAST} to go on from: a new run starts", soft_wrap=True)
+        remark(f"no {folder / LAST} to go on from: a new run starts")
 
 
 @rank_zero_only
