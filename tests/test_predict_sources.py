@@ -3,7 +3,6 @@
 import csv
 import http.server
 import json
-import os
 import signal
 import threading
 from functools import partial
