@@ -125,8 +125,7 @@ class Checkpoint:
     def check_points(self, num_points: int, where: str | Path) -> None:
         """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""
         if self.num_points != num_points:
-            raise InputError(f"{where}: checkpoint of {self.num_points} points, but {num_points} are asked for; "
-                             f"allowed: {num_points}")
+            raise InputError(f"{where}: checkpoint of {self.num_points} points, but {num_points} are wanted")
 
 
 def _sound(data: Any) -> bool:
@@ -153,7 +152,7 @@ def whole_archive(content: bytes) -> bool:
 def check_size(size: int, wanted: int, where: str | Path) -> None:
     """Raise :class:`InputError` unless a network sees images of ``wanted`` x ``wanted`` pixels."""
     if size != wanted:
-        raise InputError(f"{where}: network of input size {size}, but {wanted} is configured; allowed: input_size: {size}")
+        raise InputError(f"{where}: network of input size {size}, but {wanted} is wanted; input_size: {size} in a config fits")
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str | Path) -> None:

@@ -12,7 +12,7 @@ from .config import Config
 from .evaluation_picture import evaluation_picture
 from .options import DATA_ROOT, SUBNET, ConfigFile, DataRoot, Json, Lut, Points, Seed, finish, to_file
 from .pictures import check_picture
-from .report import as_dicts, as_table, compare, load_candidate
+from .report import as_dicts, as_table, compare, load_candidate, size_of
 
 Files = Annotated[list[Path], typer.Option("--resume", help="Checkpoint or exported file; may be repeated.")]
 Plot = Annotated[Path | None, typer.Option("--plot", callback=to_file,
@@ -21,12 +21,18 @@ Plot = Annotated[Path | None, typer.Option("--plot", callback=to_file,
 
 def evaluate(resume: Files = (SUBNET,), data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, points: Points = None,
              lut: Lut = None, plot: Plot = None, seed: Seed = 0, as_json: Json = False) -> None:
-    """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy."""
+    """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy.
+
+    Points and input size are those of the first network, unless --points or the config say which.
+    """
     if plot is not None:
         check_picture(plot)
     if len(set(resume)) < len(resume):
         raise InputError(f"--resume {next(path for path in resume if resume.count(path) > 1)} is given twice; give it once")
     settings = Config.load(config, points=points, lut=lut)
+    if not (settings.given("points") or settings.given("input_size")):
+        num_points, input_size = size_of(resume[0])
+        settings = settings.override({"points": num_points, "input_size": input_size}, str(resume[0]))
     table = LookupTable.load(settings.lut)
     candidates = {str(path): load_candidate(path, settings.points, settings.input_size) for path in resume}
     test = LandmarkDataset(data_root, "test", settings.points, settings.input_size)

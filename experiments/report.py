@@ -46,6 +46,15 @@ class Row:
     part_nme: dict[str, float]
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Number of points and input size of a checkpoint's network or of an exported file."""
+    if path.suffix in NETS:
+        net = open_net(path)
+        return net(np.zeros(net.shape, np.float32)).size // 2, net.shape[-1]
+    checkpoint = Checkpoint.load(path)
+    return checkpoint.num_points, checkpoint.input_size
+
+
 def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
     """Load a checkpoint, or an exported file (by its suffix).
 

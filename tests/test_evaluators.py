@@ -179,7 +179,7 @@ def test_checkpoint_round_trip_and_its_faults(tmp_path):
     x = torch.rand(2, 3, 112, 112)
     assert torch.allclose(loaded.build(path)(x), model(x), atol=1e-5)
     assert loaded.architecture(path) == SMALL
-    with pytest.raises(InputError, match="checkpoint of 106 points, but 68 are asked for"):
+    with pytest.raises(InputError, match="checkpoint of 106 points, but 68 are wanted"):
         loaded.check_points(68, path)
     (tmp_path / "x.pth").write_bytes(b"nonsense")
     for bad, message in ((tmp_path / "x.pth", "not a checkpoint of this package"), (tmp_path / "n.pth", "cannot be read")):
@@ -201,7 +201,7 @@ def test_subnet_inherits_what_freezing_the_supernet_gives(tmp_path):
     x = torch.rand(2, 3, 112, 112)
     assert torch.allclose(subnet(x), space.freeze(SMALL.choices).eval()(x), atol=1e-6)
     other = Checkpoint.of(PfldSpace(num_points=68), PFLD, {})
-    with pytest.raises(InputError, match="checkpoint of 68 points, but 106 are asked for"):
+    with pytest.raises(InputError, match="checkpoint of 68 points, but 106 are wanted"):
         inherit(subnet, SMALL, other, "here")
     with pytest.raises(InputError, match="a subnet; allowed: checkpoint of a supernet"):
         inherit(subnet, SMALL, Checkpoint.of(subnet, SMALL, {}), "here")

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from fbnet_pfld.experiments.evidence import __main__ as evidence
+from fbnet_pfld.experiments.evidence import alone
 from fbnet_pfld.experiments.evidence.report import best_of, rank_correlation, regrets, spreads
 from fbnet_pfld.experiments.evidence.sample import BUDGETS, PER_BUDGET, sample
 from fbnet_pfld.experiments.study import Records
 from fbnet_pfld.latency import LookupTable
-from fbnet_pfld.search_space import PfldSpace
+from fbnet_pfld.search_space import InputError, PfldSpace
 from fbnet_pfld.strategies import cost_of, cost_range
 
 
@@ -111,3 +112,28 @@ def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     assert len(result["correlations"]) == methods + 3
     assert len(result["regrets"]) == 3 * methods
     assert (results / "correlation.png").stat().st_size > 10_000
+
+
+def test_subnets_trained_alone_are_rows_that_are_not_trained_again(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 1, "finetune__batch_size": 16})
+    monkeypatch.setattr(alone, "sample", lambda cost, budgets: sample(cost, budgets)[:2])
+    alone.train_alone("pfld-wide", blobs, tmp_path, 0)
+    rows = pd.read_csv(tmp_path / "alone.csv")
+    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace("pfld-wide"))
+    assert list(rows.us) == pytest.approx(cost_range(cost), abs=0.1)
+    assert list(rows.parameters) == [55_348, 208_580]
+    before = (tmp_path / "alone.csv").read_bytes()
+    alone.train_alone("pfld-wide", blobs, tmp_path, 0)
+    assert (tmp_path / "alone.csv").read_bytes() == before
+    monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2, "finetune__batch_size": 16})
+    with pytest.raises(InputError, match="alone.csv: results with other settings"):
+        alone.train_alone("pfld-wide", blobs, tmp_path, 1)
+
+
+@pytest.mark.parametrize("space", alone.BUDGETS)
+def test_the_samples_of_both_spaces_cover_their_budgets(space):
+    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace(space))
+    us = np.array([cost_of(cost, tuple(choices.values())) for choices in sample(cost, alone.BUDGETS[space])])
+    assert (us[0], us[1]) == pytest.approx(cost_range(cost))
+    for budget in alone.BUDGETS[space]:
+        assert ((us >= 0.98 * budget) & (us <= budget)).sum() == PER_BUDGET

@@ -1,7 +1,8 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.evidence subnets --data-root DATA``, and so on.
 
 The parts are ``subnets``, ``supernets``, ``blocks``, ``choices``, ``searches`` and ``report``. Each writes CSV files and goes
-on where it was stopped; ``subnets`` and ``supernets`` may run side by side, the others need the supernets.
+on where it was stopped; ``subnets`` and ``supernets`` may run side by side, the others need the supernets. ``alone`` trains
+subnets by today's recipe, for any of the spaces in it, and needs none of these.
 """
 
 from ..quiet import quieten
@@ -21,12 +22,15 @@ import typer  # noqa: E402
 from ...evaluators import BEST  # noqa: E402
 from ...latency import LookupTable  # noqa: E402
 from ...search_space import Architecture, PfldSpace, count  # noqa: E402
+from ...search_space.inputs import check_name  # noqa: E402
 from ...strategies import Subnet, cost_of, evolve  # noqa: E402
 from ..cli import run  # noqa: E402
 from ..config import Config  # noqa: E402
 from ..scoring import FACES, Scorer  # noqa: E402
 from ..search import ARCHITECTURE, search_supernet, with_latency  # noqa: E402
 from ..study import Records, train_and_test  # noqa: E402
+from .alone import BUDGETS as ALONE  # noqa: E402
+from .alone import train_alone  # noqa: E402
 from .report import correlations, picture, regrets, spreads, truth  # noqa: E402
 from .sample import BUDGETS, sample  # noqa: E402
 
@@ -80,6 +84,13 @@ def subnets(data_root: DataRoot, results: Results = RESULTS, seeds: Seeds = 1) -
             figures = train(CONFIG, data_root, architecture, seed)
             records.add(subnet=i, seed=seed, **choices, us=round(table.latency_us(architecture), 1), macs=macs,
                         parameters=parameters, **figures)
+
+
+@app.command()
+def alone(data_root: DataRoot, space: Annotated[str, typer.Option(help=" or ".join(ALONE))] = "pfld-wide",
+          results: Results = RESULTS, seed: Annotated[int, typer.Option(help="Seed of the trainings.")] = 0) -> None:
+    """Train a sample of a space by today's recipe and table, each subnet alone -> alone.csv."""
+    train_alone(check_name(space, ALONE), data_root, results, seed)
 
 
 @app.command()

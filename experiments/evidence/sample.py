@@ -1,5 +1,7 @@
 """Which subnets are trained from scratch: a fixed sample that covers the space's latencies."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...latency import Cost
@@ -12,12 +14,12 @@ PER_BUDGET = 8
 """Random subnets within each budget and at most 2 % below it."""
 
 
-def sample(cost: Cost, seed: int = 0) -> list[dict[str, str]]:
-    """The subnets, as label -> block: ``PER_BUDGET`` random ones at each budget, the cheapest and the dearest."""
+def sample(cost: Cost, budgets: Sequence[float] = BUDGETS, seed: int = 0) -> list[dict[str, str]]:
+    """The subnets, as label -> block: the cheapest, the slowest, and ``PER_BUDGET`` random ones at each budget."""
     rng = np.random.default_rng(seed)
     subnets = [{label: pick(row, key=row.get) for label, row in cost.blocks_us.items()} for pick in (min, max)]
     cheapest, dearest = cost_range(cost)
-    for budget in BUDGETS:
+    for budget in budgets:
         if not cheapest <= budget <= dearest:
             raise ValueError(f"no subnets at {budget} us; the space has {cheapest} to {dearest}")
         found = 0
