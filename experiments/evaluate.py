@@ -23,16 +23,15 @@ def evaluate(resume: Files = (SUBNET,), data_root: DataRoot = DATA_ROOT, config:
              lut: Lut = None, plot: Plot = None, seed: Seed = 0, as_json: Json = False) -> None:
     """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy.
 
-    Points and input size are those of the first network, unless --points or the config say which.
+    Points and input size are those of the first network, unless --points or the config say others.
     """
     if plot is not None:
         check_picture(plot)
     if len(set(resume)) < len(resume):
         raise InputError(f"--resume {next(path for path in resume if resume.count(path) > 1)} is given twice; give it once")
     settings = Config.load(config, points=points, lut=lut)
-    if not (settings.given("points") or settings.given("input_size")):
-        num_points, input_size = size_of(resume[0])
-        settings = settings.override({"points": num_points, "input_size": input_size}, str(resume[0]))
+    own = dict(zip(("points", "input_size"), size_of(resume[0]), strict=True))
+    settings = settings.override({key: value for key, value in own.items() if not settings.given(key)}, str(resume[0]))
     table = LookupTable.load(settings.lut)
     candidates = {str(path): load_candidate(path, settings.points, settings.input_size) for path in resume}
     test = LandmarkDataset(data_root, "test", settings.points, settings.input_size)

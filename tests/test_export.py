@@ -224,7 +224,8 @@ def test_foreign_onnx_files_are_refused(place, refused, name):
 @pytest.mark.parametrize("shape", [[1, 1, 112, 112], [1, 3, 96, 112], [1, 3, 64, 64]])
 def test_files_for_other_images_are_not_evaluated(place, refused, shape):
     write_foreign("f.onnx", [(FLOAT, shape)], [(FLOAT, [1, 212])])
-    refused("evaluate", *DATA, "--resume", "f.onnx",
+    Path("size.yaml").write_text("input_size: 112\n")
+    refused("evaluate", *DATA, "--config", "size.yaml", "--resume", "f.onnx",
             words=(f"f.onnx: input {tuple(shape)}, output (1, 212); allowed: (1, 3, 112, 112) and (1, 212), for 106 points",))
 
 
