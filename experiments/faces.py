@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..runtime import Box, Image, Square, square_of, square_of_crop
-from ..search_space.inputs import InputError
+from ..search_space.inputs import InputError, only_one
 
 DETECTORS = ("face_detection_yunet_2026may.onnx", "face_detection_yunet_2023mar.onnx")
 """Names under which a detector's file in the working folder is taken, from the OpenCV Zoo; the first that is there."""
@@ -105,8 +105,7 @@ def make_finder(box: str | None, detector: Path | None) -> tuple[Finder, str]:
     InputError
         If both are given, or the one that is given is wrong.
     """
-    if box is not None and detector is not None:
-        raise InputError("--box and --detector are given; give one of them")
+    only_one({"--box": box, "--detector": detector})
     if box is not None:
         return GivenBox(box), f"given: {box}"
     path = detector or next((Path(name) for name in DETECTORS if Path(name).is_file()), None)

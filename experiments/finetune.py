@@ -11,7 +11,7 @@ import typer
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, inherit, start_from
 from ..evaluators import finetune as train
 from ..search_space import BASELINES, Architecture, InputError
-from ..search_space.inputs import allowed
+from ..search_space.inputs import allowed, only_one
 from .config import Config
 from .options import (
     DATA_ROOT,
@@ -93,9 +93,9 @@ def finetune(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev
     unless --arch or --model names one. Writes SNAPSHOT/subnet/checkpoint_best.pth (SNAPSHOT/NAME/... for a baseline) and
     TensorBoard logs.
     """
-    _check_together({"--arch": arch, "--model": model})
-    _check_together({"--supernet": supernet, "--model": model})
-    _check_together({"--supernet": supernet, "--init": init, "--from-scratch": from_scratch or None})
+    only_one({"--arch": arch, "--model": model})
+    only_one({"--supernet": supernet, "--model": model})
+    only_one({"--supernet": supernet, "--init": init, "--from-scratch": from_scratch or None})
     settings = Config.load(config, points=points, finetune__epochs=epochs, finetune__precision=precision)
     network: Architecture | str
     if model is not None:
@@ -118,12 +118,6 @@ def finetune(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev
     remark_resume(resume, folder)
     best = finetune_network(settings, data_root, folder, network, weights, seed, resume, dev_id, init=init)
     finish({"checkpoint": str(folder / BEST), **best.metrics}, as_json)
-
-
-def _check_together(options: dict[str, object]) -> None:
-    given = [name for name, value in options.items() if value is not None]
-    if len(given) > 1:
-        raise InputError(f"{' and '.join(given)} are given; allowed: one of them")
 
 
 def _network_of(init: Path, settings: Config) -> tuple[Architecture | str, Config]:

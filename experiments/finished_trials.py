@@ -63,7 +63,7 @@ def read_trials(source: str, config: Config) -> list[Trial]:
     for trial, parameters, final, folder in _records(source):
         where = f"{source}: trial {trial}"
         if not isinstance(final, dict) or not {"default", *spec.labels} <= final.keys():
-            raise InputError(f"{where} has not reported a block for each of {', '.join(spec.labels)}; wanted is an "
+            raise InputError(f"{where} has not reported a block for each of {', '.join(spec.labels)}; expected an "
                              "experiment of this package on the search space of --config")
         nme = abs(number(str(final["default"]), where, "default"))  # negative where a NAS strategy maximises it
         choices = {label: str(final[label]) for label in spec.labels}

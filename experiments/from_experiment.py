@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..search_space import InputError
-from ..search_space.inputs import allowed, write_text
+from ..search_space.inputs import allowed, only_one, write_text
 from ..strategies import unit_hint
 from .config import Config
 from .finished_trials import Trial, is_export, read_trials
@@ -57,8 +57,7 @@ def from_experiment(source: Source, config: ConfigFile = None, trial: Chosen = N
     go into config.yaml beside the architecture file. Trials without a result are counted; if there are no others, the last
     error of one is shown.
     """
-    if trial is not None and max_us is not None:
-        raise InputError("--trial and --max-us are both given; give one of them")
+    only_one({"--trial": trial, "--max-us": max_us})
     trials = read_trials(source, Config.load(config))
     if not trials and is_export(source):
         raise InputError(f"{source}: no trial in it has a result; give the experiment's id instead of the file to see why")

@@ -168,7 +168,7 @@ def check_stopped(experiment: str) -> None:
     update_experiment()  # a killed manager has left the note that it runs
     known = Experiments().get_all_experiments()
     if experiment not in known:
-        raise InputError(f"{experiment!r} is the folder of an experiment; wanted is an id"
+        raise InputError(f"{experiment!r} is the folder of an experiment; expected an id"
                          + (f"; {allowed(known)}" if known else ""))
     if known[experiment]["status"] != "STOPPED":
         raise InputError(f"experiment {experiment} is running; stop it first with: nnictl stop {experiment}")

@@ -16,14 +16,14 @@ from ..search_space.inputs import check_writable
 
 
 def to_file(path: Path | None) -> Path | None:
-    """Callback of options that name a file to write: it is checked before the command begins."""
+    """Option callback: check that the file can be written, before the command begins."""
     if path is not None:
         check_writable(path)
     return path
 
 
 def to_folder(path: Path) -> Path:
-    """Callback of options that name a folder to write into: it is checked before the command begins."""
+    """Option callback: check that the folder can be written into, before the command begins."""
     check_writable(path, folder=True)
     return path
 
@@ -57,18 +57,18 @@ console = Console(stderr=True)
 
 @rank_zero_only
 def remark(text: str) -> None:
-    """Say something beside the result; of several processes of one training only the first does."""
+    """Print a remark on standard error; of several processes of one training, only the first prints."""
     console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def remark_device(dev_id: str) -> None:
-    """Say it if GPUs are asked for where there is none: the training runs on the CPU then."""
+    """Remark that the training runs on the CPU if ``--dev-id`` names GPUs and the machine has none."""
     if dev_id and not dev_id.startswith("cpu") and not torch.cuda.is_available():
         remark(f"no GPU here: --dev-id {dev_id} is not used, the training runs on the CPU")
 
 
 def remark_resume(resume: str | None, folder: Path) -> None:
-    """Say it if ``--resume auto`` finds nothing to go on from."""
+    """Remark that a new run starts if ``--resume auto`` finds no state."""
     if resume == "auto" and not (folder / LAST).exists():
         remark(f"no {folder / LAST} to go on from: a new run starts")
 

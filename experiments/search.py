@@ -12,8 +12,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from ..evaluators import BEST, Checkpoint, LandmarkDataset, RunRecord, make_evaluator
 from ..latency import LookupTable
-from ..search_space import Architecture, InputError, PfldSpace
-from ..search_space.inputs import write_text
+from ..search_space import Architecture, PfldSpace
+from ..search_space.inputs import only_one, write_text
 from ..strategies import FBNet, run_search
 from .config import Config
 from .options import (
@@ -114,9 +114,8 @@ def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_i
 
     Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, history.csv and TensorBoard logs.
     """
+    only_one({"--target-us": target_us, "--target-ms": target_ms})
     if target_ms is not None:
-        if target_us is not None:
-            raise InputError("--target-us and --target-ms are both given; allowed: one of them")
         target_us = 1000 * target_ms
     settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
                            search__precision=precision)

@@ -57,7 +57,7 @@ def database_of(source: str) -> Path:
     database = folder / "db" / "nni.sqlite"
     # unlike Path.is_file, these take a name that no file can have
     if os.path.isfile(folder):
-        raise InputError(f"no NNI experiment: {source} is a file; wanted is an experiment's id or folder, or a .json or .csv "
+        raise InputError(f"no NNI experiment: {source} is a file; expected an experiment's id or folder, or a .json or .csv "
                          "file of nnictl experiment export")
     if not os.path.isfile(database):
         names = allowed(known) if known else "this user has none"

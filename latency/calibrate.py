@@ -82,9 +82,9 @@ def read_measured(path: str | Path, insist: bool = False) -> list[tuple[Architec
     for where, record in read_records(path, "timings of whole subnets", COLUMNS):
         us = microseconds(record[LATENCY], where)
         if us == 0:
-            raise InputError(f"{where}: {LATENCY} is 0; wanted are microseconds above 0")
+            raise InputError(f"{where}: {LATENCY} is 0; expected microseconds above 0")
         if not record["architecture"]:
-            raise InputError(f"{where}: architecture is empty; wanted is the path of an architecture's JSON file")
+            raise InputError(f"{where}: architecture is empty; expected the path of an architecture's JSON file")
         try:
             subnet = Architecture.load(path.parent / record["architecture"])
         except InputError as error:
@@ -92,7 +92,7 @@ def read_measured(path: str | Path, insist: bool = False) -> list[tuple[Architec
         found.append((subnet, us))
         wheres.append(where)
     if len(found) < FEWEST:
-        raise InputError(f"{path}: {len(found)} subnets; wanted are {FEWEST} or more")
+        raise InputError(f"{path}: {len(found)} subnets; expected {FEWEST} or more")
     if not insist:
         macs = [macs_of(subnet.signatures()) for subnet, _ in found]
         for count, (_, us), where in zip(macs, found, wheres, strict=True):

@@ -107,7 +107,7 @@ def _rows(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
 
 def _check_header(where: str, header: list[str], columns: Sequence[str], what: str | None) -> None:
     """Check the names; ``what`` is the role of a file that may have others than ``columns``."""
-    wanted = f"wanted are {what}" if what else f"wanted: {', '.join(columns)}"
+    wanted = f"expected {what}" if what else f"wanted: {', '.join(columns)}"
     missing = [column for column in columns if column not in header]
     if LATENCY in missing:
         _check_unit(where, header)
@@ -129,7 +129,7 @@ def _check_unit(where: str, header: list[str]) -> None:
         match = _LATENCIES.fullmatch(column)
         if match:
             remedy = conversion((match["unit"] or match["alone"] or "").lower(), "the values")
-            raise InputError(f"{where}: column {column!r}; wanted are microseconds in a column {LATENCY!r}"
+            raise InputError(f"{where}: column {column!r}; expected microseconds in a column {LATENCY!r}"
                              + (f": {remedy}" if remedy else ""))
 
 

@@ -4,7 +4,7 @@ A table is a CSV file, one row per :class:`~fbnet_pfld.search_space.Signature`, 
 that says what the figures are: which device, engine and precision, and whether they were measured or modelled. How the CSV file
 may be written stands in :mod:`.records`. A table that is faster or slower than any device, as one in another unit is, is
 refused when it is loaded (see :mod:`.plausible`), whichever command or trial loads it; ``"insist": true`` in the JSON file
-has it taken nevertheless.
+has it accepted.
 """
 
 import json
@@ -75,7 +75,7 @@ def _microseconds(unit: Any) -> Any:
     """Say how to convert from another unit."""
     if unit != "us":
         remedy = conversion(unit, f"every {LATENCY}") if isinstance(unit, str) else ""
-        raise ValueError(f'{unit!r}; {remedy} and write "us"' if remedy else f'{unit!r}; wanted is "us", microseconds')
+        raise ValueError(f'{unit!r}; {remedy} and write "us"' if remedy else f'{unit!r}; expected "us", microseconds')
     return unit
 
 

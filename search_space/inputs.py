@@ -8,7 +8,7 @@ command never leaves half a file and never destroys the old one.
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,13 @@ def check_name(name: str, known: Iterable[str]) -> str:
     return name
 
 
+def only_one(options: Mapping[str, object]) -> None:
+    """Raise :class:`InputError` if more than one of these options is given, that is, not None."""
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} are both given; give one of them")
+
+
 def read_text(path: str | Path, what: str) -> str:
     """Read a text file, see :func:`~fbnet_pfld.search_space.text.decode`; ``what`` names its role in the error message.
 
@@ -57,7 +64,7 @@ def read_text(path: str | Path, what: str) -> str:
 
 
 def read_json(path: str | Path, what: str) -> Any:
-    """Read a JSON file, or raise :class:`InputError` naming file and line, or a key that stands there twice."""
+    """Read a JSON file, or raise :class:`InputError` naming the file and the line, or the key that is given twice."""
     text = read_text(path, what)
     try:
         return json.loads(text, object_pairs_hook=_once)
@@ -70,7 +77,7 @@ def read_json(path: str | Path, what: str) -> Any:
 
 
 def read_yaml(path: str | Path, what: str) -> Any:
-    """Read a YAML file with a safe loader, or raise :class:`InputError` naming file and line; no key may stand there twice."""
+    """Read a YAML file with a safe loader, or raise :class:`InputError` naming file and line, also of a key given twice."""
     text = read_text(path, what)
     try:
         return yaml.load(text, _Loader)
@@ -86,7 +93,7 @@ def read_yaml(path: str | Path, what: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, but for keys that are given twice, of which only the last would count."""
+    """The safe loader, which also refuses a key that is given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -167,14 +174,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def check_writable(path: Path, folder: bool = False) -> None:
     """Raise :class:`WriteError` unless a file, or a folder with files, can be written at ``path``; nothing is made.
 
-    A command calls it before its work begins, so that no work is lost for a mistyped name.
+    A command calls this before its work begins, so that a mistyped name loses no work.
     """
     try:
         if folder and path.exists() and not path.is_dir():
             raise WriteError(f"cannot write into {path}: it is a file, where a folder is wanted")
         if not folder and path.is_dir():
             raise WriteError(f"cannot write {path}: it is a folder, where a file is wanted")
-        # the folder that is there already, in which the others would be made
+        # the nearest folder that exists: the others would be made in it
         place = path if folder else path.parent
         while not place.exists() and place != place.parent:
             place = place.parent

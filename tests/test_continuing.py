@@ -107,9 +107,9 @@ REFUSED = {
                                   "the weights of another network, gh_k3 gh_k3 gh_k5 gh_k5 gh_k5; wanted: pfld_lite"),
     "init from what is written": (lambda: None, (*FINETUNE, "--init", "ckpt_save/subnet/checkpoint_best.pth"),
                                   "--init ckpt_save/subnet/checkpoint_best.pth is the file that this training writes"),
-    "init and supernet": (lambda: None, (*FINETUNE, "--init", "a", "--supernet", "b"), "--supernet and --init are given"),
+    "init and supernet": (lambda: None, (*FINETUNE, "--init", "a", "--supernet", "b"), "--supernet and --init are both given"),
     "supernet for a baseline": (lambda: None, (*FINETUNE, "--model", "pfld_lite", "--supernet", "b"),
-                                "--supernet and --model are given"),
+                                "--supernet and --model are both given"),
     "other points than the architecture's": (lambda: None, (*FINETUNE, "--points", "68"),
                                              "architecture of points 106, but points 68 is configured"),
 }

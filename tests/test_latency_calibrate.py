@@ -104,13 +104,13 @@ def test_the_command_corrects_a_table(timings, run, capfd):
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
-    (lambda lines: ["architecture,latency_ms", *lines[1:]], "whole.csv:1: column 'latency_ms'; wanted are microseconds in a "
+    (lambda lines: ["architecture,latency_ms", *lines[1:]], "whole.csv:1: column 'latency_ms'; expected microseconds in a "
                                                                  "column 'latency_us': multiply the values by 1000"),
-    (lambda lines: ["architecture,latency", *lines[1:]], "whole.csv:1: column 'latency'; wanted are microseconds in a column"),
+    (lambda lines: ["architecture,latency", *lines[1:]], "whole.csv:1: column 'latency'; expected microseconds in a column"),
     (lambda lines: lines[1:], "whole.csv:1: no header line with the names of the columns; wanted: architecture, latency_us"),
     (lambda lines: ["architecture,runs", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; wanted: arch"),
-    (lambda lines: lines[:3], "whole.csv: 2 subnets; wanted are 3 or more"),
-    (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; wanted are microseconds above 0"),
+    (lambda lines: lines[:3], "whole.csv: 2 subnets; expected 3 or more"),
+    (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; expected microseconds above 0"),
     (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),
     (lambda lines: [*lines, "0.json,3 ms"], "whole.csv:5: latency_us is '3 ms'"),
     (lambda lines: [*lines, ",3"], "whole.csv:5: architecture is empty"),

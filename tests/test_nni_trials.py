@@ -135,7 +135,7 @@ def test_an_interrupted_launch_names_the_whole_command(before):
 def test_only_an_id_can_be_viewed_or_resumed(place, refused):
     make_database(place / "e", [])
     for command in (("launch", "view", "e"), (*LAUNCH, "--resume", "e")):
-        refused(*command, words=["'e' is the folder of an experiment; wanted is an id"])
+        refused(*command, words=["'e' is the folder of an experiment; expected an id"])
 
 
 @pytest.mark.parametrize(("options", "message"), [

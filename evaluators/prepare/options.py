@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...search_space.inputs import InputError, allowed
+from ...search_space.inputs import InputError, allowed, only_one
 from ..images import SUFFIXES
 from .formats import FORMATS
 
@@ -62,8 +62,7 @@ class PrepareOptions:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise InputError(f"unknown format {self.format!r}; {allowed(FORMATS)}")
-        if self.test_list is not None and self.test_fraction is not None:
-            raise InputError("--test-list and --test-fraction are both given; give one of them")
+        only_one({"--test-list": self.test_list, "--test-fraction": self.test_fraction})
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
             raise InputError(f"--test-fraction is {self.test_fraction:g}; wanted: more than 0, less than 1")
         if self.exif not in EXIF:
