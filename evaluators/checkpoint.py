@@ -193,7 +193,7 @@ def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint,
 
 
 def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoint, where: str | Path) -> list[str]:
-    """Give a network the weights of a trained one; of one with another number of points, all but the last layer's.
+    """Load the weights of a trained network; if it has another number of points, all but those of the last layer.
 
     Parameters
     ----------

@@ -12,11 +12,11 @@ from ..search_space.text import fields, numbered
 from .layouts import KNOWN_POINTS
 
 REACH = (-1.0, 2.0)
-"""Smallest and largest coordinate, in crop sides: a point more than a whole crop outside of the crop is no label of it."""
+"""Smallest and largest coordinate, in crop sides: no label lies more than a whole crop outside."""
 TURN = 360.0
 """Largest angle in degrees."""
 WFLW_ATTRIBUTES = 6
-"""Of a line of WFLW as other PFLD repositories write it, between coordinates and angles."""
+"""Number of attributes per line in the WFLW lists of other PFLD repositories, between coordinates and angles."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class FaceLabel:
 
 
 def read_listing(listing: Path, num_points: int) -> list[FaceLabel]:
-    """Read the faces of a ``list.txt``, of which there must be one at least.
+    """Read the faces of a ``list.txt``.
 
     Raises
     ------
     InputError
-        Naming file and line, if a line has another number of fields, a number is not finite, a coordinate is outside of
-        :data:`REACH`, as pixels are, or an angle is beyond :data:`TURN`.
+        If there is no face. Naming file and line, if a line has another number of fields, a number is not finite, a coordinate
+        is outside of :data:`REACH`, as pixels are, or an angle is beyond :data:`TURN`.
     """
     lines = numbered(read_text(listing, "landmark list"))
     if not lines:
@@ -82,7 +82,7 @@ def _face(found: list[str], num_points: int, listing: Path, line: int) -> FaceLa
 
 
 def _remedy(count: int, listing: Path) -> str:
-    """What the number of fields says about the list."""
+    """Suggest a remedy from the number of fields."""
     if count == 1 + 2 * 98 + WFLW_ATTRIBUTES + 3:
         return f"; WFLW with attributes is brought in by: {_import('pfld98', listing)}"
     points, rest = divmod(count - 4, 2)
@@ -90,6 +90,6 @@ def _remedy(count: int, listing: Path) -> str:
 
 
 def _import(name: str, listing: Path) -> str:
-    """The command that brings the data set into this layout."""
+    """Command that converts the data set into this layout."""
     root = listing.parent.parent
     return shlex.join(["fbnet-pfld", "data", "prepare", "--format", name, str(root), f"{root}-106points"])

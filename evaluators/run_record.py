@@ -1,7 +1,7 @@
-"""What a training trains, and how: kept in its ``last.ckpt``, so that only the same run goes on from that file.
+"""The record of a training run, kept in its ``last.ckpt``, so that only the same run resumes from that file.
 
-A run goes on with the settings that it was started with. Only its number of epochs may grow: an extended run follows the
-schedules of the longer run from the epoch where it stands.
+A run resumes with the settings that it started with. Only its number of epochs may grow: an extended run follows the
+schedules of the longer run from the epoch that it has reached.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from .schedule import restart
 LAST = "last.ckpt"
 RECORD = "settings.json"
 EPOCHS = "epochs"
-"""Last part of the one key whose value may grow."""
+"""Last part of the only key whose value may grow."""
 
 _LIGHTNING = {"state_dict", "loops", "callbacks", "optimizer_states", "lr_schedulers"}
 
 
 class RunRecord(pl.Callback):
-    """Keeps in every ``last.ckpt`` what the run trains and how, and checks it when a run goes on.
+    """Keep the record of the run in every ``last.ckpt``, and check it when a run resumes.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class RunRecord(pl.Callback):
         return {"values": self.values}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Bring the schedules of an extended run to their place in the longer run; Lightning has restored the shorter ones."""
+        """Move the schedules of an extended run to their step in the longer run; Lightning has restored the shorter ones."""
         if self._extended:
             module = getattr(pl_module, "training_module", pl_module)  # a search wraps the module that trains the weights
             for config in trainer.lr_scheduler_configs:
@@ -143,7 +143,7 @@ def _state_path(folder: Path, resume: str | None) -> Path | None:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    """Values of the run that a ``last.ckpt`` is of."""
+    """Read the record from a ``last.ckpt``."""
     wanted = f"--resume goes on from the {LAST} of a run"
     try:
         content = path.read_bytes()
@@ -167,7 +167,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _importance(key: str) -> tuple[bool, ...]:
-    """Sorts what a run trains before the data, and these before how it trains."""
+    """Sort key: the network first, then the data, then the settings."""
     return key != "network.kind", not key.startswith("network"), key != "data"
 
 

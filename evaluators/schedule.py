@@ -26,9 +26,9 @@ SCHEDULES: dict[str, Callable[[Optimizer, float, int], LRScheduler]] = {"one_cyc
 
 
 def restart(make: Callable[[Optimizer], LRScheduler], old: LRScheduler, peak: float) -> LRScheduler:
-    """A new schedule for the optimizer of ``old``, at the step where that one is.
+    """Make a new schedule for the optimizer of ``old``, and advance it to the step of ``old``.
 
-    An extended training goes on with it: the learning rate jumps to what it would be there in a training of the new length.
+    An extended training uses it: the learning rate jumps to its value at this step of a training of the new length.
 
     Parameters
     ----------

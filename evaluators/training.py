@@ -28,7 +28,7 @@ def _one_of(known: Iterable[str]) -> AfterValidator:
 
 
 def refuse_together(options: BaseModel, given: str, meaningless: Iterable[str]) -> None:
-    """Raise :class:`InputError` if ``given`` is set and an option that means nothing beside it is given too."""
+    """Raise :class:`InputError` if the user has set an option that is ``meaningless`` in the case that ``given`` names."""
     for name in meaningless:
         if name in options.model_fields_set:
             raise InputError(f"{name} means nothing {given}")

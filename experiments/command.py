@@ -10,7 +10,7 @@ from ..search_space.inputs import InputError
 
 
 class Command(TyperCommand):
-    """A command that refuses an option given twice, of which only the last would count."""
+    """A command that refuses an option given twice; only the last one would count."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
@@ -21,7 +21,7 @@ class Command(TyperCommand):
 
 
 class App(typer.Typer):
-    """Commands of the kind :class:`Command`."""
+    """A Typer app whose commands are of class :class:`Command`."""
 
     def command(self, *arguments: Any, **options: Any) -> Any:
         return super().command(*arguments, **{"cls": Command} | options)

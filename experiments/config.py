@@ -15,7 +15,7 @@ from ..search_space.spec import first_error
 Positive = Annotated[float, Field(gt=0)]
 
 WARMUP = 4
-"""A search warms up for one of so many epochs, unless ``warmup_epochs`` says how many."""
+"""One epoch in so many is warm-up, unless ``warmup_epochs`` is set."""
 
 # keys whose values may be paths, with the suffixes by which they are known (none: always)
 _PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml", ".json"), "lut": (".csv",), "finetune.teacher": ()}
@@ -125,7 +125,7 @@ class Config(BaseModel):
             config = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{where}: {first_error(error, cls)}") from None
-        # what a name or a file stands for must be there before any image is decoded
+        # names and files must exist before any image is decoded
         checks = {"space": lambda: SpaceSpec.load(config.space), "lut": lambda: LookupTable.load(config.lut),
                   "points": lambda: layout_of(config.points, config.eye_corners),
                   "eye_corners": lambda: layout_of(config.points, config.eye_corners)}
@@ -143,7 +143,7 @@ class Config(BaseModel):
 
 
 def _place(data: dict[str, Any], keys: list[str], suffixes: tuple[str, ...], folder: Path) -> None:
-    """Put ``folder`` before the relative path at ``keys`` of nested data, in place; only if it is one by its suffix."""
+    """Prefix the path at ``keys`` of nested data with ``folder``, in place, if its suffix marks it as a path."""
     for parent in keys[:-1]:
         data = data.get(parent)
         if not isinstance(data, dict):
