@@ -29,6 +29,10 @@ def train_and_test(config: Config, data_root: Path, network: Architecture | str,
     return {"held_out_nme": round(best.metrics["val_nme"], 4), **figures, "seconds": round(time.perf_counter() - start, 1)}
 
 
+_TEXT = ("data", "network", "recipe", "method", "space", "setup", "blocks")
+"""Columns of text: pandas takes a digest such as 53237869, or a data set called 300, for a number otherwise."""
+
+
 class Records:
     """Rows of a CSV file.
 
@@ -75,7 +79,7 @@ class Records:
         """
         if not self.path.exists():
             raise InputError(f"{self.path} not found; allowed: after the part of the experiment that writes it")
-        return pd.read_csv(self.path)
+        return pd.read_csv(self.path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=[""])
 
     def _rows(self) -> list[dict[str, Any]]:
         return self.frame().to_dict("records") if self.path.exists() else []

@@ -77,6 +77,16 @@ def test_records_survive_and_know_their_keys(tmp_path):
     assert pd.read_csv(again.path).nme.tolist() == [1.5, 2.5]
 
 
+@pytest.mark.parametrize("text", ["53237869", "0300", "1e5", "nan"])
+def test_text_that_looks_like_a_number_stays_text(tmp_path, text):
+    records = Records(tmp_path / "rows.csv", "data", "seed")
+    records.add(data=text, seed=0, setup=text)
+    assert records.has(data=text, seed=0)
+    records.check(setup=text, data=text)
+    with pytest.raises(InputError, match="other settings"):
+        records.check(setup="1", data=text)
+
+
 @pytest.mark.slow
 def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     monkeypatch.setattr(evidence, "EPOCHS", 1)
