@@ -1,7 +1,7 @@
 """Landmark data sets, losses, metrics, the Lightning module, and training of fixed architectures."""
 
 from .callbacks import KeepBest
-from .checkpoint import BEST, Checkpoint, check_size, inherit, start_from
+from .checkpoint import BEST, Checkpoint, check_size, inherit, load_supernet, start_from, weights_digest
 from .dataset import LandmarkDataset, network_input
 from .finetune import evaluate, finetune, predict, score
 from .int8 import int8_rounding, train_for_int8
@@ -28,6 +28,7 @@ __all__ = [
     "inherit",
     "int8_rounding",
     "layout_of",
+    "load_supernet",
     "make_evaluator",
     "network_input",
     "normalised_errors",
@@ -40,4 +41,5 @@ __all__ = [
     "split_indices",
     "start_from",
     "train_for_int8",
+    "weights_digest",
 ]

@@ -1,6 +1,7 @@
 """Checkpoints of finished networks: plain data and weights, so that loading them runs no foreign code."""
 
 import contextlib
+import hashlib
 import io
 import pickle
 import zipfile
@@ -17,6 +18,9 @@ from ..search_space import BASELINES, Architecture, InputError, PfldSpace, Space
 from ..search_space.inputs import allowed, atomic_path
 
 BEST = "checkpoint_best.pth"
+UNFINISHED = "teacher"
+"""Stage of a search in which only one of the supernet's subnets is trained."""
+
 KINDS = ("supernet", "subnet", "baseline")
 _KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
 
@@ -37,6 +41,8 @@ class Checkpoint:
         Its state dict.
     metrics
         Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
+    stage
+        Of a supernet: the stage of its search in which the weights were saved.
     """
 
     kind: str
@@ -45,14 +51,16 @@ class Checkpoint:
     input_size: int
     weights: dict[str, Tensor]
     metrics: dict[str, float] = field(default_factory=dict)
+    stage: str | None = None
 
     @classmethod
-    def of(cls, model: nn.Module, network: Architecture | SpaceSpec | str, metrics: dict[str, float]) -> "Checkpoint":
+    def of(cls, model: nn.Module, network: Architecture | SpaceSpec | str, metrics: dict[str, float],
+           stage: str | None = None) -> "Checkpoint":
         """Checkpoint of a subnet (given its architecture), a supernet (its space) or a baseline (its name)."""
         kind = {Architecture: "subnet", SpaceSpec: "supernet"}.get(type(network), "baseline")
         data = network if isinstance(network, str) else network.to_dict()
         weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-        return cls(kind, data, model.num_points, model.input_size, weights, metrics)
+        return cls(kind, data, model.num_points, model.input_size, weights, metrics, stage)
 
     def save(self, path: str | Path) -> None:
         """Write by way of a temporary file."""
@@ -78,7 +86,7 @@ class Checkpoint:
                 data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if not _sound(data):
             raise InputError(f"not a checkpoint of this package: {path}; allowed: checkpoint_best.pth of search or finetune")
-        return cls(**{name: data[name] for name in _KEYS - {"version"}})
+        return cls(**{name: data[name] for name in _KEYS - {"version"}}, stage=data.get("stage"))
 
     def architecture(self, where: str | Path) -> Architecture:
         """The subnet's architecture; an :class:`InputError` if this is no subnet."""
@@ -111,9 +119,9 @@ class Checkpoint:
         Raises
         ------
         InputError
-            If this is no supernet, or its weights are not those of its space.
+            If this is no supernet, only one of its subnets is trained, or its weights are not those of its space.
         """
-        self._check_kind("supernet", where)
+        self._check_supernet(where)
         space = PfldSpace(SpaceSpec.from_dict(self.network, str(where)), self.num_points, self.input_size)
         load_weights(space, {name: self.weights[name] for name in space.state_dict() if name in self.weights}, where)
         return space
@@ -121,6 +129,12 @@ class Checkpoint:
     def _check_kind(self, kind: str, where: str | Path) -> None:
         if self.kind != kind:
             raise InputError(f"{where}: a {self.kind}; allowed: checkpoint of a {kind}")
+
+    def _check_supernet(self, where: str | Path) -> None:
+        self._check_kind("supernet", where)
+        if self.stage == UNFINISHED:
+            raise InputError(f"{where}: the supernet of a search that stopped in its first stage, {self.stage}, in which one "
+                             "subnet alone learns; finish it with search --resume auto")
 
     def check_points(self, num_points: int, where: str | Path) -> None:
         """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""
@@ -133,7 +147,8 @@ def _sound(data: Any) -> bool:
     if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
         return False
     weights = data["weights"]
-    return (isinstance(data["network"], str if data["kind"] == "baseline" else dict) and isinstance(data["metrics"], dict)
+    return (isinstance(data.get("stage"), (str, type(None)))
+            and isinstance(data["network"], str if data["kind"] == "baseline" else dict) and isinstance(data["metrics"], dict)
             and all(type(data[name]) is int and data[name] > 0 for name in ("num_points", "input_size"))
             and isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
             and all(isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_complex()
@@ -167,6 +182,35 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str | Path
     model.load_state_dict(weights)
 
 
+def _check_fits(supernet: Checkpoint, space: SpaceSpec, num_points: int, input_size: int, where: str | Path) -> None:
+    """Raise :class:`InputError` unless this is a trained supernet of that space, number of points and input size."""
+    supernet._check_supernet(where)
+    supernet.check_points(num_points, where)
+    if SpaceSpec.from_dict(supernet.network, str(where)) != space:
+        raise InputError(f"{where}: supernet of another search space; expected {space.name!r}")
+    check_size(supernet.input_size, input_size, where)
+
+
+def load_supernet(space: PfldSpace, supernet: Checkpoint, where: str | Path) -> None:
+    """Give a search space the weights of its trained supernet.
+
+    Raises
+    ------
+    InputError
+        If the supernet is of another space, number of points or input size, or only one of its subnets is trained.
+    """
+    _check_fits(supernet, space.spec, space.num_points, space.input_size, where)
+    load_weights(space, {name: supernet.weights[name] for name in space.state_dict() if name in supernet.weights}, where)
+
+
+def weights_digest(checkpoint: Checkpoint) -> str:
+    """Short name of a network's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in checkpoint.weights.items():
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
 def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint, where: str | Path) -> None:
     """Give a subnet the weights that its blocks have in a trained supernet.
 
@@ -175,11 +219,7 @@ def inherit(subnet: PfldSpace, architecture: Architecture, supernet: Checkpoint,
     InputError
         If the supernet is of another space, number of points or input size.
     """
-    supernet._check_kind("supernet", where)
-    supernet.check_points(architecture.num_points, where)
-    if SpaceSpec.from_dict(supernet.network, str(where)) != architecture.space:
-        raise InputError(f"{where}: supernet of another search space; allowed: {architecture.space.name!r}")
-    check_size(supernet.input_size, architecture.input_size, where)
+    _check_fits(supernet, architecture.space, architecture.num_points, architecture.input_size, where)
     prefixes = {f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}."
                 for i, label in enumerate(architecture.space.labels)}
     weights = {}

@@ -80,20 +80,31 @@ class LandmarkModule(LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images)
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+    def augmented(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Change a training batch at random; its ``inputs`` are what the network sees."""
         images, points, pose = batch["images"], batch["points"], batch["pose"]
         if self.augment:
             images, points, pose = self.augment(images, points, pose)
-        images = network_input(images)
+        return {"inputs": network_input(images), "points": points, "pose": pose}
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        """How far an output (N, 2P) of the network is from another network's, by the loss; a scalar."""
+        shape = (len(output), self.num_points, 2)
+        return self.loss(output.view(shape), target.view(shape))
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """The loss of a batch, of the data set or already augmented."""
+        batch = batch if "inputs" in batch else self.augmented(batch)
+        inputs, points = batch["inputs"], batch["points"]
         if self.pose_net is None:
-            predicted = self.model(images)
+            predicted = self.model(inputs)
             loss = self.loss(predicted.view_as(points), points)
         else:
-            predicted, features = self.model.forward_features(images)
-            loss = self.loss(predicted.view_as(points), points, self.pose_net(features), pose)
+            predicted, features = self.model.forward_features(inputs)
+            loss = self.loss(predicted.view_as(points), points, self.pose_net(features), batch["pose"])
         if self._teacher:
-            loss = self._teacher(loss, predicted.view_as(points), images)
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images))
+            loss = self._teacher(loss, predicted.view_as(points), inputs)
+        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(inputs))
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:

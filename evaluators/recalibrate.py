@@ -11,4 +11,5 @@ def recalibrate(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 64
 
     A subnet with a supernet's weights needs it: its statistics there are those of mixtures of blocks, or of other paths.
     """
-    update_bn((network_input(images) for images in dataset.images.split(batch_size)), model)
+    # not channels last: the CPU's variances are less exact then, and an image with much of one colour shows it
+    update_bn((network_input(images).contiguous() for images in dataset.images.split(batch_size)), model)

@@ -23,7 +23,8 @@ from .run_record import LAST, RunRecord, data_digest
 from .schedule import SCHEDULES
 
 
-def _one_of(known: Iterable[str]) -> AfterValidator:
+def one_of(known: Iterable[str]) -> AfterValidator:
+    """Validator of a pydantic field that takes a name out of those known."""
     return AfterValidator(lambda name: check_name(name, known))
 
 
@@ -47,9 +48,9 @@ class TrainOptions(BaseModel):
     batch_size: Annotated[int, Field(ge=2)] = 32
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    loss: Annotated[str, _one_of(LOSSES)] = "l1"
-    schedule: Annotated[str, _one_of(SCHEDULES)] = "one_cycle"
-    augment: Annotated[str, _one_of(AUGMENTS)] = "full"
+    loss: Annotated[str, one_of(LOSSES)] = "l1"
+    schedule: Annotated[str, one_of(SCHEDULES)] = "one_cycle"
+    augment: Annotated[str, one_of(AUGMENTS)] = "full"
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
@@ -62,7 +63,7 @@ class FinetuneOptions(TrainOptions):
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
-    loss: Annotated[str, _one_of(LOSSES)] = "smooth_l1"
+    loss: Annotated[str, one_of(LOSSES)] = "smooth_l1"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     teacher: str | None = None
     distillation: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -7,12 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..evaluators import FinetuneOptions, TrainOptions, layout_of, refuse_together
+from ..evaluators.loss import LOSSES
+from ..evaluators.training import one_of
 from ..latency import LookupTable
 from ..search_space import InputError, SpaceSpec
 from ..search_space.inputs import read_yaml
 from ..search_space.spec import first_error
+from ..strategies import SHARES, STAGES, CostTable, FBNet, StagedFBNet, Stages, split
 
 Positive = Annotated[float, Field(gt=0)]
+Epochs = Annotated[int, Field(ge=0)]
 
 WARMUP = 4
 """One epoch in so many is warm-up, unless ``warmup_epochs`` is set."""
@@ -21,46 +25,107 @@ WARMUP = 4
 _PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml", ".json"), "lut": (".csv",), "finetune.teacher": ()}
 
 
-class SearchOptions(TrainOptions):
-    """How a supernet is searched: its training, and the options of ``strategies.FBNet``.
+class StageOptions(BaseModel):
+    """Lengths of a search's stages in epochs, and highest learning rates of the weights; see ``strategies.StagedFBNet``.
 
-    ``val_fraction`` is the part of the training data on which the architecture parameters learn. ``target_us`` is a latency
-    target in microseconds, in place of ``mode``, ``alpha`` and ``beta``. ``paths: one`` runs one block per layer at a time
-    instead of all, without a Gumbel temperature. Without ``warmup_epochs``, a quarter of the epochs train the weights only.
-    Defaults that differ from the strategy's (the reference's): a search of tens of epochs needs faster
-    logits and a temperature that falls faster, and the weight decay of the logits, an L2 term in Adam's gradient, would
-    outweigh the gradient of a loss of a few hundredths.
+    If a length is set, those that are not have their defaults, and ``search.epochs`` means nothing.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 20
-    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    teacher: Epochs = SHARES["teacher"]
+    distillation: Epochs = SHARES["distillation"]
+    sandwich: Epochs = SHARES["sandwich"]
+    logits: Epochs = SHARES["logits"]
+    teacher_rate: Positive = Stages.teacher_rate
+    distillation_rate: Positive = Stages.distillation_rate
+    sandwich_rate: Positive = Stages.sandwich_rate
+
+    @property
+    def lengths_set(self) -> bool:
+        """Whether the user has set the length of a stage."""
+        return not self.model_fields_set.isdisjoint(STAGES)
+
+
+class SearchOptions(TrainOptions):
+    """How a supernet is searched: its training, and the options of ``strategies.StagedFBNet`` or ``strategies.FBNet``.
+
+    ``method: stages`` trains the supernet in stages, which share the ``epochs`` out unless ``stages`` says how long each is;
+    ``reference`` is the reference's algorithm, a mixture from scratch. ``val_fraction`` is the part of the training data on
+    which the architecture parameters learn. ``target_us`` is a latency target in microseconds, in place of ``mode``, ``alpha``
+    and ``beta``. Without ``warmup_epochs``, a quarter of the reference's epochs train the weights only. ``front`` is the number
+    of subnets that are scored for the front at the end. Defaults that differ from the reference's: a search of tens of epochs
+    needs faster logits and a temperature that falls faster, and the weight decay of the logits, an L2 term in Adam's gradient,
+    would outweigh the gradient of a loss of a few hundredths.
+    """
+
+    method: Literal["stages", "reference"] = "stages"
+    epochs: Annotated[int, Field(ge=1)] = sum(SHARES.values())
+    loss: Annotated[str, one_of(LOSSES)] = "smooth_l1"
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     mode: Literal["mul", "add"] = "mul"
     alpha: Annotated[float, Field(ge=0)] = 0.25
     beta: Annotated[float, Field(ge=0)] = 0.8
     target_us: Positive | None = None
-    paths: Literal["all", "one"] = "all"
+    stages: StageOptions = StageOptions()
+    paths: Annotated[int, Field(ge=0)] = 2
+    branches: Annotated[int, Field(ge=1)] = 3
     temperature: Positive = 5.0
-    anneal: Annotated[float, Field(gt=0, le=1)] = 0.9
-    warmup_epochs: Annotated[int, Field(ge=0)] | None = None
+    anneal: Annotated[float, Field(gt=0, le=1)] | None = None
+    warmup_epochs: Epochs | None = None
     arc_learning_rate: Positive = 0.03
     arc_weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    front: Annotated[int, Field(ge=0)] = 2000
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> "SearchOptions":
         if self.target_us is not None:
             refuse_together(self, "beside target_us", ("mode", "alpha", "beta"))
-        if self.paths == "one":
-            refuse_together(self, "with paths: one", ("temperature", "anneal"))
+        meaningless = {"stages": ("learning_rate", "schedule", "warmup_epochs"), "reference": ("stages", "paths", "branches")}
+        refuse_together(self, f"with method: {self.method}", meaningless[self.method])
+        if self.stages.lengths_set:
+            refuse_together(self, "beside the length of a stage", ["epochs"])
+        if self.method == "stages" and LOSSES[self.loss].needs_pose:
+            raise InputError(f"loss: {self.loss} is for method: reference; the stages train no pose branch")
+        if self.total_epochs < 1:
+            raise InputError("all stages have a length of 0 epochs: nothing is trained")
         if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
             raise InputError(f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs: none is left to train the "
                              "architecture")
         return self
 
-    def strategy_options(self) -> dict[str, Any]:
-        """Keyword arguments of ``strategies.FBNet``."""
-        own = SearchOptions.model_fields.keys() - TrainOptions.model_fields.keys()
-        warmup = self.epochs // WARMUP if self.warmup_epochs is None else self.warmup_epochs
-        return {name: getattr(self, name) for name in own} | {"warmup_epochs": warmup}
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Stage -> its epochs."""
+        if self.stages.lengths_set:
+            return {name: getattr(self.stages, name) for name in STAGES}
+        return split(self.epochs)
+
+    def logits_only(self) -> "SearchOptions":
+        """The same for a supernet that is trained: all ``epochs``, or else those of the last stage, train the logits."""
+        if self.method == "reference":
+            raise InputError("--supernet is for method: stages; the reference trains weights and logits together")
+        data = self.model_dump(exclude_unset=True)
+        epochs = data.pop("epochs", self.lengths["logits"])
+        data["stages"] = {**data.get("stages", {}), **dict.fromkeys(STAGES, 0), "logits": epochs}
+        return SearchOptions.model_validate(data)
+
+    @property
+    def total_epochs(self) -> int:
+        """Of the whole search."""
+        return sum(self.lengths.values()) if self.method == "stages" else self.epochs
+
+    def strategy(self, cost: CostTable) -> FBNet:
+        """The one-shot strategy with these options."""
+        shared = {"temperature": self.temperature, "arc_learning_rate": self.arc_learning_rate,
+                  "arc_weight_decay": self.arc_weight_decay, "target_us": self.target_us, "mode": self.mode,
+                  "alpha": self.alpha, "beta": self.beta}
+        if self.method == "reference":
+            warmup = self.epochs // WARMUP if self.warmup_epochs is None else self.warmup_epochs
+            return FBNet(cost, anneal=self.anneal or 0.9, warmup_epochs=warmup, **shared)
+        rates = {name: value for name, value in self.stages.model_dump().items() if name not in STAGES}
+        return StagedFBNet(cost, stages=Stages(**self.lengths, **rates), paths=self.paths, branches=self.branches,
+                           anneal=self.anneal or 0.5, **shared)
 
 
 class Config(BaseModel):

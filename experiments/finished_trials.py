@@ -10,8 +10,8 @@ from ..latency.records import number, read_records
 from ..search_space import Architecture, InputError, SpaceSpec
 from ..search_space.architecture import check_choices
 from ..search_space.inputs import read_json
+from .architectures import with_latency
 from .config import Config
-from .search import with_latency
 from .trial_states import opened
 
 

@@ -27,12 +27,12 @@ from ..search_space import Architecture, InputError, PfldSpace
 from ..search_space.inputs import allowed
 from ..strategies import check_target
 from . import nni_trial
+from .architectures import with_latency
 from .config import Config
 from .finished_trials import read_trials
 from .nni_fixes import let_experiments_resume
 from .options import console
 from .rating import rate
-from .search import with_latency
 from .trial_states import database_of, no_result
 
 

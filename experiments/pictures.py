@@ -109,18 +109,18 @@ def pareto_picture(path: str | Path, us: Sequence[float], nme: Sequence[float], 
     us, nme
         Latency in microseconds and NME in percent of every scored subnet.
     front
-        The front's rows, with columns ``us`` and ``supernet_nme``.
+        The front's rows, with columns ``us`` and ``nme``.
     latency_name
         What the latencies are.
     """
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axis = figure.subplots()
     axis.scatter(us, nme, s=1, color="0.7", alpha=0.4, linewidths=0, rasterized=True, label=f"{len(us):,} subnets")
-    axis.plot(front["us"], front["supernet_nme"], "o-", color=PREDICTED, markersize=3, linewidth=1,
+    axis.plot(front["us"], front["nme"], "o-", color=PREDICTED, markersize=3, linewidth=1,
               label=f"front: {len(front)} subnets")
-    axis.set_ylim(0.97 * front["supernet_nme"].min(), float(np.quantile(nme, 0.98)))
+    axis.set_ylim(0.97 * front["nme"].min(), float(np.quantile(nme, 0.98)))
     axis.set_xlabel(f"latency, us ({latency_name})")
-    axis.set_ylabel("NME with the supernet's weights, %")
+    axis.set_ylabel("NME on held-out faces with the supernet's weights, %")
     legend = axis.legend()
     legend.legend_handles[0].set(sizes=[20], alpha=1)
     axis.grid(alpha=0.3)

@@ -74,7 +74,8 @@ class TrainingProgress(pl.Callback):
         if trainer.sanity_checking:
             return
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in SHOWN}
-        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        stage = getattr(pl_module, "stage", None)  # of a search
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}" + (f" ({stage})" if stage else "")
         if self._bar:
             self._bar.update(self._task, figures=figures, description=f"{self.title} {epoch}")
         else:

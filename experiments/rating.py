@@ -6,13 +6,13 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, recalibrate, split_indices
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, split_indices
 from ..search_space import Architecture
+from .architectures import as_it_is
 from .config import Config
 from .deploy.onnx_file import write_onnx
 from .finetune import finetune_network
 
-RECALIBRATION_FACES = 1024
 ONNX = "model.onnx"
 """NNI's web UI shows the file of this name in a trial's folder in its Visualization tab."""
 
@@ -37,11 +37,9 @@ def rate(architecture: Architecture, supernet: Path, config: Config, data_root: 
         best = finetune_network(settings, data_root, folder, architecture, supernet, seed, callbacks=callbacks)
         model, nme = best.build(folder / BEST), best.metrics["val_nme"]
     else:
-        model = architecture.build()
-        inherit(model, architecture, Checkpoint.load(supernet), supernet)
         data = LandmarkDataset(data_root, "train", architecture.num_points, architecture.input_size)
         train, held_out = split_indices(len(data), config.search.val_fraction, seed)
-        recalibrate(model, data.subset(train[:RECALIBRATION_FACES]))
+        model = as_it_is(architecture, Checkpoint.load(supernet), supernet, data.subset(train))
         nme = evaluate(model, data.subset(held_out), config.eye_corners)["nme"]
     size = architecture.input_size
     write_onnx(model, folder / ONNX, torch.zeros(1, 3, size, size))

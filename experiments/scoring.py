@@ -7,14 +7,24 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ..evaluators import Checkpoint, LandmarkDataset, layout_of, network_input, normalised_errors, split_indices
+from ..evaluators import (
+    Checkpoint,
+    LandmarkDataset,
+    evaluate,
+    layout_of,
+    network_input,
+    normalised_errors,
+    split_indices,
+)
+from ..search_space import Architecture
 from ..search_space.inputs import write_text
 from ..strategies import Subnet, sweep
+from .architectures import RECALIBRATION_FACES, as_it_is
 from .config import Config
 from .options import console
 from .progress import count_bar
 
-FACES = 128
+FACES = 256
 """Scored faces by default; BatchNorm statistics are those of these faces."""
 
 LOGITS = "layers.{}._arch_alpha"
@@ -49,16 +59,19 @@ class Scorer:
 
     def __init__(self, supernet: Path, data_root: Path, config: Config, seed: int, faces: int, folder: Path):
         checkpoint = Checkpoint.load(supernet)
+        self._checkpoint, self._where = checkpoint, supernet
         self.space = checkpoint.supernet(supernet)
         self.logits = {label: dict(zip(names, checkpoint.weights.get(LOGITS.format(i), torch.zeros(len(names))).tolist(),
                                        strict=True))
                        for i, (label, names) in enumerate(self.space.spec.candidates().items())}
         data = LandmarkDataset(data_root, "train", self.space.num_points, self.space.input_size)
-        held_out = split_indices(len(data), config.search.val_fraction, seed)[1]
+        trained, held_out = split_indices(len(data), config.search.val_fraction, seed)
+        self._trained, self._held_out = data.subset(trained[:RECALIBRATION_FACES]), data.subset(held_out)
         data = data.subset(held_out[::max(1, len(held_out) // (faces or len(held_out)))][:faces or None])
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.space.to(self._device)
         self._images, self._points = network_input(data.images.to(self._device)), data.points.to(self._device)
+        self._configured_corners = config.eye_corners
         self._eye_corners = layout_of(self.space.num_points, config.eye_corners).eye_corners
         self._file, self._record = folder / "scores.csv", folder / "scores.json"
         digest = hashlib.sha256(supernet.read_bytes() + data.images.numpy().tobytes() + data.points.numpy().tobytes())
@@ -92,3 +105,10 @@ class Scorer:
             finally:
                 self._save()
         return [self._known[subnet] for subnet in subnets]
+
+    def rate(self, subnet: Subnet) -> float:
+        """NME in percent that a subnet has when it is exported as it is, on all held-out faces."""
+        choices = dict(zip(self.logits, subnet, strict=True))
+        architecture = Architecture(self.space.spec, self.space.num_points, self.space.input_size, choices)
+        model = as_it_is(architecture, self._checkpoint, self._where, self._trained).to(self._device)
+        return evaluate(model, self._held_out, self._configured_corners)["nme"]

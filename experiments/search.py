@@ -10,12 +10,14 @@ import pytorch_lightning as pl
 import typer
 from pytorch_lightning.utilities import rank_zero_only
 
-from ..evaluators import BEST, Checkpoint, LandmarkDataset, RunRecord, make_evaluator
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, RunRecord, load_supernet, make_evaluator, weights_digest
 from ..latency import LookupTable
-from ..search_space import Architecture, PfldSpace
+from ..search_space import Architecture, InputError, PfldSpace
 from ..search_space.inputs import only_one, write_text
-from ..strategies import FBNet, run_search
+from ..strategies import run_search
+from .architectures import with_latency
 from .config import Config
+from .front import PARETO, find_front
 from .options import (
     DATA_ROOT,
     SNAPSHOT,
@@ -35,6 +37,7 @@ from .options import (
     remark_resume,
 )
 from .progress import TrainingProgress
+from .scoring import FACES, Scorer
 
 ARCHITECTURE, HISTORY = "architecture.json", "history.csv"
 
@@ -60,18 +63,23 @@ class History(pl.Callback):
         self.rows = state_dict["rows"]
 
 
-def with_latency(architecture: Architecture, table: LookupTable) -> Architecture:
-    """The same architecture, with its latency by a table noted in it."""
-    return replace(architecture, latency={"us": round(table.latency_us(architecture), 1), "table": table.name,
-                                          "method": table.method})
-
-
 def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0, resume: str | None = None,
-                    devices: str = "", callbacks: Sequence[pl.Callback] = ()) -> Architecture:
-    """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``.
+                    devices: str = "", callbacks: Sequence[pl.Callback] = (), supernet: Path | None = None) -> Architecture:
+    """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``, then the front.
 
     The latest, and at the end the last, is the best in a search: its logits have learnt longest, under the lowest temperature.
     An epoch with a lower NME may be one whose latency had yet to fall.
+
+    Parameters
+    ----------
+    supernet
+        Checkpoint of a search in stages with this ``seed`` and ``val_fraction``, whose weights stay as they are: only the
+        logits learn, for another target or table.
+
+    Returns
+    -------
+    Architecture
+        The chosen one, with latency and the NME that it has with the supernet's weights on the held-out faces.
 
     Raises
     ------
@@ -80,39 +88,62 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     """
     table = LookupTable.load(config.lut)
     pl.seed_everything(seed, verbose=False)
-    space = PfldSpace(config.space, config.points, config.input_size)
-    strategy = FBNet(table.cost(space), **config.search.strategy_options())
+    space, trained = PfldSpace(config.space, config.points, config.input_size), None
+    if supernet is not None:
+        config = config.model_copy(update={"search": config.search.logits_only()})
+        trained = Checkpoint.load(supernet)
+        load_supernet(space, trained, supernet)
+    strategy = config.search.strategy(table.cost(space))
     data = LandmarkDataset(data_root, "train", config.points, config.input_size)
 
     @rank_zero_only
     def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
-        Checkpoint.of(strategy.supernet, space.spec, metrics).save(folder / BEST)
+        Checkpoint.of(strategy.supernet, space.spec, metrics, strategy.oneshot_module.stage).save(folder / BEST)
         with_latency(chosen, table).save(folder / ARCHITECTURE)
 
     network = {"kind": "supernet", "space": space.spec.to_dict(), "num_points": config.points, "input_size": config.input_size}
     record = RunRecord(folder, resume, {"network": network, "seed": seed, "eye_corners": config.eye_corners, "lut": config.lut,
-                                        "search": config.search.model_dump(mode="json")})
+                                        "search": config.search.model_dump(mode="json"),
+                                        "supernet": trained and weights_digest(trained)})
     own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
-    evaluator = make_evaluator(data, config.search, folder, seed, [*own, *callbacks], eye_corners=config.eye_corners,
+    options = config.search.model_copy(update={"epochs": config.search.total_epochs})
+    evaluator = make_evaluator(data, options, folder, seed, [*own, *callbacks], eye_corners=config.eye_corners,
                                shuffle_val=True, record=record, devices=devices)
     record.begin((BEST, ARCHITECTURE, HISTORY))
     run_search(space, evaluator, strategy)
+    finish_search(config, data_root, folder, seed)
     return Architecture.load(folder / ARCHITECTURE)
+
+
+@rank_zero_only
+def finish_search(config: Config, data_root: Path, folder: Path, seed: int) -> None:
+    """Note the NME of the chosen subnet, with the supernet's weights, in its file, and write the front."""
+    table, chosen = LookupTable.load(config.lut), Architecture.load(folder / ARCHITECTURE)
+    scorer = Scorer(folder / BEST, data_root, config, seed, FACES, folder)
+    subnet = tuple(chosen.choices.values())
+    replace(chosen, metrics={"val_nme": round(scorer.rate(subnet), 3)}).save(folder / ARCHITECTURE)
+    if config.search.front:
+        find_front(scorer, table, seed, folder, config.search.front, [subnet])
 
 
 TargetUs = Annotated[float | None, typer.Option("--target-us", "--target_us", help="Latency target in microseconds.")]
 TargetMs = Annotated[float | None, typer.Option("--target-ms", "--target_ms", help="The same in milliseconds.")]
 
 
+Supernet = Annotated[Path | None, typer.Option("--supernet", help="Keep the weights of this trained supernet, and let the "
+                                                                  "logits alone learn: for another target or table.")]
+
+
 def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_id: DevId = "", config: ConfigFile = None,
            points: Points = None, lut: Lut = None, target_us: TargetUs = None, target_ms: TargetMs = None,
-           epochs: Epochs = None, precision: Precision = None, resume: Resume = None, seed: Seed = 0,
+           supernet: Supernet = None, epochs: Epochs = None, precision: Precision = None, resume: Resume = None, seed: Seed = 0,
            as_json: Json = False) -> None:
-    """Train the supernet with the latency table in the loss or around a latency target, and choose the architecture.
+    """Train the supernet, choose the architecture with the latency table in the loss or around a target, and find the front.
 
-    Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, history.csv and TensorBoard logs.
+    Writes SNAPSHOT/supernet/checkpoint_best.pth, architecture.json, pareto.csv, pareto.png, front/*.json, history.csv and
+    TensorBoard logs. NMEs are those of subnets with the supernet's weights, not finetuned, on held-out training faces.
     """
     only_one({"--target-us": target_us, "--target-ms": target_ms})
     if target_ms is not None:
@@ -120,8 +151,11 @@ def search(data_root: DataRoot = DATA_ROOT, snapshot: Snapshot = SNAPSHOT, dev_i
     settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
                            search__precision=precision)
     folder = snapshot / "supernet"
+    if supernet is not None and supernet.resolve() == (folder / BEST).resolve():
+        raise InputError(f"--supernet {supernet} is the file that this search writes; give another --snapshot")
     remark_device(dev_id)
     remark_resume(resume, folder)
-    chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id)
+    chosen = search_supernet(settings, data_root, folder, seed, resume, dev_id, supernet=supernet)
     finish({"architecture": str(folder / ARCHITECTURE), "checkpoint": str(folder / BEST), "choices": chosen.choices,
-            "latency": chosen.latency, **chosen.metrics}, as_json)
+            "latency": chosen.latency, **chosen.metrics,
+            "front": str(folder / PARETO) if settings.search.front else None}, as_json)

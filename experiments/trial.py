@@ -12,17 +12,19 @@ from ..latency import LookupTable
 from ..search_space import Architecture, PfldSpace, SpaceSpec
 from ..strategies import check_target
 from . import nni_trial
+from .architectures import with_latency
 from .command import App
 from .config import Config
 from .finetune import ARCHITECTURE, finetune_network
 from .options import DATA_ROOT, SNAPSHOT, ConfigFile, DataRoot, Json, Seed, finish
 from .rating import rate
-from .search import search_supernet, with_latency
+from .search import search_supernet
 
 app = App(no_args_is_help=True)
 
 SUPERNET = SNAPSHOT / "supernet"
 Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]
+Weights = Annotated[Path | None, typer.Option("--supernet", help="Checkpoint of a trained supernet, whose weights stay.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=0, help="Finetune each subnet for so many epochs before it is rated.")]
 Budget = Annotated[float | None, typer.Option("--budget-us", "--budget_us", help="Report slower subnets without training.")]
 Arch = Annotated[Path, typer.Option("--arch", help="Architecture file.")]
@@ -35,12 +37,15 @@ def _configured(config: Path | None, parameters: Mapping[str, Any]) -> Config:
 
 
 @app.command()
-def search(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, epochs: Epochs = 0, seed: Seed = 0,
-           as_json: Json = False) -> None:
-    """Search once with the trial's parameters (keys of the config file, such as search.target_us), and rate what was chosen."""
+def search(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Weights = None, epochs: Epochs = 0,
+           seed: Seed = 0, as_json: Json = False) -> None:
+    """Search once with the trial's parameters (keys of the config file, such as search.target_us), and rate what was chosen.
+
+    With --supernet, only the logits learn, over its weights.
+    """
     parameters, report = nni_trial.begin()
-    settings, folder = _configured(config, parameters), nni_trial.folder()
-    chosen = search_supernet(settings, data_root, folder / "supernet", seed, callbacks=[report])
+    settings, folder = _configured(config, parameters | {"search.front": 0}), nni_trial.folder()
+    chosen = search_supernet(settings, data_root, folder / "supernet", seed, callbacks=[report], supernet=supernet)
     nme = rate(chosen, folder / "supernet" / BEST, settings, data_root, folder, epochs, seed)
     finish(report.final(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
 

@@ -9,23 +9,20 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from nni.nas.strategy import DARTS
 from pytorch_lightning.utilities import CombinedLoader
 
-from ..search_space.inputs import InputError, allowed
-from .all_paths import FBNetModule
+from ..search_space.inputs import InputError
 from .cost_term import CostTable, LatencyTerm
 from .decode import check_target
-from .mixed_layer import GumbelMixedLayer, OnePathLayer
-from .one_path import OnePathModule
+from .mixed_layer import GumbelMixedLayer
+from .mixture import MixtureModule
+from .search_module import SearchModule
 from .target import LatencyTarget
-
-PATHS: dict[str, tuple[type[GumbelMixedLayer], type[FBNetModule]]] = {
-    "all": (GumbelMixedLayer, FBNetModule),
-    "one": (OnePathLayer, OnePathModule),
-}
-"""Name -> layer and module of a way to run the supernet."""
 
 
 class FBNet(DARTS):
     """FBNet (Wu et al. 2019): Gumbel-softmax over candidate blocks, with a latency term that has a gradient.
+
+    The reference's own algorithm: weights and logits learn in turns, from scratch, all candidates mixed. :class:`StagedFBNet`
+    trains the weights better.
 
     Works on any NNI ``ModelSpace`` of ``LayerChoice``s and any Lightning evaluator. Each epoch passes once over the evaluator's
     training loader (a step of the weights per batch) and once over its validation loader (a step of the logits per batch, after
@@ -40,9 +37,6 @@ class FBNet(DARTS):
     target_us
         Latency target in microseconds, in place of the latency term: sampling stays around it and the chosen architecture is
         within it; see :class:`LatencyTarget`. None for no target.
-    paths
-        What runs in a step: ``all`` candidates, weighted by one Gumbel-softmax sample, as the reference has it; or ``one``
-        candidate per layer, see :class:`OnePathModule` (temperature and its schedule mean nothing then).
     temperature
         Gumbel temperature at the start.
     anneal
@@ -57,29 +51,29 @@ class FBNet(DARTS):
     Raises
     ------
     InputError
-        If ``paths`` is unknown or no architecture is within the target; when the search starts, if the space has choices of
-        another kind, or cost and space do not fit each other.
+        If no architecture is within the target; when the search starts, if the space has choices of another kind, or cost and
+        space do not fit each other.
     """
 
+    layer = GumbelMixedLayer
+    """What takes the place of each ``LayerChoice``."""
+
     def __init__(self, cost: CostTable | None = None, *, mode: str = "mul", alpha: float = 0.25, beta: float = 0.8,
-                 target_us: float | None = None, paths: str = "all", temperature: float = 5.0,
-                 anneal: float = math.exp(-0.045), warmup_epochs: int = 5, arc_learning_rate: float = 0.01,
-                 arc_weight_decay: float = 5e-4, gradient_clip_val: float | None = None, **kwargs: Any):
+                 target_us: float | None = None, temperature: float = 5.0, anneal: float = math.exp(-0.045),
+                 warmup_epochs: int = 5, arc_learning_rate: float = 0.01, arc_weight_decay: float = 5e-4,
+                 gradient_clip_val: float | None = None, **kwargs: Any):
         super().__init__(arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs,
                          gradient_clip_val=gradient_clip_val, **kwargs)
-        if paths not in PATHS:
-            raise InputError(f"unknown paths {paths!r}; {allowed(PATHS)}")
         if target_us is not None:
             if cost is None:
                 raise InputError("a latency target without a cost; allowed: both, or neither")
             check_target(cost, target_us)
         self.cost, self.mode, self.alpha, self.beta, self.target_us = cost, mode, alpha, beta, target_us
         self.temperature, self.anneal, self.arc_weight_decay = temperature, anneal, arc_weight_decay
-        self._layer, self._module = PATHS[paths]
         self._term: LatencyTerm | LatencyTarget | None = None
 
     def default_mutation_hooks(self) -> list[Callable]:
-        return [self._layer.mutate, *super().default_mutation_hooks()]
+        return [self.layer.mutate, *super().default_mutation_hooks()]
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
         choices = {m.label: list(m.names) for m in model.modules() if isinstance(m, LayerChoice)}
@@ -91,9 +85,9 @@ class FBNet(DARTS):
             self._term = LatencyTerm(self.cost, choices, self.mode, self.alpha, self.beta)
         return super().mutate_model(model)
 
-    def configure_oneshot_module(self, training_module: pl.LightningModule) -> FBNetModule:
-        return self._module(training_module, self._term, self.temperature, self.anneal, self.warmup_epochs,
-                            self.arc_learning_rate, self.arc_weight_decay, self.gradient_clip_val)
+    def configure_oneshot_module(self, training_module: pl.LightningModule) -> SearchModule:
+        return MixtureModule(training_module, self._term, self.temperature, self.anneal, self.warmup_epochs,
+                             self.arc_learning_rate, self.arc_weight_decay, self.gradient_clip_val)
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
         # "max_size" ends with the longer loader and gives None for the one that has run out

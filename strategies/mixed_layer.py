@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedLayer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -60,27 +59,3 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
         if weights is None:
             raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
         return self._reduction([self[name](*args, **kwargs) for name in self.names], weights)
-
-
-class OnePathLayer(GumbelMixedLayer):
-    """One candidate at a time: the sample is one-hot, and only its block runs, in training and in eval mode."""
-
-    turns: list[int] | None = None
-    """Candidates whose turn is still to come in fair sampling; None for sampling by probability."""
-
-    def draw(self) -> Tensor:
-        """A new sample, one-hot (candidates,), without gradient: a candidate by its probability, or the next in turn.
-
-        In fair sampling every candidate has its turn, in random order, before any has the next (Chu et al. 2021, FairNAS,
-        section 3): all have then had as many steps, give or take one, whatever the logits say.
-        """
-        logits = self.logits.detach()
-        if self.turns is None:
-            return functional.gumbel_softmax(logits, hard=True)
-        self.turns = self.turns or torch.randperm(len(logits)).tolist()
-        return functional.one_hot(torch.tensor(self.turns.pop()), len(logits)).to(logits)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        if self.sample is None:
-            raise RuntimeError(f"layer {self.label!r} has no sample; call the supernet's resample() before its forward pass")
-        return self[self.names[int(self.sample.argmax())]](*args, **kwargs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from os.path import commonprefix
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .batch_norm import batch_statistics
 
 
+@runtime_checkable
 class Chain(Protocol):
     """A supernet whose searched layers follow each other; ``PfldSpace`` is one.
 
@@ -31,19 +32,15 @@ class Chain(Protocol):
         """Run what comes after the searched layers; the network's output."""
 
 
-@torch.no_grad()
-def sweep(supernet: Chain, x: Tensor, subnets: Sequence[Sequence[str]]) -> Iterator[tuple[int, Tensor]]:
+def outputs(supernet: Chain, x: Tensor, subnets: Sequence[Sequence[str]]) -> Iterator[tuple[int, Tensor]]:
     """Run subnets with the supernet's weights, in the order of their beginnings, which run once each.
-
-    BatchNorm layers take the statistics of the batch ``x``: those of each subnet's own blocks, as recalibrating it on ``x``
-    would give them.
 
     Parameters
     ----------
     supernet
-        The network with all candidates; its running statistics stay as they are.
+        The network with all candidates.
     x
-        Inputs (N, ...); all are held at once, so N is some hundred.
+        Inputs (N, ...).
     subnets
         Names of the blocks, first searched layer to last.
 
@@ -52,13 +49,23 @@ def sweep(supernet: Chain, x: Tensor, subnets: Sequence[Sequence[str]]) -> Itera
     tuple
         Index in ``subnets``, and the output of that subnet for ``x``.
     """
+    states, previous = [supernet.begin(x)], ()
+    for index in sorted(range(len(subnets)), key=lambda i: tuple(subnets[i])):
+        blocks = tuple(subnets[index])
+        del states[len(commonprefix([previous, blocks])) + 1:]
+        for i in range(len(states) - 1, len(blocks)):
+            states.append(supernet.advance(i, supernet.layers[i][blocks[i]], states[-1]))
+        yield index, supernet.end(states[-1])
+        previous = blocks
+
+
+@torch.no_grad()
+def sweep(supernet: Chain, x: Tensor, subnets: Sequence[Sequence[str]]) -> Iterator[tuple[int, Tensor]]:
+    """Run subnets as :func:`outputs` does, in eval mode and without gradients.
+
+    BatchNorm layers take the statistics of the batch ``x``: those of each subnet's own blocks, as recalibrating it on ``x``
+    would give them. All inputs are held at once, so there are some hundred; the running statistics stay as they are.
+    """
     supernet.eval()
     with batch_statistics(supernet):
-        states, previous = [supernet.begin(x)], ()
-        for index in sorted(range(len(subnets)), key=lambda i: tuple(subnets[i])):
-            blocks = tuple(subnets[index])
-            del states[len(commonprefix([previous, blocks])) + 1:]
-            for i in range(len(states) - 1, len(blocks)):
-                states.append(supernet.advance(i, supernet.layers[i][blocks[i]], states[-1]))
-            yield index, supernet.end(states[-1])
-            previous = blocks
+        yield from outputs(supernet, x, subnets)

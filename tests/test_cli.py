@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,11 @@ def drop_a_row():
     table.model_copy(update={"rows": {key: us for key, us in table.rows.items() if key != some}}).save("short.csv")
 
 
+def in_first_stage():
+    path = Path("ckpt_save/supernet/checkpoint_best.pth")
+    replace(Checkpoint.load(path), stage="teacher").save(path)
+
+
 def other_space(data):
     data["space"] = PFLD.to_dict() | {"name": "mine", "head": 128}
 
@@ -70,7 +76,7 @@ FAULTS = {
     "no JSON": (lambda: Path("ckpt_save/supernet/architecture.json").write_text("{"), (*FINETUNE, *DATA),
                 ("architecture.json",)),
     "architecture of another space": (spoil_json(other_space), (*FINETUNE, *DATA),
-                                      ("checkpoint_best.pth: supernet of another search space; allowed: 'mine'",)),
+                                      ("checkpoint_best.pth: supernet of another search space; expected 'mine'",)),
     "table without a needed row": (drop_a_row, (*SEARCH, *DATA, "--lut", "short.csv"),
                                    ("short.csv has no row for", "32->64 stride 2 at 14x14")),
     "unknown table": (lambda: None, (*SEARCH, *DATA, "--lut", "snapdragon"), ("snapdragon", "allowed:", "snapdragon625-1t")),
@@ -119,6 +125,19 @@ FAULTS = {
     "target that nothing meets": (lambda: None, (*SEARCH, *DATA, "--target-us", "1700"),
                                   ("no architecture within 1700 us; allowed: from 1870.5 us, the cheapest (the dearest",)),
     "target in milliseconds": (lambda: None, (*SEARCH, *DATA, "--target-ms", "1.7"), ("no architecture within 1700 us",)),
+    "supernet of another space": (lambda: Path("config.yaml").write_text("space: pfld-wide\n"),
+                                  (*SEARCH, *DATA, "--supernet",
+                                   "ckpt_save/supernet/checkpoint_best.pth", "--snapshot", "runs"),
+                                  ("checkpoint_best.pth: supernet of another search space; expected 'pfld-wide'",)),
+    "supernet that the search writes": (lambda: None, (*SEARCH, *DATA, "--supernet", "ckpt_save/supernet/checkpoint_best.pth"),
+                                        ("--supernet ckpt_save/supernet/checkpoint_best.pth is the file that this search",)),
+    "supernet for the reference": (lambda: Path("config.yaml").write_text("search: {method: reference}\n"),
+                                   (*SEARCH, *DATA, "--supernet",
+                                    "ckpt_save/supernet/checkpoint_best.pth", "--snapshot", "runs"),
+                                   ("--supernet is for method: stages",)),
+    "supernet in its first stage": (in_first_stage, ("pareto", *DATA), ("checkpoint_best.pth: the supernet of a search that "
+                                    "stopped in its first stage, teacher, in which one subnet alone learns; finish it with "
+                                    "search --resume auto",)),
     "two targets": (lambda: None, (*SEARCH, *DATA, "--target-us", "2000", "--target-ms", "2"),
                     ("--target-us and --target-ms are both given; give one of them",)),
     "target of nothing": (lambda: None, (*SEARCH, *DATA, "--target-us", "-1"),

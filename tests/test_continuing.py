@@ -16,7 +16,8 @@ from fbnet_pfld.evaluators.run_record import RunRecord, flat
 from fbnet_pfld.experiments.config import Config
 from fbnet_pfld.experiments.finetune import finetune_network
 from fbnet_pfld.experiments.search import search_supernet
-from fbnet_pfld.search_space import BASELINES, Architecture, InputError, SpaceSpec
+from fbnet_pfld.latency import LookupTable
+from fbnet_pfld.search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
@@ -28,7 +29,8 @@ SEARCH = ("search", "--config", "config.yaml", "--data-root", "data")
 def states(tmp_path_factory, blobs):
     """Folder with ``last.ckpt`` of tiny runs of one epoch: a subnet, a baseline and a search."""
     folder = tmp_path_factory.mktemp("states")
-    config = Config.load(None, finetune__epochs=1, finetune__batch_size=16, search__epochs=1)
+    config = Config.load(None, finetune__epochs=1, finetune__batch_size=16, search__epochs=1, search__method="reference",
+                         search__front=0)
     search_supernet(config, blobs, folder / "supernet")
     finetune_network(config, blobs, folder / "subnet", SMALL)
     finetune_network(config, blobs, folder / "pfld_lite", "pfld_lite")
@@ -189,7 +191,7 @@ def test_an_extended_training_goes_on_along_the_longer_schedule(blobs, states, t
 @pytest.mark.slow
 def test_an_extended_search_goes_on_along_the_longer_schedule(blobs, states, tmp_path, rates):
     shutil.copytree(states / "supernet", tmp_path / "s")
-    config = Config.load(None, search__epochs=3)
+    config = Config.load(None, search__epochs=3, search__method="reference", search__front=0)
     search_supernet(config, blobs, tmp_path / "s", resume="auto")
     weights = [rate for i, rate in enumerate(rates) if i == 0 or rate != rates[i - 1]]  # steps of the logits change nothing
     steps = len(weights) // 2
@@ -266,7 +268,8 @@ def test_finetuning_starts_from_a_checkpoint_also_with_other_points(place, run, 
 
 @pytest.mark.parametrize("epochs", range(1, 41))
 def test_the_warm_up_follows_the_epochs(epochs):
-    warmup = Config.load(None, search__epochs=epochs).search.strategy_options()["warmup_epochs"]
+    options = Config.load(None, search__epochs=epochs, search__method="reference").search
+    warmup = options.strategy(LookupTable.load("snapdragon625-4t").cost(PfldSpace())).warmup_epochs
     assert warmup == epochs // 4
     assert warmup < epochs
 

@@ -1,4 +1,4 @@
-"""The evidence experiment: its sample, its figures against brute force, and a short run of all its parts."""
+"""The evidence experiment: its samples, its figures against brute force, and a short run of all its parts."""
 
 import itertools
 import json
@@ -6,15 +6,26 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
+from conftest import write_blobs
+from scipy.stats import kendalltau
 
 from fbnet_pfld.experiments.evidence import __main__ as evidence
-from fbnet_pfld.experiments.evidence import alone
-from fbnet_pfld.experiments.evidence.report import best_of, rank_correlation, regrets, spreads
-from fbnet_pfld.experiments.evidence.sample import BUDGETS, PER_BUDGET, sample
+from fbnet_pfld.experiments.evidence import alone, blocks, choices, finetuning, statistics, supernets
+from fbnet_pfld.experiments.evidence.figures import minutes_figure
+from fbnet_pfld.experiments.evidence.report import beside_random, other_seeds_best, write_report
+from fbnet_pfld.experiments.evidence.sample import PER_BUDGET, SPREAD, sample, spread
+from fbnet_pfld.experiments.evidence.statistics import best_of, ceiling, rank_correlation, taus
 from fbnet_pfld.experiments.study import Records
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import InputError, PfldSpace
 from fbnet_pfld.strategies import cost_of, cost_range
+
+BUDGETS = (1900.0, 2100.0, 2300.0)
+
+
+def cost_of_space(space):
+    return LookupTable.load("snapdragon625-4t").cost(PfldSpace(space))
 
 
 def frame_of(us, nme):
@@ -22,15 +33,64 @@ def frame_of(us, nme):
     return pd.DataFrame({"us": us, "test_nme": nme, "macs": us, "parameters": us}, index=index)
 
 
-def test_the_sample_covers_the_space_and_is_always_the_same():
-    cost = LookupTable.load(evidence.CONFIG.lut).cost(PfldSpace())
-    subnets = sample(cost)
-    us = np.array([cost_of(cost, tuple(choices.values())) for choices in subnets])
+def levelled(per_budget=4, seed=0):
+    us = [0.99 * budget + i for budget in BUDGETS for i in range(per_budget)]
+    return frame_of(us, np.random.default_rng(seed).permutation(len(us)).astype(float))
+
+
+# --- samples -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("space", alone.BUDGETS)
+def test_the_sample_covers_its_budgets_and_is_always_the_same(space):
+    cost = cost_of_space(space)
+    subnets = sample(cost, alone.BUDGETS[space])
+    us = np.array([cost_of(cost, tuple(subnet.values())) for subnet in subnets])
     assert (us[0], us[1]) == pytest.approx(cost_range(cost))
-    assert len({tuple(choices.items()) for choices in subnets}) == len(subnets) == 2 + PER_BUDGET * len(BUDGETS) >= 24
-    for budget in BUDGETS:
+    assert len({tuple(subnet.items()) for subnet in subnets}) == len(subnets) == 2 + PER_BUDGET * 3 >= 24
+    for budget in alone.BUDGETS[space]:
         assert ((us >= 0.98 * budget) & (us <= budget)).sum() == PER_BUDGET
-    assert sample(cost) == subnets
+    assert sample(cost, alone.BUDGETS[space]) == subnets
+
+
+def test_a_budget_outside_the_space_is_refused():
+    with pytest.raises(InputError, match="no subnets at 1000.0 us"):
+        sample(cost_of_space("pfld"), (1000.0,))
+
+
+def test_the_spread_goes_over_all_latencies_and_is_always_the_same():
+    cost = cost_of_space("pfld")
+    subnets = spread(cost)
+    us = np.array([cost_of(cost, tuple(subnet.values())) for subnet in subnets])
+    assert len({tuple(subnet.items()) for subnet in subnets}) == len(subnets) == SPREAD >= 60
+    budgets = np.linspace(*cost_range(cost), SPREAD)
+    assert (us <= budgets * (1 + 1e-9)).all()
+    assert (us >= 0.98 * budgets).all()
+    assert us[0] == pytest.approx(budgets[0])
+    assert spread(cost) == subnets != spread(cost, seed=1)
+    blocks_used = [{subnet[label] for subnet in subnets} for label in cost.blocks_us]
+    assert min(map(len, blocks_used)) >= 7  # of nine
+
+
+def test_the_spread_covers_the_wide_space_too():
+    cost = cost_of_space("pfld-wide")
+    budgets = np.linspace(*cost_range(cost), 5)
+    us = np.array([cost_of(cost, tuple(subnet.values())) for subnet in spread(cost, 5)])
+    assert us == pytest.approx(budgets, rel=0.02)
+
+
+def test_a_latency_without_subnets_near_it_gets_a_faster_one_and_none_comes_twice():
+    class Cost:
+        fixed_us = 100.0
+        blocks_us = {"a": {"x": 0.0, "y": 100.0}, "b": {"x": 0.0, "y": 1.0}}
+
+    # 100, 133.7, 167.3 and 201 us, of which the second gets the subnet of 101 us, and the third none that is new
+    *fast, slow = [tuple(subnet.values()) for subnet in spread(Cost(), 4)]
+    assert fast == [("x", "x"), ("x", "y")]
+    assert slow[0] == "y"
+
+
+# --- statistics ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
@@ -41,10 +101,11 @@ def test_the_expected_best_of_k_is_that_of_all_draws(k):
 
 
 def test_rank_correlation_is_one_for_the_truth_and_counts_pairs_within_a_budget():
-    us = [0.99 * budget + i for budget in BUDGETS for i in range(4)]
-    frame = frame_of(us, np.random.default_rng(0).permutation(12).astype(float))
-    assert rank_correlation(frame.test_nme, frame) == {"tau": pytest.approx(1), "tau_equal_cost": pytest.approx(1)}
-    assert rank_correlation(-frame.test_nme, frame)["tau"] == pytest.approx(-1)
+    frame = levelled()
+    perfect = rank_correlation(frame.test_nme, frame, BUDGETS)
+    assert perfect == pytest.approx(dict.fromkeys(perfect, 1))
+    assert set(perfect) == {"tau", "tau_low", "tau_high", "tau_equal", "tau_equal_low", "tau_equal_high"}
+    assert rank_correlation(-frame.test_nme, frame, BUDGETS)["tau"] == pytest.approx(-1)
     score = pd.Series(np.random.default_rng(1).normal(size=12), index=frame.index)
 
     def tau(rows):
@@ -52,18 +113,72 @@ def test_rank_correlation_is_one_for_the_truth_and_counts_pairs_within_a_budget(
                  for i, j in itertools.combinations(rows, 2)]
         return sum(pairs) / len(pairs)
 
-    expected = {"tau": tau(range(12)), "tau_equal_cost": np.mean([tau(range(k, k + 4)) for k in (0, 4, 8)])}
-    assert rank_correlation(score, frame) == pytest.approx(expected)
+    found = rank_correlation(score, frame, BUDGETS)
+    assert found["tau"] == pytest.approx(tau(range(12)))
+    assert found["tau_equal"] == pytest.approx(np.mean([tau(range(k, k + 4)) for k in (0, 4, 8)]))
+
+
+def test_weighted_tau_is_that_of_repeated_subnets():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(5, size=9), rng.normal(size=9)  # the first with ties
+    weights = rng.multinomial(9, np.full(9, 1 / 9), 30)
+    expected = [kendalltau(first.repeat(row), second.repeat(row)).statistic for row in weights]
+    assert taus(first, second, weights) == pytest.approx(expected)
+    assert np.isnan(taus(first, second, np.eye(9)[:1])).all()
+
+
+def test_intervals_are_those_of_a_bootstrap_by_hand(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 200)
+    frame = levelled(per_budget=5)
+    score = frame.test_nme + pd.Series(np.random.default_rng(2).normal(0, 4, 15), index=frame.index)
+    rng = np.random.default_rng(0)
+
+    def resampled(rows):
+        return [kendalltau(score[rows].repeat(counts), frame.test_nme[rows].repeat(counts)).statistic
+                for counts in rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), 200)]
+
+    over_all = resampled(range(15))
+    within = np.mean([resampled(range(k, k + 5)) for k in (0, 5, 10)], axis=0)
+    found = rank_correlation(score, frame, BUDGETS)
+    assert (found["tau_low"], found["tau_high"]) == pytest.approx(np.nanpercentile(over_all, [2.5, 97.5]))
+    assert (found["tau_equal_low"], found["tau_equal_high"]) == pytest.approx(
+        np.nanpercentile(within[np.isfinite(within)], [2.5, 97.5]))
+    assert found["tau_low"] < found["tau"] < found["tau_high"]
+
+
+def test_levels_of_one_subnet_say_nothing():
+    found = rank_correlation(pd.Series([1.0, 2.0]), frame_of([1890.0, 2090.0], [5.0, 6.0]), BUDGETS)
+    assert found["tau"] == 1
+    assert np.isnan(found["tau_equal"])
+
+
+def test_the_ceiling_is_what_a_perfect_score_has_with_noisy_truth():
+    rng = np.random.default_rng(0)
+    expected = rng.normal(size=3000)
+    first, second = expected + rng.normal(0, 0.7, (2, 3000))
+    between = kendalltau(first, second).statistic
+    assert ceiling(between) == pytest.approx(kendalltau(expected, (first + second) / 2).statistic, abs=0.02)
+    assert ceiling(1.0) == pytest.approx(1)
+    assert ceiling(-0.1) == 0
 
 
 def test_regret_is_measured_against_what_fits_into_the_budget():
     us = [0.99 * BUDGETS[0]] * 8 + [2 * BUDGETS[0]]
     frame = frame_of(us, [6.0, 7.0, 8.0, 6.5, 7.5, 8.5, 9.0, 6.2, 1.0])
-    choices = pd.DataFrame([{"method": "m", "seed": 0, "budget": BUDGETS[0], "us": 1890.0, "test_nme": 6.3}])
-    row = regrets(choices, frame).to_dict("records")[0]
-    assert row["regret"] == pytest.approx(0.3)
-    assert row["random_best_of_1"] == pytest.approx(np.mean(frame.test_nme[:8]))
-    assert row["random_best_of_8"] == 6.0
+    found = beside_random(6.3, frame, BUDGETS[0])
+    assert found["regret"] == pytest.approx(0.3)
+    assert found["random"] == pytest.approx(np.mean(frame.test_nme[:8]))
+    assert found["random_best_of_8"] == 6.0
+
+
+def test_the_best_by_one_seed_is_read_from_the_other():
+    rows = [{"subnet": i, "seed": seed, "us": 1890.0, "macs": 1, "parameters": 1, "test_nme": nme}
+            for seed, nmes in enumerate(([5.0, 6.0, 7.0], [6.5, 5.5, 7.0])) for i, nme in enumerate(nmes)]
+    assert other_seeds_best(pd.DataFrame(rows), BUDGETS[0]) == pytest.approx((6.5 + 6.0) / 2)
+    assert np.isnan(other_seeds_best(pd.DataFrame(rows[:3]), BUDGETS[0]))
+
+
+# --- files ---------------------------------------------------------------------------------------------------------------
 
 
 def test_records_survive_and_know_their_keys(tmp_path):
@@ -87,63 +202,157 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path, text):
         records.check(setup="1", data=text)
 
 
-@pytest.mark.slow
-def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
-    monkeypatch.setattr(evidence, "EPOCHS", 1)
-    monkeypatch.setattr(evidence, "EVALUATIONS", 400)
-    monkeypatch.setattr(evidence, "AROUND", 1)
-    monkeypatch.setattr(evidence, "SEARCHES", {name: {**settings, "search__epochs": 1, "search__warmup_epochs": 0}
-                                               for name, settings in evidence.SEARCHES.items()})
-    small = sample(LookupTable.load("snapdragon625-4t").cost(PfldSpace()))
-    monkeypatch.setattr(evidence, "sample", lambda cost: small[2:26:4])
-    data, results, work = place / "data", place / "results", place / "work"
+def test_minutes_are_drawn_once_there_are_several_lengths(tmp_path):
+    keys = [{"space": "pfld", "method": method, "epochs": epochs, "seed": 0}
+            for method, epochs in (("stages", 13), ("stages", 26), ("reference", 20))]
+    trained = pd.DataFrame([{**key, "seconds": 60.0 * key["epochs"]} for key in keys])
+    chosen = pd.DataFrame([{**key, "budget": budget, "choice": "front", "training_seed": 0, "test_nme": 5.0, "alone_nme": 5.0,
+                            "seconds": 1.0} for key in keys for budget in BUDGETS])
+    path = tmp_path / "minutes.png"
+    minutes_figure(path, chosen[chosen.epochs != 26], trained)
+    assert not path.exists()
+    minutes_figure(path, chosen, trained)
+    assert path.stat().st_size > 10_000
 
-    def written():
-        return {path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")}
 
-    kept = []
-    for _ in range(2):
-        evidence.subnets(data, results, 1)
-        evidence.supernets(data, results, work, 1)
-        evidence.blocks(data, results, work, 1)
-        evidence.choices(data, results, work, 1)
-        evidence.searches(data, results, work, 1)
-        kept.append(written())
-    assert kept[0] == kept[1]
-    assert len(kept[0]) == 6
-    blocks = pd.read_csv(results / "blocks.csv")
-    assert set(blocks.groupby(["method", "layer"]).size()) == {9}
-    assert (spreads(blocks) > 0).all(axis=None)
-    capsys.readouterr()
-    evidence.report(results)
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert len(pd.read_csv(results / "subnets.csv")) == 6
-    methods = len(evidence.SEARCHES)
-    assert len(result["correlations"]) == methods + 3
-    assert len(result["regrets"]) == 3 * methods
-    assert (results / "correlation.png").stat().st_size > 10_000
+# --- the whole -----------------------------------------------------------------------------------------------------------
 
 
 def test_subnets_trained_alone_are_rows_that_are_not_trained_again(blobs, tmp_path, monkeypatch):
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 1, "finetune__batch_size": 16})
     monkeypatch.setattr(alone, "sample", lambda cost, budgets: sample(cost, budgets)[:2])
-    alone.train_alone("pfld-wide", blobs, tmp_path, 0)
+    evidence.alone(blobs, "pfld-wide", 0, tmp_path)
     rows = pd.read_csv(tmp_path / "alone.csv")
-    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace("pfld-wide"))
-    assert list(rows.us) == pytest.approx(cost_range(cost), abs=0.1)
+    assert list(rows.us) == pytest.approx(cost_range(cost_of_space("pfld-wide")), abs=0.1)
     assert list(rows.parameters) == [55_348, 208_580]
     before = (tmp_path / "alone.csv").read_bytes()
-    alone.train_alone("pfld-wide", blobs, tmp_path, 0)
+    evidence.alone(blobs, "pfld-wide", 0, tmp_path)
     assert (tmp_path / "alone.csv").read_bytes() == before
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2, "finetune__batch_size": 16})
-    with pytest.raises(InputError, match="alone.csv: results with other settings"):
-        alone.train_alone("pfld-wide", blobs, tmp_path, 1)
+    with pytest.raises(InputError, match=r"alone.csv: results with other settings"):
+        evidence.alone(blobs, "pfld-wide", 1, tmp_path)
 
 
-@pytest.mark.parametrize("space", alone.BUDGETS)
-def test_the_samples_of_both_spaces_cover_their_budgets(space):
-    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace(space))
-    us = np.array([cost_of(cost, tuple(choices.values())) for choices in sample(cost, alone.BUDGETS[space])])
-    assert (us[0], us[1]) == pytest.approx(cost_range(cost))
-    for budget in alone.BUDGETS[space]:
-        assert ((us >= 0.98 * budget) & (us <= budget)).sum() == PER_BUDGET
+def test_the_truth_in_the_repository_is_of_todays_recipe_and_table():
+    rows = Records(evidence.RESULTS / "alone.csv").frame()
+    for space, part in rows.groupby("space"):
+        assert set(part.setup) == {alone.recipe_digest(alone.recipe_of(space), cost_of_space(space))}
+
+
+class Stop(pl.Callback):
+    """Stands for a kill between two epochs."""
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1:
+            raise RuntimeError("stopped")
+
+
+@pytest.mark.slow
+def test_a_supernet_goes_on_where_it_was_stopped(place, monkeypatch):
+    data, supernet = place / "data", supernets.Supernet("pfld", "stages", 0, 2, place / "work")
+    search = supernets.search_supernet
+
+    def stopping(*arguments, callbacks):
+        return search(*arguments, callbacks=[*callbacks, Stop()])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(supernets, "search_supernet", stopping)
+        with pytest.raises(RuntimeError, match="stopped"):
+            supernet.train(data)
+    assert (supernet.folder / "checkpoint_best.pth").exists()
+    with pytest.raises(InputError, match="no trained supernet in .*; run the `supernet` command"):
+        supernet.checkpoint  # noqa: B018
+    restored = []
+    monkeypatch.setattr(supernets.Clock, "load_state_dict", lambda self, state: restored.append(state))
+    spent = supernet.train(data)
+    assert restored[0]["seconds"] > 0
+    assert len(pd.read_csv(supernet.folder / "history.csv")) == 2
+    assert supernet.train(data) == spent
+    assert supernet.checkpoint.exists()
+
+
+def test_the_clock_counts_the_time_before_an_interruption():
+    clock = supernets.Clock()
+    clock.load_state_dict({"seconds": 100.0, "cpu_seconds": 50.0})
+    spent = clock.spent()
+    assert 100 <= spent["seconds"] < 110
+    assert 50 <= spent["cpu_seconds"] < 60
+
+
+@pytest.mark.slow
+def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
+    space, budget = "pfld", 2350.0
+    two = sample(cost_of_space(space), [budget])[2:4]
+    monkeypatch.setitem(alone.BUDGETS, space, (budget,))
+    monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 1})
+    monkeypatch.setattr(alone, "sample", lambda cost, budgets: two)
+    monkeypatch.setattr(supernets, "subnets_of", lambda supernet: {"sample": two, "spread": two[:1]})
+    monkeypatch.setattr(blocks, "AROUND", 1)
+    monkeypatch.setattr(choices, "EVALUATIONS", 20)
+    monkeypatch.setattr(choices, "SEEDS", (0,))
+    monkeypatch.setattr(finetuning, "EPOCHS", (0, 1))
+    monkeypatch.setitem(finetuning.BUDGETS, space, (budget,))
+    data, results, work = write_blobs(tmp_path / "data", 40, 8), tmp_path / "results", tmp_path / "work"
+
+    def written():
+        return {path: path.stat().st_mtime_ns for folder in (results, work) for path in folder.rglob("*")}
+
+    kept = []
+    for _ in range(2):
+        for seed in (0, 1):
+            evidence.alone(data, space, seed, results)
+        for method in supernets.METHODS:
+            evidence.supernet(data, space, method, 2, 0, results, work)
+            evidence.choices(data, space, method, 2, 0, results, work)
+        evidence.blocks(data, space, "stages", 2, 0, results, work)
+        evidence.finetuning(data, space, "stages", 2, 0, results, work)
+        kept.append(written())
+    assert kept[0] == kept[1]
+    rows = {path.stem: Records(path).frame() for path in results.glob("*.csv")}
+    assert {name: len(frame) for name, frame in rows.items()} == {"alone": 4, "supernets": 2, "scores": 6, "choices": 4,
+                                                                  "blocks": 45, "finetuning": 2}
+    assert (rows["choices"].us <= budget).all()
+    assert list(rows["choices"].choice) == ["gumbel", "front", "decoded", "front"]
+    assert np.isfinite(rows["scores"][["us", "held_out_nme", "test_nme"]]).all(axis=None)
+    assert rows["scores"].groupby("method").us.nunique().eq(2).all()
+    assert rows["finetuning"].test_nme.nunique() == 2
+    # the front's choice as it is: one figure in both files
+    as_it_is = rows["choices"].query("method == 'stages' and choice == 'front'").test_nme.item()
+    assert rows["finetuning"].query("epochs == 0").test_nme.item() == as_it_is
+
+    capsys.readouterr()
+    evidence.report(space, results)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {name: len(table) for name, table in found.items()} == {
+        "noise": 1, "correlations": 6, "ratios": 2, "regrets": 4, "regrets_as_they_are": 4, "finetuning": 1, "spreads": 1,
+        "supernets": 2}
+    sampled = rows["scores"].query("method == 'stages' and part == 'sample'").test_nme.mean()
+    ratio = next(row["ratio"] for row in found["ratios"] if row["method"] == "stages")
+    assert ratio == pytest.approx(sampled / rows["alone"].test_nme.mean(), abs=1e-3)
+    assert min(value for name, value in found["spreads"][0].items() if name.startswith("layer")) > 0
+    assert (results / "correlation.png").stat().st_size > 10_000
+
+    # other settings: rows are refused, and nothing is trained
+    monkeypatch.setitem(supernets.METHODS, "stages", {"search__augment": "full"})
+    monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2})
+    for name, command in (("supernets", evidence.supernet), ("choices", evidence.choices), ("blocks", evidence.blocks),
+                          ("finetuning", evidence.finetuning)):
+        with pytest.raises(InputError, match=rf"{name}.csv: results with other settings"):
+            command(data, space, "stages", 2, 0, results, work)
+    assert {path: time for path, time in written().items() if path.suffix != ".png"} == kept[1]
+
+
+def test_a_report_names_what_is_not_there(tmp_path, capsys):
+    write_report("pfld", tmp_path)
+    printed = capsys.readouterr().out.splitlines()
+    assert sum("no rows of pfld yet" in line for line in printed) == 6
+    assert json.loads(printed[-1]) == {}
+    with pytest.raises(InputError, match="'pfld-huge' is unknown; allowed: pfld, pfld-wide"):
+        write_report("pfld-huge", tmp_path)
+
+
+@pytest.mark.parametrize(("option", "value"), [("space", "pfld-huge"), ("method", "one_path"), ("epochs", 0)])
+def test_a_supernet_that_there_is_not_is_refused(tmp_path, option, value):
+    given = {"space": "pfld", "method": "stages", "epochs": 2, option: value}
+    with pytest.raises(InputError, match=r"is unknown|greater than or equal to 1"):
+        supernets.Supernet(given["space"], given["method"], 0, given["epochs"], tmp_path)

@@ -15,10 +15,11 @@ from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
 from fbnet_pfld.experiments.search import search_supernet
 from fbnet_pfld.latency import LookupTable, open_net, run_each
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
+from fbnet_pfld.strategies import STAGES
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
-TINY = {"search__epochs": 2, "search__warmup_epochs": 1, "search__batch_size": 16, "finetune__epochs": 1,
+TINY = {"search__epochs": 2, "search__front": 20, "search__batch_size": 16, "finetune__epochs": 1,
         "finetune__batch_size": 16}
 
 
@@ -41,7 +42,8 @@ def test_config_overrides_and_defaults(tmp_path):
     ("colour: 1", "unknown key 'colour'; allowed: eye_corners, finetune, input_size, lut, points, search, space"),
     ("search: {lr: 1}", "unknown key 'search.lr'; allowed: alpha"),
     ("search: {epochs: many}", "search.epochs: input should be a valid integer"),
-    ("search: {epochs: 2, warmup_epochs: 2}", "search: warmup_epochs is 2 of 2 epochs: none is left to train the architecture"),
+    ("search: {method: reference, epochs: 2, warmup_epochs: 2}", "search: warmup_epochs is 2 of 2 epochs: none is left to "
+                                                                 "train the architecture"),
     ("search: {loss: l3}", "search.loss: 'l3' is unknown; allowed: l1, l2, pfld, smooth_l1, wing"),
     ("finetune: {schedule: steps}", "finetune.schedule: 'steps' is unknown; allowed: cosine, one_cycle"),
     ("finetune: {augment: heavy}", "finetune.augment: 'heavy' is unknown; allowed: "),
@@ -54,7 +56,12 @@ def test_config_overrides_and_defaults(tmp_path):
     ("points: 40", "points: no eye corners known for 40 points"),
     ("search: {target_us: 2000, mode: add}", "search: mode means nothing beside target_us"),
     ("search: {target_us: 2000, alpha: 0.2}", "search: alpha means nothing beside target_us"),
-    ("search: {paths: one, anneal: 0.9}", "search: anneal means nothing with paths: one"),
+    ("search: {method: reference, paths: 3}", "search: paths means nothing with method: reference"),
+    ("search: {learning_rate: 0.1}", "search: learning_rate means nothing with method: stages"),
+    ("search: {epochs: 9, stages: {teacher: 2}}", "search: epochs means nothing beside the length of a stage"),
+    ("search: {stages: {sandwhich: 2}}", "unknown key 'search.stages.sandwhich'; allowed: distillation"),
+    ("search: {stages: {teacher: 0, distillation: 0, sandwich: 0, logits: 0}}", "search: all stages have a length of 0 epochs"),
+    ("search: {loss: pfld}", "search: loss: pfld is for method: reference; the stages train no pose branch"),
     ("finetune: {distillation: 0.5}", "finetune: distillation means nothing without a teacher"),
     ("# nothing", "no settings in it"),
     ("- a", "not a mapping"),
@@ -143,22 +150,28 @@ def _same_subnet(chosen, architecture_file, checkpoint_file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target_us", "paths"), [(None, "all"), (2100, "all"), (2100, "one")])
-def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch, target_us, paths):
-    config = Config.load(None, **{**TINY, "search__epochs": 3, "search__target_us": target_us, "search__paths": paths})
+@pytest.mark.parametrize(("target_us", "method"), [(None, "reference"), (2100, "reference"), (2100, "stages")])
+def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch, target_us, method):
+    epochs = {"reference": 3, "stages": None}[method]
+    stages = {"stages": dict.fromkeys(STAGES, 1), "reference": None}[method]
+    config = Config.load(None, **{**TINY, "search__epochs": epochs, "search__method": method, "search__stages": stages,
+                                  "search__target_us": target_us})
     straight = search_supernet(config, blobs, tmp_path / "a")
 
     class Killed(Exception):
         pass
 
-    def kill(self, trainer, *_):
-        if trainer.current_epoch == 2:
-            raise Killed
+    def kill_in(epoch):
+        def kill(self, trainer, *_):
+            if trainer.current_epoch == epoch:
+                raise Killed
+        return kill
 
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingProgress, "on_train_batch_end", kill)
-        with pytest.raises(Killed):
-            search_supernet(config, blobs, tmp_path / "b")
+    for epoch in range(config.search.total_epochs):  # in every stage
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingProgress, "on_train_batch_end", kill_in(epoch))
+            with pytest.raises(Killed):
+                search_supernet(config, blobs, tmp_path / "b", resume="auto")
     resumed = search_supernet(config, blobs, tmp_path / "b", resume="auto")
     assert resumed == straight
     assert (tmp_path / "a" / "history.csv").read_text() == (tmp_path / "b" / "history.csv").read_text()

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from fbnet_pfld.search_space import InputError
-from fbnet_pfld.strategies import FBNet, cost_range, run_search
+from fbnet_pfld.strategies import FBNet, StagedFBNet, Stages, cost_range, run_search
 
 SIZE = 64
 
@@ -59,23 +59,26 @@ def table_of_macs(space):
     return SimpleNamespace(fixed_us=fixed, blocks_us=rows)
 
 
-def evaluator():
+def evaluator(epochs):
     torch.manual_seed(0)
     x, y = torch.randn(48, 3, SIZE, SIZE), torch.randint(4, (48,))
     loader = DataLoader(TensorDataset(x, y), batch_size=16)
-    return Classification(train_dataloaders=loader, val_dataloaders=loader, num_classes=4, max_epochs=2, logger=False,
+    return Classification(train_dataloaders=loader, val_dataloaders=loader, num_classes=4, max_epochs=epochs, logger=False,
                           enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu")
 
 
-@pytest.mark.parametrize("paths", ["all", "one"])
-def test_proxylessnas_within_a_budget_of_macs(paths):
+@pytest.mark.parametrize("method", ["stages", "reference"])
+def test_proxylessnas_within_a_budget_of_macs(method):
     space = Reduced()
     cost = table_of_macs(Reduced())
     assert {len(row) for row in cost.blocks_us.values()} == {6}
     cheapest, dearest = cost_range(cost)
     budget = (cheapest + dearest) / 2
-    strategy = FBNet(cost, target_us=budget, warmup_epochs=1, paths=paths)
-    chosen = run_search(space, evaluator(), strategy)
+    if method == "stages":
+        strategy = StagedFBNet(cost, target_us=budget, stages=Stages(1, 1, 1, 1))
+    else:
+        strategy = FBNet(cost, target_us=budget, warmup_epochs=1)
+    chosen = run_search(space, evaluator(4), strategy)
     # NNI's own counter agrees about what was chosen
     nnis = FlopsProfiler(Reduced(), torch.zeros(1, 3, SIZE, SIZE), count_bias=False, count_normalization=False,
                          count_activation=False)

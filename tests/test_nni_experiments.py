@@ -160,10 +160,11 @@ def test_a_poor_finetuning_is_stopped_early(place):
 
 def test_a_search_at_a_latency_target_is_one_trial(place):
     Path("experiments").mkdir()
-    Path("experiments/c.yaml").write_text("search: {epochs: 3, warmup_epochs: 1, batch_size: 16}\n")
+    Path("experiments/c.yaml").write_text("search: {epochs: 3, batch_size: 16}\n")
     space = {"search.target_us": {"_type": "choice", "_value": [2100]}}
     config = shipped("search", maxTrialNumber=1, searchSpace=space,
-                     trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml --epochs 1")
+                     trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml "
+                                  "--supernet ../ckpt_save/supernet/checkpoint_best.pth")
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         (metrics,) = experiment.get_job_metrics().values()

@@ -11,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.optim.swa_utils import update_bn
 
-from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, inherit, score, split_indices
-from fbnet_pfld.experiments import pareto as command
+from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, inherit, score, split_indices
+from fbnet_pfld.experiments import front as command
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 from fbnet_pfld.strategies import cost_of, cost_range, evolve, k_best, pareto_front, sweep
@@ -46,6 +47,15 @@ def reference(spec, choices, images):
     inherit(model, architecture, Checkpoint.load("small.pth"), "small.pth")
     with torch.no_grad():
         return model.train()(images)
+
+
+def as_exported(spec, choices, trained, held_out):
+    """NME of a subnet with the supernet's weights and BatchNorm statistics of the training faces."""
+    architecture = Architecture(spec, 106, 112, choices)
+    model = architecture.build()
+    inherit(model, architecture, Checkpoint.load("small.pth"), "small.pth")
+    update_bn((images.float() / 255 for images in trained.images.split(64)), model)
+    return evaluate(model, held_out)["nme"]
 
 
 def test_sweeping_equals_running_each_subnet_on_its_own(small):
@@ -118,14 +128,18 @@ def test_the_command_writes_the_front(small, run, capsys):
     assert len(scores) == 12
     every = [dict(zip(labels, row, strict=True)) for row in scores[labels].itertuples(index=False, name=None)]
     us = [table.latency_us(Architecture(small.spec, 106, 112, choices)) for choices in every]
-    chosen = [every[i] for i in pareto_front(us, scores["nme"].tolist())]
-    assert front[labels].to_dict("records") == chosen
     data = LandmarkDataset("data", "train")
+    trained, held_out = split_indices(len(data), 0.15, 0)
+    scored = pareto_front(us, scores["nme"].tolist())
+    rated = [as_exported(small.spec, every[i], data.subset(trained), data.subset(held_out)) for i in scored]
+    chosen = pareto_front([us[i] for i in scored], rated)
+    assert front[labels].to_dict("records") == [every[scored[i]] for i in chosen]
+    assert front["nme"].tolist() == pytest.approx([rated[i] for i in chosen], rel=2e-3)
     for row in front.to_dict("records"):
         architecture = Architecture.load(f"output/pareto/{row['file']}")
         assert architecture.choices == {label: row[label] for label in labels}
         assert architecture.latency == {"us": row["us"], "table": "made", "method": "modelled"}
-    held_out = split_indices(len(data), 0.3, 0)[1]
+        assert architecture.metrics == {"val_nme": row["nme"]}
     part = data.subset(held_out[:16])
     alone = reference(small.spec, every[3], part.images.float() / 255).view_as(part.points)
     assert float(scores["nme"][3]) == pytest.approx(score(alone, part.points)["nme"], rel=1e-3)

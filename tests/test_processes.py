@@ -19,10 +19,12 @@ torch.set_num_threads(1)
 from fbnet_pfld.evaluators import LandmarkDataset, TrainOptions, make_evaluator
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import PfldSpace
-from fbnet_pfld.strategies import FBNet, FBNetModule, run_search
+from fbnet_pfld.strategies import FBNet, StagedFBNet, Stages, run_search
+from fbnet_pfld.strategies.paths import FairPaths
+from fbnet_pfld.strategies.search_module import SearchModule
 
-paths, faces, samples = sys.argv[1], [], []
-resample, loss = FBNetModule.resample, FBNetModule._loss
+method, faces, samples, paths = sys.argv[1], [], [], []
+resample, loss, draw = SearchModule.resample, SearchModule.task_loss, FairPaths.draw
 
 def recorded(module):
     torch.rand(module.trainer.global_rank)  # processes whose random numbers have drifted apart
@@ -34,16 +36,22 @@ def seen(module, batch, batch_idx):
     faces.extend(batch["points"][:, 0, 0].tolist())
     return loss(module, batch, batch_idx)
 
-FBNetModule.resample, FBNetModule._loss = recorded, seen
+def drawn(fair):
+    paths.append(draw(fair))
+    return paths[-1]
+
+SearchModule.resample, SearchModule.task_loss, FairPaths.draw = recorded, seen, drawn
 space, data = PfldSpace(), LandmarkDataset("data", limit=48)
-strategy = FBNet(LookupTable.load("snapdragon625-4t").cost(space), target_us=2000, warmup_epochs=1, paths=paths,
-                 arc_learning_rate=0.3)
-evaluator = make_evaluator(data, TrainOptions(epochs=2, batch_size=8, val_fraction=0.33), "runs", 0, shuffle_val=True,
-                           devices="cpu:2")
+options = {"reference": {"warmup_epochs": 1}, "stages": {"stages": Stages(1, 1, 1, 1)}}[method]
+options |= {"target_us": 2000, "arc_learning_rate": 0.3}
+cost = LookupTable.load("snapdragon625-4t").cost(space)
+strategy = {"reference": FBNet, "stages": StagedFBNet}[method](cost, **options)
+train = TrainOptions(epochs={"reference": 2, "stages": 4}[method], batch_size=8, val_fraction=0.33)
+evaluator = make_evaluator(data, train, "runs", 0, shuffle_val=True, devices="cpu:2")
 choices = run_search(space, evaluator, strategy)
 module = strategy.oneshot_module
 with open(f"rank{evaluator.trainer.global_rank}.json", "w") as file:
-    json.dump({"choices": choices, "samples": samples, "faces": faces,
+    json.dump({"choices": choices, "samples": samples, "paths": paths, "faces": faces,
                "nme": float(evaluator.trainer.callback_metrics["val_nme"]),
                "logits": {label: layer._arch_alpha.tolist() for label, layer in module.layers().items()},
                "weights": [float(weight.double().abs().sum()) for weight in module.training_module.parameters()]}, file)
@@ -60,14 +68,15 @@ def launch(*arguments) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("paths", ["one", "all"])
-def test_two_processes_sample_alike_and_end_alike_on_different_faces(place, paths):
+@pytest.mark.parametrize("method", ["stages", "reference"])
+def test_two_processes_sample_alike_and_end_alike_on_different_faces(place, method):
     (place / "search.py").write_text(SEARCH)
-    launch("search.py", paths)
+    launch("search.py", method)
     first, second = (json.loads((place / f"rank{rank}.json").read_text()) for rank in range(2))
-    for name in ("choices", "samples", "logits", "weights", "nme"):
+    for name in ("choices", "samples", "paths", "logits", "weights", "nme"):
         assert first[name] == second[name], name
-    assert len(first["samples"]) >= 5
+    assert len(first["samples"]) >= 2
+    assert len(first["paths"]) >= 4 * (method == "stages")
     assert any(abs(logit) > 0.1 for row in first["logits"].values() for logit in row)
     assert not set(first["faces"][:8]) & set(second["faces"][:8])
 

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from fbnet_pfld.search_space import InputError
-from fbnet_pfld.strategies import FBNet, FBNetModule, LatencyTerm, run_search
+from fbnet_pfld.strategies import FBNet, LatencyTerm, MixtureModule, run_search
 
 COSTS = {"a": {"cheap": 1.0, "mid": 3.0, "dear": 9.0}, "b": {"cheap": 2.0, "dear": 5.0}}
 COST = SimpleNamespace(fixed_us=2.0, blocks_us=COSTS)
@@ -40,7 +40,7 @@ class Space(ModelSpace):
 def supernet(**options):
     strategy = FBNet(COST, **options)
     space = strategy.mutate_model(Space())
-    module = FBNetModule(SimpleNamespaceModule(space), strategy._term, 5.0, 0.9, 0, 0.01, 0.0, None)
+    module = MixtureModule(SimpleNamespaceModule(space), strategy._term, 5.0, 0.9, 0, 0.01, 0.0, None)
     return strategy, space, module
 
 

@@ -13,8 +13,9 @@ from torch import nn
 
 from ...evaluators import Checkpoint, LandmarkDataset, check_size, predict, score, train_for_int8
 from ...latency import LookupTable, pinned, processor
-from ...search_space import BASELINES, InputError
+from ...search_space import BASELINES, Architecture, InputError
 from ...search_space.inputs import atomic_path, check_writable
+from ..architectures import RECALIBRATION_FACES, as_it_is
 from ..config import Config
 from ..options import console
 from ..progress import TrainingProgress, counted
@@ -25,6 +26,8 @@ from .onnx_file import OPSET
 from .report import as_data, as_table, report_picture
 
 BASELINE = "pfld_lite"
+CHECKPOINT = ".pth"
+"""Suffix of the checkpoint of a subnet that is exported with a supernet's weights."""
 EXAMPLES = 8
 """Test faces on which a file is compared with torch as soon as it is made; later it is on all of them."""
 CALIBRATION = 256
@@ -62,7 +65,8 @@ class Exporter:
         if any(FORMATS[form].of for form in formats):
             self.calibration = LandmarkDataset(data_root, "train", config.points, config.input_size, CALIBRATION).images
 
-    def export(self, checkpoint: Path, output: Path, baseline: Path | None) -> tuple[dict[str, Any], Table]:
+    def export(self, checkpoint: Path, output: Path, baseline: Path | None,
+               subnet: Architecture | None = None) -> tuple[dict[str, Any], Table]:
         """Write a checkpoint's network, ``report.json`` and ``report.png``: all of them, or after a fault none.
 
         Parameters
@@ -71,11 +75,15 @@ class Exporter:
             The ONNX file; other files go beside it.
         baseline
             Checkpoint of the network to compare with; without one, an untrained ``PfldLite`` is timed.
+        subnet
+            What to export if ``checkpoint`` is a supernet: a subnet with its weights. The subnet's own checkpoint, of suffix
+            .pth, is one of the files then.
 
         Returns
         -------
         tuple
-            The report as data, and as a table for the screen.
+            The report as data, and as a table for the screen. Of a ``subnet`` the report has three entries more:
+            ``checkpoint``, its file; ``supernet``; and ``batch_norm_faces``, of which its BatchNorm statistics are.
 
         Raises
         ------
@@ -88,12 +96,16 @@ class Exporter:
             raise InputError(f"--output {output}: the name of the ONNX file must end with .onnx")
         targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
         report = output.parent / "report.json"
-        for path in (*targets.values(), report, report.with_suffix(".png")):
+        own = None if subnet is None else output.with_suffix(CHECKPOINT)
+        for path in (*targets.values(), report, report.with_suffix(".png"), *([own] if own else [])):
             check_writable(path)
-        loaded = self._loaded(checkpoint)
+        if own is not None and own.resolve() in [path.resolve() for path in (checkpoint, baseline) if path is not None]:
+            raise InputError(f"--output {output}: the subnet's checkpoint would replace {own}, an input; choose another name")
+        loaded, origin = (self._loaded(checkpoint), {}) if own is None else self._inherited(subnet, checkpoint, own)
         other = None if baseline is None else self._loaded(baseline)
         exported = loaded.network if loaded.kind == "baseline" else output.stem
-        itself = exported == loaded.network == BASELINE if baseline is None else baseline.resolve() == checkpoint.resolve()
+        itself = exported == loaded.network == BASELINE if baseline is None else \
+            own is None and baseline.resolve() == checkpoint.resolve()
         compared = exported if itself else f"{_kind(other)} (baseline)"
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -104,11 +116,14 @@ class Exporter:
                     networks[compared] = self._untrained(place) if other is None else self._deployed(
                         other, baseline, f"--baseline {baseline}", place)
                 found = assess(networks, compared, self.test, self.table, self.threads, self.config.eye_corners, _timed)
-                data = as_data(found, exported, compared) | self._conditions()
+                data = as_data(found, exported, compared) | self._conditions() | origin
                 data["written"] = {form: str(path) for form, path in targets.items()}
                 picture = Path(folder) / "report.png"
                 report_picture(picture, found)
                 contents = {path: networks[exported].files[form].read_bytes() for form, path in targets.items()}
+                if own is not None:
+                    loaded.save(Path(folder) / own.name)
+                    contents[own] = (Path(folder) / own.name).read_bytes()
                 _publish(contents | {report: (json.dumps(data, indent=1) + "\n").encode(),
                                      report.with_suffix(".png"): picture.read_bytes()})
         except OSError as error:  # of the temporary folder
@@ -120,6 +135,13 @@ class Exporter:
         loaded.check_points(self.config.points, path)
         check_size(loaded.input_size, self.config.input_size, path)
         return loaded
+
+    def _inherited(self, subnet: Architecture, supernet: Path, own: Path) -> tuple[Checkpoint, dict[str, Any]]:
+        """Checkpoint of a subnet with a supernet's weights, and what the report says of where it comes from."""
+        faces = LandmarkDataset(self.data_root, "train", self.config.points, self.config.input_size, RECALIBRATION_FACES)
+        model = as_it_is(subnet, Checkpoint.load(supernet), supernet, faces)
+        origin = {"checkpoint": str(own), "supernet": str(supernet), "batch_norm_faces": len(faces)}
+        return Checkpoint.of(model, subnet, {}), origin
 
     def _deployed(self, loaded: Checkpoint, where: Path, name: str, folder: Path, int8_epochs: int = 0) -> Deployed:
         model = loaded.build(where)

@@ -7,8 +7,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ...latency import LookupTable
+from ...latency import Cost, LookupTable
 from ...search_space import Architecture, PfldSpace, count
 from ..config import Config
 from ..study import Records, train_and_test
@@ -25,6 +26,21 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
 """Latency budgets of each space in microseconds, by the default table."""
 
 
+def digest(*parts: Any) -> str:
+    """A short name of what results depend on: plain data."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+
+
+def recipe_of(space: str) -> Config:
+    """The settings by which subnets of a space are trained alone."""
+    return Config.load(None, space=space).override(RECIPE, "evidence")
+
+
+def recipe_digest(config: Config, cost: Cost) -> str:
+    """The ``setup`` of trainings by ``config``, of subnets with these latencies."""
+    return digest(config.finetune.model_dump(mode="json"), cost.blocks_us, cost.fixed_us)
+
+
 def train_alone(space: str, data_root: Path, results: Path, seed: int) -> None:
     """Train the sample of a space with one seed -> alone.csv, a row per training; goes on where it was stopped.
 
@@ -33,12 +49,11 @@ def train_alone(space: str, data_root: Path, results: Path, seed: int) -> None:
     InputError
         If the file has rows of another recipe or table for this space.
     """
-    config = Config.load(None, space=space).override(RECIPE, "evidence")
+    config = recipe_of(space)
     table = LookupTable.load(config.lut)
     model = PfldSpace(config.space, config.points, config.input_size)
     cost = table.cost(model)
-    recipe = json.dumps([config.finetune.model_dump(mode="json"), cost.blocks_us, cost.fixed_us])
-    setup = hashlib.sha256(recipe.encode()).hexdigest()[:8]
+    setup = recipe_digest(config, cost)
     records = Records(results / "alone.csv", "space", "subnet", "seed")
     records.check(setup=setup, space=space)
     for i, choices in enumerate(sample(cost, BUDGETS[space])):

@@ -1,7 +1,8 @@
-"""The search itself, as a Lightning module around the one that trains the network."""
+"""What every search of this package has in common, as a Lightning module around the one that trains the network."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -12,25 +13,38 @@ from .cost_term import LatencyTerm
 from .mixed_layer import GumbelMixedLayer
 from .target import LatencyTarget
 
+Result = TypeVar("Result")
 
-class FBNetModule(DartsLightningModule):
-    """The search itself, around the Lightning module that trains the network; see :class:`FBNet` for the parameters.
+
+class SearchModule(DartsLightningModule):
+    """Logits, latency, sampling and export of a search; a subclass trains the weights.
 
     Logs once per epoch ``arch/temperature``, ``arch/entropy`` (mean over the layers, in nats), ``prob/<label>/<block>``, and
     with a cost ``arch/expected_us`` (under the probabilities) and ``arch/decoded_us`` (of the chosen architecture).
+
+    Parameters
+    ----------
+    training_module
+        Trains one network: its ``training_step`` returns the task loss, its model is the supernet.
+    term
+        Joins task loss and latency; None for the loss alone.
+    arc_learning_rate, arc_weight_decay
+        Adam's, for the logits.
     """
 
-    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, temperature: float,
-                 anneal: float, warmup_epochs: int, arc_learning_rate: float, arc_weight_decay: float,
-                 gradient_clip_val: float | None):
-        super().__init__(training_module, arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs,
-                         gradient_clip_val=gradient_clip_val)
-        self.term, self.initial_temperature, self.anneal = term, temperature, anneal
-        self.arc_weight_decay = arc_weight_decay
+    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, arc_learning_rate: float,
+                 arc_weight_decay: float, **kwargs: Any):
+        super().__init__(training_module, arc_learning_rate=arc_learning_rate, **kwargs)
+        self.term, self.arc_weight_decay = term, arc_weight_decay
+
+    @property
+    def stage(self) -> str:
+        """Name of what this epoch trains."""
+        raise NotImplementedError
 
     def temperature(self, epoch: int) -> float:
-        """Gumbel temperature of an epoch: it falls after each epoch with architecture steps."""
-        return self.initial_temperature * self.anneal ** max(0, epoch - self.warmup_epochs)
+        """Gumbel temperature of an epoch."""
+        raise NotImplementedError
 
     def searched(self) -> list[GumbelMixedLayer]:
         """All searched layers in the network's order (NNI's supernet modules also have convolutions without a choice)."""
@@ -49,14 +63,22 @@ class FBNetModule(DartsLightningModule):
         self.tilt_to_target()
         super().on_train_epoch_start()
 
+    def alike(self, draw: Callable[[], Result]) -> Result:
+        """Draw something at random, the same in all processes."""
+        if self._trainer is None or self.trainer.world_size == 1:
+            return draw()
+        seed = self.trainer.strategy.broadcast(int(torch.randint(2**31, ())))
+        with torch.random.fork_rng(self.cuda_devices()):
+            torch.manual_seed(seed)
+            return draw()
+
+    def cuda_devices(self) -> list[int]:
+        """Indices of the GPUs whose random numbers this process uses."""
+        return [self.device.index] if self.device.type == "cuda" else []
+
     def resample(self) -> dict[str, Any]:
         """Draw a new sample, the same one in all processes."""
-        if self._trainer is None or self.trainer.world_size == 1:
-            return super().resample()
-        seed = self.trainer.strategy.broadcast(int(torch.randint(2**31, ())))
-        with torch.random.fork_rng([self.device.index] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            return super().resample()
+        return self.alike(super().resample)
 
     def tilt_to_target(self) -> None:
         """Bring the expected latency of what is sampled back to the target, if there is one."""
@@ -65,29 +87,12 @@ class FBNetModule(DartsLightningModule):
             for module in self.searched():
                 module.tilt = tilts[module.label]
 
-    @property
-    def warming_up(self) -> bool:
-        """Whether this epoch trains the weights only."""
-        return self.trainer.current_epoch < self.warmup_epochs
-
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        if batch["val"] is not None and not self.warming_up:
-            self.architecture_step(batch["val"], batch_idx)
-        if batch["train"] is not None:
-            self.advance_optimization(self.weight_loss(batch["train"], batch_idx), batch_idx, self.gradient_clip_val)
-            self.advance_lr_schedulers(batch_idx)
-
-    def weight_loss(self, batch: Any, batch_idx: int) -> Tensor:
-        """Task loss of a step of the weights, with a new sample."""
-        self.resample()
-        return self._loss(batch, batch_idx)
-
     def architecture_step(self, batch: Any, batch_idx: int) -> None:
         """One step of the logits on held-out data; task loss and latency see the same sample."""
         optimizer = self.architecture_optimizers()
         weights = self.resample()
         optimizer.zero_grad()
-        loss = self._loss(batch, batch_idx)
+        loss = self.task_loss(batch, batch_idx)
         self.manual_backward(loss if self.term is None else self.term(loss, weights))
         optimizer.step()
         self.after_architecture_step(batch_idx)
@@ -100,15 +105,19 @@ class FBNetModule(DartsLightningModule):
                                          f"{self.trainer.current_epoch}, step {batch_idx}")
         self.tilt_to_target()
 
-    def _loss(self, batch: Any, batch_idx: int) -> Tensor:
+    def task_loss(self, batch: Any, batch_idx: int) -> Tensor:
+        """Loss of the task, a scalar; an error if it is not finite."""
         loss = self.training_module.training_step(batch, batch_idx)
         loss = loss["loss"] if isinstance(loss, dict) else loss
         if not torch.isfinite(loss):
-            bad = self._first_bad_weight()
-            raise FloatingPointError(f"task loss is {float(loss.detach())} in epoch {self.trainer.current_epoch}, step "
-                                     f"{batch_idx}; " + (f"{bad} is not finite: a lower learning rate may help" if bad else
-                                                         "all weights are finite: look at the data"))
+            raise self.diverged(f"task loss is {float(loss.detach())}", batch_idx)
         return loss
+
+    def diverged(self, what: str, batch_idx: int) -> FloatingPointError:
+        """The error for a figure that is not finite, with what may be the cause."""
+        bad = self._first_bad_weight()
+        cause = f"{bad} is not finite: a lower learning rate may help" if bad else "all weights are finite: look at the data"
+        return FloatingPointError(f"{what} in epoch {self.trainer.current_epoch}, step {batch_idx}; {cause}")
 
     def _first_bad_weight(self) -> str:
         # "_model." is NNI's
@@ -123,7 +132,6 @@ class FBNetModule(DartsLightningModule):
         super().on_validation_start()
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
-        """Validate the supernet, its candidates weighted as in training but without noise."""
         return self.training_module.validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
@@ -136,8 +144,12 @@ class FBNetModule(DartsLightningModule):
         """The chosen architecture, label -> candidate: the most probable one, within the latency target if there is one."""
         if not isinstance(self.term, LatencyTarget):
             return super().export()
-        return self.term.decode({label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
-                                 for label, layer in self.layers().items()})
+        return self.term.decode(self.logits())
+
+    def logits(self) -> dict[str, dict[str, float]]:
+        """Label -> candidate -> logit, without the tilt to a target."""
+        return {label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
+                for label, layer in self.layers().items()}
 
     def figures(self) -> dict[str, float]:
         """State of the search: what is logged after each epoch, by name."""

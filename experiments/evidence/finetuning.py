@@ -1,0 +1,56 @@
+"""How long it pays to finetune what a search has chosen."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...search_space.count import count_parameters
+from ..config import Config
+from ..scoring import FACES
+from ..study import Records, train_and_test
+from .alone import digest
+from .choices import EVALUATIONS, on_front
+from .supernets import Rater, Supernet
+
+EPOCHS = (0, 3, 10, 30)
+"""Lengths of the finetuning that are compared; with none, the subnet is as it is."""
+
+RECIPE = {"finetune__learning_rate": 0.01, "finetune__augment": "geometry"}
+"""Half the learning rate of a training from scratch; everything else has its default."""
+
+BUDGETS: Mapping[str, tuple[float, ...]] = {
+    "pfld": (1950.0, 2100.0, 2350.0, 2550.0, 2700.0),
+    "pfld-wide": (800.0, 1000.0, 1600.0, 2100.0, 2550.0),
+}
+"""Latency budgets of each space in microseconds, by the default table."""
+
+
+def finetune_choices(supernet: Supernet, data_root: Path, results: Path) -> None:
+    """Finetune the front's choice at each budget, from the supernet and with its seed -> finetuning.csv, a row per training.
+
+    Raises
+    ------
+    InputError
+        If the supernet is not trained, or the file has rows of it with other settings.
+    """
+    recipe = Config.load(None, space=supernet.space).override(RECIPE, "evidence")
+    setup = digest(supernet.setup, recipe.finetune.model_dump(mode="json"), EVALUATIONS, FACES)
+    key = {"space": supernet.space, "method": supernet.method, "supernet_epochs": supernet.key["epochs"], "seed": supernet.seed}
+    records = Records(results / "finetuning.csv", *key, "budget", "epochs")
+    records.check(setup=setup, **key)
+    for budget in BUDGETS[supernet.space]:
+        missing = [epochs for epochs in EPOCHS if not records.has(**key, budget=budget, epochs=epochs)]
+        if not missing:
+            continue
+        chosen = on_front(supernet, data_root, budget)
+        parameters = count_parameters(chosen.build())
+        for epochs in missing:
+            start = time.perf_counter()
+            if epochs:
+                config = recipe.override({"finetune__epochs": epochs}, "evidence")
+                figures = train_and_test(config, data_root, chosen, supernet.seed, supernet.checkpoint)
+            else:
+                figures = Rater(supernet, data_root)(chosen)
+            records.add(**key, budget=budget, epochs=epochs, setup=setup, blocks=" ".join(chosen.choices.values()),
+                        us=chosen.latency["us"], parameters=parameters, test_nme=figures["test_nme"],
+                        seconds=round(time.perf_counter() - start, 1))

@@ -1,0 +1,69 @@
+"""Block-wise distillation: every candidate learns, on its own, what the teacher's block in its place puts out.
+
+Sources: Li et al. 2020 (DNA), section 3.2; Moons et al. 2021 (DONNA), section 3.1. There a block learns from the teacher's own
+input; here half of the time from that of a random path, as it will see in a subnet.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ..search_space.inputs import InputError
+from .distances import relative_error, tensors_of
+from .path_layer import PathLayer
+
+Call = tuple[tuple[Tensor, ...], object]
+"""Inputs and output of a layer."""
+
+
+def not_once(calls: Sequence[Sequence[Call]], layers: Sequence[PathLayer]) -> str:
+    """What keeps the space from being a chain: a layer that did not run exactly once; empty if every layer did."""
+    return next((f"layer {layer.label!r} runs {len(own)} times on a path" for own, layer in zip(calls, layers, strict=True)
+                 if len(own) != 1), "")
+
+
+def distillation_errors(layers: Sequence[PathLayer], teacher: Mapping[str, str], taught: Sequence[Call],
+                        others: Sequence[Call]) -> Iterator[tuple[PathLayer, dict[str, Tensor]]]:
+    """For each layer, the error of every candidate but the teacher's own.
+
+    Parameters
+    ----------
+    layers
+        Searched layers.
+    teacher
+        Label -> block of the teacher.
+    taught, others
+        What each layer had as inputs and output when the teacher's path ran, and when a random path ran.
+
+    Yields
+    ------
+    tuple
+        The layer, and block -> mean of :func:`relative_error` over the block's outputs, a scalar with gradient to the block.
+
+    Raises
+    ------
+    InputError
+        If a candidate's output has another shape than the teacher's.
+    """
+    from_others = torch.rand(len(layers)) < 0.5
+    for layer, (own, target), (other, _), random in zip(layers, taught, others, from_others.tolist(), strict=True):
+        errors = {}
+        for name in layer.names:
+            if name == teacher[layer.label]:
+                continue
+            outputs, targets = tensors_of(layer[name](*(other if random else own))), tensors_of(target)
+            _check_shapes(layer.label, name, outputs, teacher[layer.label], targets)
+            errors[name] = torch.stack([relative_error(*pair) for pair in zip(outputs, targets, strict=True)]).mean()
+        yield layer, errors
+
+
+def _check_shapes(label: str, name: str, outputs: list[Tensor], teacher: str, targets: list[Tensor]) -> None:
+    found, wanted = ([tuple(tensor.shape) for tensor in tensors] for tensors in (outputs, targets))
+    if found != wanted:
+        raise InputError(f"layer {label!r}: the output of block {name!r} has shape {_shown(found)}, that of the teacher's "
+                         f"block {teacher!r} {_shown(wanted)}; the blocks of a layer must have outputs of one shape")
+
+
+def _shown(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(str, shapes))

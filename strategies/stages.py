@@ -1,0 +1,91 @@
+"""The stages in which a supernet is trained, and the learning rate in each."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+STAGES = ("teacher", "distillation", "sandwich", "logits")
+"""Names of the stages, first to last."""
+
+SHARES: Mapping[str, int] = {"teacher": 10, "distillation": 2, "sandwich": 46, "logits": 2}
+"""Epochs of a search by default; one of another length is split in these proportions."""
+
+RISE: Mapping[str, float] = {"teacher": 0.3, "distillation": 0.2, "sandwich": 0.1}
+"""Part of a stage in which its learning rate rises."""
+
+START, END, MOMENTUM = 1 / 25, 1 / 250_000, (0.85, 0.95)
+"""First and last learning rate as parts of the highest, and the momentum there and at the ends: those of torch's OneCycleLR."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How long each stage is, in epochs, and how fast the weights learn in it.
+
+    Parameters
+    ----------
+    teacher, distillation, sandwich, logits
+        Epochs; 0 leaves a stage out.
+    teacher_rate, distillation_rate, sandwich_rate
+        Highest learning rate of the weights.
+    """
+
+    teacher: int = SHARES["teacher"]
+    distillation: int = SHARES["distillation"]
+    sandwich: int = SHARES["sandwich"]
+    logits: int = SHARES["logits"]
+    teacher_rate: float = 2e-2
+    distillation_rate: float = 5e-3
+    sandwich_rate: float = 1e-2
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages together."""
+        return sum(getattr(self, name) for name in STAGES)
+
+    def at(self, epoch: int) -> "Position":
+        """Where an epoch of the search lies."""
+        first = 0
+        for name in STAGES:
+            length = getattr(self, name)
+            if epoch < first + length:
+                break
+            first += length
+        return Position(name, epoch - first, length)
+
+    def rate(self, name: str) -> float:
+        """Highest learning rate of the weights in a stage."""
+        return getattr(self, f"{name}_rate")
+
+
+class Position(NamedTuple):
+    """A stage, the number of its epochs before this one, and of all of its epochs."""
+
+    stage: str
+    done: int
+    epochs: int
+
+
+def split(epochs: int) -> dict[str, int]:
+    """Stage -> epochs, as many as there are, in the proportions of :data:`SHARES` by largest remainders; no other is random."""
+    exact = {name: epochs * share / sum(SHARES.values()) for name, share in SHARES.items()}
+    found = {name: math.floor(value) for name, value in exact.items()}
+    for name in sorted(exact, key=lambda name: found[name] - exact[name])[:epochs - sum(found.values())]:
+        found[name] += 1
+    return found
+
+
+def one_cycle(done: float, rise: float) -> tuple[float, float]:
+    """Learning rate as a part of the highest, and momentum, after a part ``done`` of all steps.
+
+    The schedule of Smith and Topin 2018, section 3, with the constants of torch's ``OneCycleLR``. As a function it needs no
+    state: a search that resumes, or that is longer than it was, has the right rate at once.
+    """
+    low, high = MOMENTUM
+    if done < rise:
+        return _cosine(START, 1.0, done / rise), _cosine(high, low, done / rise)
+    return _cosine(1.0, END, (done - rise) / (1 - rise)), _cosine(low, high, (done - rise) / (1 - rise))
+
+
+def _cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
