@@ -134,7 +134,7 @@ def test_another_target_needs_no_new_weights(place, run, capsys):
     assert chosen.metrics["val_nme"] == found["val_nme"]
     assert Path(found["front"]).is_file()
     # the supernet is part of what the run is
-    first.weights["points.weight"].mul_(2)
+    first.weights["points.0.weight"].mul_(2)
     first.save("ckpt_save/supernet/checkpoint_best.pth")
     assert run(*other, "--epochs", "3", "--resume", "auto") == 2
     assert "its run has supernet" in capsys.readouterr().err
