@@ -111,14 +111,15 @@ class StagedModule(SearchModule):
         with self._weights_step():
             for layer, errors in distillation_errors(layers, self.teacher, *([own[0] for own in calls]
                                                                              for calls in (taught, others))):
-                for name, error in errors.items():
-                    if not torch.isfinite(error):
-                        what = f"error of block {name!r} of layer {layer.label!r} is {float(error.detach())}"
-                        raise self.diverged(what, batch_idx)
-                if errors:
-                    loss = torch.stack(list(errors.values())).sum()
-                    self.manual_backward(loss)  # layer by layer: the graphs share nothing, so that few are held at once
-                    total, count = total + loss.detach(), count + len(errors)
+                if not errors:
+                    continue
+                loss = torch.stack(list(errors.values())).sum()
+                if not torch.isfinite(loss):
+                    name, error = next((name, error) for name, error in errors.items() if not torch.isfinite(error))
+                    what = f"error of block {name!r} of layer {layer.label!r} is {float(error.detach())}"
+                    raise self.diverged(what, batch_idx)
+                self.manual_backward(loss)  # layer by layer: the graphs share nothing, so that few are held at once
+                total, count = total + loss.detach(), count + len(errors)
         self.log("train_distillation_error", total / max(1, count), on_step=False, on_epoch=True, batch_size=1)
 
     def _sandwich_step(self, batch: Any, batch_idx: int) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,8 @@ def users_folder(place):
     Path("data").rename("moved")
     Path("data").mkdir()
     Path("moved").rename("data/106points")
+    Path("ckpt_save/supernet/front").mkdir()
+    shutil.copy("ckpt_save/supernet/architecture.json", "ckpt_save/supernet/front/035_2359us.json")
     torch.manual_seed(0)
     Checkpoint.of(PfldLite(), "pfld_lite", {}).save("ckpt_save/pfld_lite/checkpoint_best.pth")
 
