@@ -110,6 +110,14 @@ class SearchOptions(TrainOptions):
         data["stages"] = {**data.get("stages", {}), **dict.fromkeys(STAGES, 0), "logits": epochs}
         return SearchOptions.model_validate(data)
 
+    def record(self) -> dict[str, Any]:
+        """The settings as plain data, for the record of a run; every length in it is called ``epochs``, which may grow."""
+        data = self.model_dump(mode="json")
+        if self.method == "stages":
+            data["epochs"] = self.total_epochs
+            data["stages"] |= {name: {"epochs": epochs} for name, epochs in self.lengths.items()}
+        return data
+
     @property
     def total_epochs(self) -> int:
         """Of the whole search."""

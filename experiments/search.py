@@ -105,7 +105,7 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
 
     network = {"kind": "supernet", "space": space.spec.to_dict(), "num_points": config.points, "input_size": config.input_size}
     record = RunRecord(folder, resume, {"network": network, "seed": seed, "eye_corners": config.eye_corners, "lut": config.lut,
-                                        "search": config.search.model_dump(mode="json"),
+                                        "search": config.search.record(),
                                         "supernet": trained and weights_digest(trained)})
     own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY), TrainingProgress("search")]
     options = config.search.model_copy(update={"epochs": config.search.total_epochs})

@@ -59,7 +59,7 @@ def test_remote_yml_is_subnets_yml_elsewhere():
 def test_two_trials_over_ssh(place, machine):
     command = yaml.safe_load((EXPERIMENTS / "remote.yml").read_text())["trialCommand"]
     command = command.replace("/srv/fbnet-pfld/data/106points", str(place / "data")).replace("/srv/fbnet-pfld", str(place))
-    config = shipped("remote", maxTrialNumber=2, trialCommand=command.replace("--budget-us 2350 --epochs 1", ""),
+    config = shipped("remote", maxTrialNumber=2, trialCommand=command.replace("--budget-us 2350", ""),
                      nniManagerIp="127.0.0.1", trainingService={"platform": "remote", "machineList": [machine]})
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment), 180)

@@ -133,6 +133,10 @@ def test_another_target_needs_no_new_weights(place, run, capsys):
     assert chosen.latency["us"] <= 2100
     assert chosen.metrics["val_nme"] == found["val_nme"]
     assert Path(found["front"]).is_file()
+    assert run(*other, "--epochs", "3", "--resume", "auto") == 0  # extended
+    assert torch.load("other/supernet/last.ckpt", weights_only=True)["epoch"] == 2
+    assert run(*other, "--epochs", "1", "--resume", "auto") == 2
+    assert "search.epochs 3, this one 1; a run can be extended, not shortened" in capsys.readouterr().err
     # the supernet is part of what the run is
     first.weights["points.0.weight"].mul_(2)
     first.save("ckpt_save/supernet/checkpoint_best.pth")
