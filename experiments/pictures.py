@@ -115,10 +115,12 @@ def pareto_picture(path: str | Path, us: Sequence[float], nme: Sequence[float], 
     """
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axis = figure.subplots()
-    axis.scatter(us, nme, s=1, color="0.7", alpha=0.4, linewidths=0, rasterized=True, label=f"{len(us):,} subnets")
+    size = min(8.0, max(1.0, 10_000 / len(us)))
+    axis.scatter(us, nme, s=size, color="0.7", alpha=0.5, linewidths=0, rasterized=True,
+                 label=f"{len(us):,} subnets, scored on some of the faces")
     axis.plot(front["us"], front["nme"], "o-", color=PREDICTED, markersize=3, linewidth=1,
-              label=f"front: {len(front)} subnets")
-    axis.set_ylim(0.97 * front["nme"].min(), float(np.quantile(nme, 0.98)))
+              label=f"front: {len(front)} subnets, rated on all of them")
+    axis.set_ylim(0.97 * min(front["nme"].min(), min(nme)), float(np.quantile(nme, 0.98)))
     axis.set_xlabel(f"latency, us ({latency_name})")
     axis.set_ylabel("NME on held-out faces with the supernet's weights, %")
     legend = axis.legend()
