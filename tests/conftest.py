@@ -70,7 +70,7 @@ def sound_place(blobs, tmp_path_factory) -> Path:
     Checkpoint.of(few.build(), few, {}).save(folder / "points68.pth")
     (folder / "output").mkdir()
     (folder / "output/subnet.onnx").write_text("older file")
-    (folder / "config.yaml").write_text("search: {epochs: 1, front: 20}\nfinetune: {epochs: 1, batch_size: 16}\n")
+    (folder / "config.yaml").write_text("search: {epochs: 1, front: 0}\nfinetune: {epochs: 1, batch_size: 16}\n")
     return folder
 
 

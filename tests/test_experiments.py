@@ -19,7 +19,7 @@ from fbnet_pfld.strategies import STAGES
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
-TINY = {"search__epochs": 2, "search__front": 20, "search__batch_size": 16, "finetune__epochs": 1,
+TINY = {"search__epochs": 2, "search__front": 0, "search__batch_size": 16, "finetune__epochs": 1,
         "finetune__batch_size": 16}
 
 
@@ -120,8 +120,13 @@ def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, t
 
 @pytest.mark.slow
 def test_search_then_finetune_leaves_the_documented_files(blobs, tmp_path):
-    config = Config.load(None, **TINY)
+    config = Config.load(None, **{**TINY, "search__front": 12})
     chosen = search_supernet(config, blobs, tmp_path / "supernet")
+    front = pd.read_csv(tmp_path / "supernet" / "pareto.csv")
+    assert len(pd.read_csv(tmp_path / "supernet" / "scores.csv")) in (12, 13)  # the chosen one may be none of the evolution's
+    for row in front.to_dict("records"):
+        listed = Architecture.load(tmp_path / "supernet" / row["file"])
+        assert (listed.latency["us"], listed.metrics) == (row["us"], {"val_nme": row["nme"]})
     assert Architecture.load(tmp_path / "supernet" / "architecture.json") == chosen
     assert chosen.latency["us"] == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)
     history = pd.read_csv(tmp_path / "supernet" / "history.csv")

@@ -115,6 +115,7 @@ def test_layers_stay_alive_beside_a_way_around_them():
 
 @pytest.mark.slow
 def test_another_target_needs_no_new_weights(place, run, capsys):
+    Path("config.yaml").write_text("search: {epochs: 1, front: 10}\n")
     search = ("search", "--data-root", "data", "--config", "config.yaml", "--json")
     assert run(*search) == 0
     first = Checkpoint.load("ckpt_save/supernet/checkpoint_best.pth")
