@@ -64,7 +64,7 @@ def test_a_search_whose_table_lacks_rows(place, paste, run, capfd):
     """The space's file is named by the config, and lies elsewhere."""
     Path("spaces").mkdir()
     Path("spaces/my space.yaml").write_text(json.dumps(TINY))
-    Path("spaces/own.yaml").write_text("space: my space.yaml\npoints: 106\ninput_size: 32\nsearch: {epochs: 1}\n")
+    Path("spaces/own.yaml").write_text("space: my space.yaml\npoints: 106\ninput_size: 32\nsearch: {epochs: 1, front: 0}\n")
     command = ("search", "--data-root", "none", "--config", "spaces/own.yaml")
     words = paste(*command)
     # the next thing that is missing
