@@ -18,9 +18,6 @@ from ..search_space import BASELINES, Architecture, InputError, PfldSpace, Space
 from ..search_space.inputs import allowed, atomic_path
 
 BEST = "checkpoint_best.pth"
-UNFINISHED = "teacher"
-"""Stage of a search in which only one of the supernet's subnets is trained."""
-
 KINDS = ("supernet", "subnet", "baseline")
 _KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
 
@@ -42,7 +39,9 @@ class Checkpoint:
     metrics
         Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
     stage
-        Of a supernet: the stage of its search in which the weights were saved.
+        Stage of the search in which a supernet's weights were saved.
+    partial
+        Whether only some of a supernet's subnets have been trained.
     """
 
     kind: str
@@ -52,15 +51,16 @@ class Checkpoint:
     weights: dict[str, Tensor]
     metrics: dict[str, float] = field(default_factory=dict)
     stage: str | None = None
+    partial: bool = False
 
     @classmethod
     def of(cls, model: nn.Module, network: Architecture | SpaceSpec | str, metrics: dict[str, float],
-           stage: str | None = None) -> "Checkpoint":
+           stage: str | None = None, partial: bool = False) -> "Checkpoint":
         """Checkpoint of a subnet (given its architecture), a supernet (its space) or a baseline (its name)."""
         kind = {Architecture: "subnet", SpaceSpec: "supernet"}.get(type(network), "baseline")
         data = network if isinstance(network, str) else network.to_dict()
         weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-        return cls(kind, data, model.num_points, model.input_size, weights, metrics, stage)
+        return cls(kind, data, model.num_points, model.input_size, weights, metrics, stage, partial)
 
     def save(self, path: str | Path) -> None:
         """Write by way of a temporary file."""
@@ -86,7 +86,8 @@ class Checkpoint:
                 data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if not _sound(data):
             raise InputError(f"not a checkpoint of this package: {path}; allowed: checkpoint_best.pth of search or finetune")
-        return cls(**{name: data[name] for name in _KEYS - {"version"}}, stage=data.get("stage"))
+        optional = {name: data[name] for name in ("stage", "partial") if name in data}  # files of earlier versions have none
+        return cls(**{name: data[name] for name in _KEYS - {"version"}}, **optional)
 
     def architecture(self, where: str | Path) -> Architecture:
         """The subnet's architecture; an :class:`InputError` if this is no subnet."""
@@ -132,7 +133,7 @@ class Checkpoint:
 
     def _check_supernet(self, where: str | Path) -> None:
         self._check_kind("supernet", where)
-        if self.stage == UNFINISHED:
+        if self.partial:
             raise InputError(f"{where}: the supernet of a search that stopped in its first stage, {self.stage}, in which one "
                              "subnet alone learns; finish it with search --resume auto")
 
@@ -147,7 +148,7 @@ def _sound(data: Any) -> bool:
     if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
         return False
     weights = data["weights"]
-    return (isinstance(data.get("stage"), (str, type(None)))
+    return (isinstance(data.get("stage"), (str, type(None))) and isinstance(data.get("partial", False), bool)
             and isinstance(data["network"], str if data["kind"] == "baseline" else dict) and isinstance(data["metrics"], dict)
             and all(type(data[name]) is int and data[name] > 0 for name in ("num_points", "input_size"))
             and isinstance(weights, dict) and all(isinstance(name, str) for name in weights)

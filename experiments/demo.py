@@ -10,9 +10,10 @@ import pandas as pd
 import typer
 from torch import Tensor
 
-from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, inherit, layout_of, normalised_errors, recalibrate
+from ..evaluators import BEST, Checkpoint, LandmarkDataset, evaluate, layout_of, normalised_errors
 from ..latency import LookupTable
 from ..search_space import Architecture, SpaceSpec
+from .architectures import as_it_is
 from .config import Config
 from .data_commands import synthesise
 from .deploy.exporter import BASELINE, Exporter
@@ -60,21 +61,15 @@ def demo(snapshot: Snapshot = SNAPSHOT / "demo", data_root: Faces = Path("data/d
 
 def _random_subnets(supernet: Path, train: LandmarkDataset, test: LandmarkDataset, table: LookupTable,
                     seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot.
-
-    Their BatchNorm statistics, which in the supernet are those of mixtures, are taken anew from training faces.
-    """
+    """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot."""
     checkpoint = Checkpoint.load(supernet)
     spec, rng = SpaceSpec.from_dict(checkpoint.network, str(supernet)), random.Random(seed)
     latencies, errors = [], []
     for _ in range(RANDOM_SUBNETS):
         choices = {label: rng.choice(names) for label, names in spec.candidates().items()}
         architecture = Architecture(spec, checkpoint.num_points, checkpoint.input_size, choices)
-        subnet = architecture.build()
-        inherit(subnet, architecture, checkpoint, supernet)
-        recalibrate(subnet, train)
         latencies.append(table.latency_us(architecture))
-        errors.append(evaluate(subnet, test)["nme"])
+        errors.append(evaluate(as_it_is(architecture, checkpoint, supernet, train), test)["nme"])
     return np.array(latencies), np.array(errors)
 
 

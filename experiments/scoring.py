@@ -71,12 +71,12 @@ class Scorer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.space.to(self._device)
         self._images, self._points = network_input(data.images.to(self._device)), data.points.to(self._device)
-        self._configured_corners = config.eye_corners
         self._eye_corners = layout_of(self.space.num_points, config.eye_corners).eye_corners
         self._file, self._record = folder / "scores.csv", folder / "scores.json"
         digest = hashlib.sha256(supernet.read_bytes() + data.images.numpy().tobytes() + data.points.numpy().tobytes())
         self._settings = json.dumps({"faces": len(data), "supernet_and_faces_sha256": digest.hexdigest()}) + "\n"
         self._known = self._read()
+        self._rated: dict[Subnet, float] = {}
 
     def _read(self) -> dict[Subnet, float]:
         if not (self._file.is_file() and self._record.is_file() and self._record.read_text("utf-8") == self._settings):
@@ -107,8 +107,10 @@ class Scorer:
         return [self._known[subnet] for subnet in subnets]
 
     def rate(self, subnet: Subnet) -> float:
-        """NME in percent that a subnet has when it is exported as it is, on all held-out faces."""
-        choices = dict(zip(self.logits, subnet, strict=True))
-        architecture = Architecture(self.space.spec, self.space.num_points, self.space.input_size, choices)
-        model = as_it_is(architecture, self._checkpoint, self._where, self._trained).to(self._device)
-        return evaluate(model, self._held_out, self._configured_corners)["nme"]
+        """Return the NME in percent of a subnet as it would be exported without finetuning, on all held-out faces."""
+        if subnet not in self._rated:
+            choices = dict(zip(self.logits, subnet, strict=True))
+            architecture = Architecture(self.space.spec, self.space.num_points, self.space.input_size, choices)
+            model = as_it_is(architecture, self._checkpoint, self._where, self._trained).to(self._device)
+            self._rated[subnet] = evaluate(model, self._held_out, self._eye_corners)["nme"]
+        return self._rated[subnet]

@@ -100,7 +100,8 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
     def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
         chosen = Architecture(space.spec, config.points, config.input_size, strategy.oneshot_module.export(), metrics=metrics)
-        Checkpoint.of(strategy.supernet, space.spec, metrics, strategy.oneshot_module.stage).save(folder / BEST)
+        module = strategy.oneshot_module
+        Checkpoint.of(strategy.supernet, space.spec, metrics, module.stage, module.partial).save(folder / BEST)
         with_latency(chosen, table).save(folder / ARCHITECTURE)
 
     network = {"kind": "supernet", "space": space.spec.to_dict(), "num_points": config.points, "input_size": config.input_size}
@@ -130,8 +131,6 @@ def finish_search(config: Config, data_root: Path, folder: Path, seed: int) -> N
 
 TargetUs = Annotated[float | None, typer.Option("--target-us", "--target_us", help="Latency target in microseconds.")]
 TargetMs = Annotated[float | None, typer.Option("--target-ms", "--target_ms", help="The same in milliseconds.")]
-
-
 Supernet = Annotated[Path | None, typer.Option("--supernet", help="Keep the weights of this trained supernet, and let the "
                                                                   "logits alone learn: for another target or table.")]
 

@@ -6,7 +6,7 @@ from .fbnet import FBNet
 from .front import Subnet, cost_of, evolve, pareto_front
 from .launch import run_search
 from .mixture import MixtureModule
-from .paths import FairPaths, ends
+from .paths import FairPaths
 from .staged import StagedFBNet
 from .staged_module import StagedModule
 from .stages import SHARES, STAGES, Stages, split
@@ -29,7 +29,6 @@ __all__ = [
     "Stages",
     "Subnet",
     "FairPaths",
-    "ends",
     "split",
     "check_target",
     "cost_of",

@@ -12,13 +12,13 @@ Path = dict[str, str]
 
 
 def ends(layers: Mapping[str, GumbelMixedLayer], cost: CostTable | None) -> tuple[Path, Path]:
-    """The cheapest and the dearest path; without a cost, those of the fewest and of the most weights."""
+    """The cheapest and the slowest path; without a cost, those of the fewest and of the most weights."""
     rows = {label: cost.blocks_us[label] if cost is not None else
             {name: sum(weight.numel() for weight in layer[name].parameters()) for name in layer.names}
             for label, layer in layers.items()}
-    cheapest, dearest = ({label: pick(layers[label].names, key=row.__getitem__) for label, row in rows.items()}
+    cheapest, slowest = ({label: pick(layers[label].names, key=row.__getitem__) for label, row in rows.items()}
                          for pick in (min, max))
-    return cheapest, dearest
+    return cheapest, slowest
 
 
 class FairPaths:

@@ -29,7 +29,7 @@ class SearchModule(DartsLightningModule):
     term
         Joins task loss and latency; None for the loss alone.
     arc_learning_rate, arc_weight_decay
-        Adam's, for the logits.
+        Adam learning rate and weight decay of the logits.
     """
 
     def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, arc_learning_rate: float,
@@ -41,6 +41,11 @@ class SearchModule(DartsLightningModule):
     def stage(self) -> str:
         """Name of what this epoch trains."""
         raise NotImplementedError
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some of the supernet's subnets have learnt so far."""
+        return False
 
     def temperature(self, epoch: int) -> float:
         """Gumbel temperature of an epoch."""

@@ -14,13 +14,13 @@ from .stages import Stages
 
 
 class StagedFBNet(FBNet):
-    """FBNet's logits over a supernet whose every subnet works as it is.
+    """Train a supernet whose subnets all work without finetuning, and let FBNet's logits choose one of them.
 
-    1. **teacher**: the dearest path learns alone.
+    1. **teacher**: the slowest path learns alone.
     2. **distillation**: every other candidate learns what the teacher's block in its place puts out (Li et al. 2020, DNA; Moons
        et al. 2021, DONNA). Not in a space that is no chain, in which a layer runs more or less often than once; the sandwich
        takes its place there.
-    3. **sandwich**: the dearest path learns from the labels, random ones and the cheapest half from them and half from its
+    3. **sandwich**: the slowest path learns from the labels, random ones and the cheapest half from them and half from its
        output (Yu et al. 2020, BigNAS).
     4. **logits**: the weights stay, the logits learn on the validation loader's data by Gumbel-softmax, with the latency term
        or around the target (Wu et al. 2019, FBNet).
@@ -36,18 +36,18 @@ class StagedFBNet(FBNet):
     Parameters
     ----------
     cost
-        As for :class:`FBNet`; without one, the dearest path is that with the most weights.
+        As for :class:`FBNet`; without one, the path with the most weights counts as the slowest.
     stages
-        Their lengths and learning rates.
+        Length and learning rate of each stage.
     paths
-        Paths per step of the sandwich beside the dearest.
+        Paths per step of the sandwich beside the slowest.
     branches
         Candidates of the last layer in which each of these paths ends, in a space that is a :class:`Chain`: what comes before
         runs once for them. In others each path ends in one.
     temperature, anneal
         Gumbel temperature at the start of the last stage, and the factor on it after each of its epochs.
     arc_learning_rate
-        Adam's, for the logits.
+        Adam learning rate of the logits.
     **kwargs
         As for :class:`FBNet`; there are no ``warmup_epochs``.
     """

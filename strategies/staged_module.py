@@ -1,4 +1,4 @@
-"""The search in stages: a supernet whose every subnet works as it is, and logits that learn over it."""
+"""The search in stages: train a supernet whose subnets all work without finetuning, then the logits over it."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ from .sweep import Chain, outputs
 from .target import LatencyTarget
 
 CHEAPEST = 0.25
-"""Part of the sandwich's steps in which the cheapest path takes the place of a random one."""
+"""Share of the sandwich's steps in which the cheapest path replaces a random one."""
 
 SOFT = 0.5
-"""Part of a sandwiched path's loss that is its distance to the teacher's output."""
+"""Weight of the distance to the teacher's output in the loss of a sandwiched path."""
 
 VALIDATED = 8
-"""Paths that validation takes in turns while the weights of all learn: the ends of the space and random ones."""
+"""Number of paths that validation cycles through: the slowest, the cheapest and random ones."""
 
 
 class StagedModule(SearchModule):
@@ -66,6 +66,10 @@ class StagedModule(SearchModule):
     def stage(self) -> str:
         return self.position.stage
 
+    @property
+    def partial(self) -> bool:
+        return self.stage == "teacher"
+
     def temperature(self, epoch: int) -> float:
         """Gumbel temperature of an epoch: it falls after each epoch of the last stage."""
         stage, done, _ = self.stages.at(epoch)
@@ -91,7 +95,7 @@ class StagedModule(SearchModule):
         self._steps[stage](self._augmented(batch["val" if stage == "logits" else "train"]), batch_idx)
 
     def _teacher_step(self, batch: Any, batch_idx: int) -> None:
-        """Let the dearest path learn alone."""
+        """Let the slowest path learn alone."""
         with self._weights_step():
             self.manual_backward(self._path_loss(self.teacher, batch, batch_idx))
 
@@ -123,7 +127,7 @@ class StagedModule(SearchModule):
         self.log("train_distillation_error", total / max(1, count), on_step=False, on_epoch=True, batch_size=1)
 
     def _sandwich_step(self, batch: Any, batch_idx: int) -> None:
-        """Let the dearest path learn from the labels, and others half from them and half from its output.
+        """Let the slowest path learn from the labels, and others half from them and half from its output.
 
         Sandwich rule and in-place distillation: Yu et al. 2020 (BigNAS), section 3.1.
         """
@@ -218,7 +222,7 @@ class StagedModule(SearchModule):
         return super().diverged(f"{what} in stage {self.stage}{bad}", batch_idx)
 
     def _first_bad_block(self, blocks: list[tuple[str, str]]) -> str:
-        """The first block of the path that has a weight which is not finite."""
+        """Name the first block of the path with a weight that is not finite."""
         layers = self.layers()
         return next((f", layer {label!r}, block {block!r}" for label, block in blocks
                      if not all(torch.isfinite(weight).all() for weight in layers[label][block].parameters())), "")

@@ -12,10 +12,16 @@ SHARES: Mapping[str, int] = {"teacher": 10, "distillation": 2, "sandwich": 46, "
 """Epochs of a search by default; one of another length is split in these proportions."""
 
 RISE: Mapping[str, float] = {"teacher": 0.3, "distillation": 0.2, "sandwich": 0.1}
-"""Part of a stage in which its learning rate rises."""
+"""Share of a stage's steps in which its learning rate rises."""
 
-START, END, MOMENTUM = 1 / 25, 1 / 250_000, (0.85, 0.95)
-"""First and last learning rate as parts of the highest, and the momentum there and at the ends: those of torch's OneCycleLR."""
+START = 1 / 25
+"""First learning rate, as a part of the highest; this and the next two are the constants of torch's ``OneCycleLR``."""
+
+END = 1 / 250_000
+"""Last learning rate, as a part of the highest."""
+
+MOMENTUM = (0.85, 0.95)
+"""Momentum at the highest learning rate, and at both ends."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,21 @@ class Position(NamedTuple):
 
 
 def split(epochs: int) -> dict[str, int]:
-    """Stage -> epochs, as many as there are, in the proportions of :data:`SHARES` by largest remainders; no other is random."""
+    """Split the epochs of a search over the stages: stage -> epochs, in the proportions of :data:`SHARES`.
+
+    Every stage has at least one epoch if there are four or more. Without an epoch of the last stage, the logits would not learn
+    and the choice would mean nothing; so the stages that go without in a shorter search are the distillation, then the teacher.
+    """
     exact = {name: epochs * share / sum(SHARES.values()) for name, share in SHARES.items()}
     found = {name: math.floor(value) for name, value in exact.items()}
+    # largest remainders first
     for name in sorted(exact, key=lambda name: found[name] - exact[name])[:epochs - sum(found.values())]:
         found[name] += 1
+    # the sandwich, by far the longest, gives an epoch to each stage that has none
+    for name in ("logits", "teacher", "distillation"):
+        if found[name] == 0 and found["sandwich"] > 1:
+            found["sandwich"] -= 1
+            found[name] += 1
     return found
 
 

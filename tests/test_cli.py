@@ -46,7 +46,7 @@ def drop_a_row():
 
 def in_first_stage():
     path = Path("ckpt_save/supernet/checkpoint_best.pth")
-    replace(Checkpoint.load(path), stage="teacher").save(path)
+    replace(Checkpoint.load(path), stage="teacher", partial=True).save(path)
 
 
 def other_space(data):

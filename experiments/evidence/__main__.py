@@ -29,8 +29,8 @@ app = App(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
 Space = Annotated[str, typer.Option(help=" or ".join(BUDGETS))]
 Method = Annotated[str, typer.Option(help="How the supernet is trained: " + " or ".join(METHODS))]
-Epochs = Annotated[int | None, typer.Option(help="Of the supernet's training; the method's default otherwise.")]
-Seed = Annotated[int, typer.Option(help="Of the training, or of the supernet's.")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of the supernet's training; by default, those of the method.")]
+Seed = Annotated[int, typer.Option(help="Seed of the training.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 Work = Annotated[Path, typer.Option(help="Folder of the supernets.")]
 RESULTS, WORK = Path(__file__).parent, Path("runs/evidence")
@@ -53,7 +53,7 @@ def supernet(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD,
 @app.command()
 def blocks(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
            results: Results = RESULTS, work: Work = WORK) -> None:
-    """How far each block of a layer moves the NME in a supernet -> blocks.csv."""
+    """Measure how far each block of a layer moves the NME in a supernet -> blocks.csv."""
     score_blocks(Supernet(space, method, seed, epochs, work), data_root, results)
 
 

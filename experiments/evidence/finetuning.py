@@ -1,4 +1,4 @@
-"""How long it pays to finetune what a search has chosen."""
+"""Finetune the subnets that a search has chosen, for several numbers of epochs."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which subnets of a space the experiment looks at: fixed samples that cover its latencies."""
+"""Fixed samples of a space's subnets that cover its latencies."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ SPREAD = 60
 """Random subnets spread over the latencies of a space."""
 
 TRIES = 100
-"""Random subnets between two latencies after which there is no new one."""
+"""Number of draws after which the search for a new subnet between two latencies ends."""
 
 
 def sample(cost: Cost, budgets: Sequence[float], seed: int = 0) -> list[dict[str, str]]:

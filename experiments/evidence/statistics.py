@@ -9,10 +9,10 @@ import pandas as pd
 from ...strategies import NEAR
 
 RESAMPLES = 2_000
-"""Of the bootstrap."""
+"""Number of bootstrap resamples."""
 
 COVERED = (2.5, 97.5)
-"""Percentiles of the resamples between which the interval lies."""
+"""Percentiles of the resamples that bound the confidence interval."""
 
 
 def taus(first: Sequence[float], second: Sequence[float], weights: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 epoch, so that it gets more of them."""
 
 TIME = "time.json"
-"""In a supernet's folder when its training has ended: what it took."""
+"""File with the duration of a finished training, in the supernet's folder."""
 
 KEYS = ("space", "method", "epochs", "seed")
 """Columns by which a supernet is known."""
@@ -95,7 +95,7 @@ class Supernet:
 
 
 class Clock(pl.Callback):
-    """Time of a training, that before an interruption included."""
+    """Measure the duration of a training, including the time before an interruption."""
 
     def __init__(self) -> None:
         self._earlier = {"seconds": 0.0, "cpu_seconds": 0.0}
