@@ -25,7 +25,7 @@ def not_once(calls: Sequence[Sequence[Call]], layers: Sequence[PathLayer]) -> st
 
 def distillation_errors(layers: Sequence[PathLayer], teacher: Mapping[str, str], taught: Sequence[Call],
                         others: Sequence[Call]) -> Iterator[tuple[PathLayer, dict[str, Tensor]]]:
-    """For each layer, the error of every candidate but the teacher's own.
+    """For each layer, the error of every candidate but the teacher's own and those without weights, such as a skip.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def distillation_errors(layers: Sequence[PathLayer], teacher: Mapping[str, str],
     for layer, (own, target), (other, _), random in zip(layers, taught, others, from_others.tolist(), strict=True):
         errors = {}
         for name in layer.names:
-            if name == teacher[layer.label]:
+            if name == teacher[layer.label] or next(layer[name].parameters(), None) is None:
                 continue
             outputs, targets = tensors_of(layer[name](*(other if random else own))), tensors_of(target)
             _check_shapes(layer.label, name, outputs, teacher[layer.label], targets)

@@ -123,3 +123,14 @@ def test_blocks_of_other_shapes_are_named():
     with pytest.raises(InputError, match=r"layer 'a': the output of block 'small' has shape \(2, 3\), that of the teacher's "
                                          r"block 'dear' \(2, 5\); the blocks of a layer must have outputs of one shape"):
         list(distillation_errors([layer], {"a": "dear"}, [call], [call]))
+
+
+def test_a_block_without_weights_learns_nothing():
+    layer = nn.ModuleDict({"skip": nn.Identity(), "small": nn.Linear(4, 4), "dear": nn.Linear(4, 4)})
+    layer.label, layer.names = "a", ["skip", "small", "dear"]
+    x = torch.randn(2, 4)
+    call = ((x,), layer["dear"](x))
+    ((found, errors),) = distillation_errors([layer], {"a": "dear"}, [call], [call])
+    assert found is layer
+    assert list(errors) == ["small"]
+    assert errors["small"].requires_grad
