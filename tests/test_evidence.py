@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 from conftest import write_blobs
+from test_evidence_statistics import BUDGETS, cost_of_space
 
 from fbnet_pfld.experiments.evidence import __main__ as evidence
 from fbnet_pfld.experiments.evidence import alone, blocks, choices, finetuning, supernets
@@ -14,21 +15,8 @@ from fbnet_pfld.experiments.evidence.figures import minutes_figure
 from fbnet_pfld.experiments.evidence.report import write_report
 from fbnet_pfld.experiments.evidence.sample import sample
 from fbnet_pfld.experiments.study import Records
-from fbnet_pfld.latency import LookupTable
-from fbnet_pfld.search_space import InputError, PfldSpace
+from fbnet_pfld.search_space import InputError
 from fbnet_pfld.strategies import cost_range
-
-BUDGETS = (1900.0, 2100.0, 2300.0)
-
-
-def cost_of_space(space):
-    return LookupTable.load("snapdragon625-4t").cost(PfldSpace(space))
-
-
-def frame_of(us, nme):
-    index = pd.Index(range(len(us)), name="subnet")
-    return pd.DataFrame({"us": us, "test_nme": nme, "macs": us, "parameters": us}, index=index)
-
 
 # --- files ---------------------------------------------------------------------------------------------------------------
 
