@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,37 +10,35 @@ import pytest
 
 from fbnet_pfld.evaluators.loss import LOSSES
 from fbnet_pfld.experiments.accuracy import __main__ as accuracy
-from fbnet_pfld.experiments.accuracy.contenders import BASE, MEDIAN, NEAR, RECIPES, contenders
+from fbnet_pfld.experiments.accuracy.contenders import BASE, MEDIAN, RECIPES, contenders
 from fbnet_pfld.experiments.accuracy.report import costs_table, networks_table, recipes_table
 from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.experiments.study import Records
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec, count
 
 PFLD = SpaceSpec.load("pfld")
-SEARCHED = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, MEDIAN, strict=True)))
+CHEAP = ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5")
+MIDDLE = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, MEDIAN, strict=True)))
 
 
 def test_contenders_are_what_they_are_called():
-    cost = LookupTable.load("snapdragon625-4t").cost(PfldSpace())
+    space = PfldSpace()
+    cost = LookupTable.load("snapdragon625-4t").cost(space)
     every = sorted(sum(us) for us in itertools.product(*(row.values() for row in cost.blocks_us.values())))
-    found = [contenders(SEARCHED, cost, seed) for seed in range(3)]
+    found = contenders(space, cost)
 
-    def us(name, seed=0):
-        return sum(cost.blocks_us[label][block] for label, block in found[seed][name].choices.items())
+    def us(name):
+        return sum(cost.blocks_us[label][block] for label, block in found[name].choices.items())
 
-    assert found[0].keys() == {"searched", "random", "smallest", "median", "largest", *BASELINES}
+    assert found.keys() == {"smallest", "median", "largest", *BASELINES}
     assert us("smallest") == pytest.approx(every[0])
     assert us("largest") == pytest.approx(every[-1])
     assert every[int(0.45 * len(every))] < us("median") < every[int(0.55 * len(every))]
-    assert found[0]["median"] == found[1]["median"]
-    randoms = [found[seed]["random"] for seed in range(3)]
-    assert len({tuple(each.choices.values()) for each in [*randoms, SEARCHED]}) == 4
-    for seed in range(3):
-        assert abs((us("random", seed) + cost.fixed_us) / (us("searched") + cost.fixed_us) - 1) <= NEAR
 
 
 def test_the_recipes_subnet_is_near_the_middle_of_its_space():
-    macs = count(SEARCHED.build())[1]
+    macs = count(MIDDLE.build())[1]
     assert 0.4 < (macs - 5_830_224) / (12_135_152 - 5_830_224) < 0.6
 
 
@@ -83,25 +80,33 @@ def test_the_report_needs_results(tmp_path):
 @pytest.mark.slow
 def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
     monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("base", "moving average", "distillation")})
-    chosen = ("searched", "random", "pfld_lite")
-    everyone = accuracy.contenders
-    monkeypatch.setattr(accuracy, "contenders", lambda *arguments: {name: network for name, network in
-                                                                    everyone(*arguments).items() if name in chosen})
-    arch, supernet = Path("ckpt_save/supernet/architecture.json"), Path("ckpt_save/supernet/checkpoint_best.pth")
-    results, kept = place / "results", []
+    config, results, supernet = place / "c.yaml", place / "results", place / "ckpt_save/supernet/checkpoint_best.pth"
+    config.write_text("space: pfld\nfinetune: {batch_size: 16}\n")
+    finetuned = Records(place / "finetuning.csv")
+    row = {"space": "pfld", "method": "stages", "supernet_epochs": Config().search.total_epochs, "budget": 2350.0, "epochs": 1,
+           "setup": "1e5", "test_nme": 5.0, "test_fr8": 1.0, "test_auc8": 50.0, "seconds": 1.0}
+    finetuned.extend([{**row, "seed": 0, "blocks": " ".join(MEDIAN)}, {**row, "seed": 1, "blocks": " ".join(CHEAP)},
+                      {**row, "seed": 0, "blocks": "", "epochs": 3}])
+    kept = []
     for _ in range(2):
         accuracy.recipe("blobs", place / "data", 106, 1, 1, supernet, (), results)
-        accuracy.networks("blobs", place / "data", arch, 106, 1, 1, supernet, None, (), results)
+        accuracy.networks("blobs", place / "data", 106, 1, 1, config, ("smallest", "pfld_lite"), results)
+        accuracy.searched("blobs", finetuned.path, 1, config, results)
         kept.append({path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")})
     assert kept[0] == kept[1]
+    config.write_text("space: pfld\nfinetune: {batch_size: 8}\n")
     with pytest.raises(InputError, match="results with other settings"):
-        accuracy.networks("blobs", place / "data", arch, 106, 1, 1, None, None, (), results)
-    accuracy.costs(arch, 2, results)
-    assert pd.read_csv(results / "costs.csv").network.tolist() == ["searched", "random", "pfld_lite"]
+        accuracy.networks("blobs", place / "data", 106, 1, 1, config, ("smallest",), results)
+    accuracy.costs(106, config, results)
+    costs = pd.read_csv(results / "costs.csv").set_index("network")
+    searched = "searched, at most 2,350 us"
+    assert list(costs.index) == ["smallest", "median", "largest", *BASELINES, searched]
+    cheap = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, CHEAP, strict=True)))
+    assert costs.macs[searched] == (count(MIDDLE.build())[1] + count(cheap.build())[1]) / 2
     capsys.readouterr()
     accuracy.report(results)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [row["seeds"] for row in found["recipes"]] == [1, 1, 1]
-    assert {row["network"] for row in found["networks"]} == {*chosen, accuracy.INHERITED}
+    assert {row["network"]: row["seeds"] for row in found["networks"]} == {"smallest": 1, "pfld_lite": 1, searched: 2}
     assert all(np.isfinite(row["nme"]) for row in found["networks"])
     assert (results / "accuracy.png").stat().st_size > 10_000

@@ -130,7 +130,6 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(blocks, "AROUND", 1)
     monkeypatch.setattr(choices, "EVALUATIONS", 20)
     monkeypatch.setattr(choices, "SEEDS", (0,))
-    monkeypatch.setattr(finetuning, "EPOCHS", (0, 1))
     monkeypatch.setitem(finetuning.BUDGETS, space, (budget,))
     data, results, work = write_blobs(tmp_path / "data", 40, 8), tmp_path / "results", tmp_path / "work"
 
@@ -145,7 +144,7 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
             evidence.supernet(data, space, method, 2, 0, results, work)
             evidence.choices(data, space, method, 2, 0, results, work)
         evidence.blocks(data, space, "stages", 2, 0, results, work)
-        evidence.finetuning(data, space, "stages", 2, 0, results, work)
+        evidence.finetuning(data, space, "stages", 2, 0, (0, 1), results, work)
         kept.append(written())
     assert kept[0] == kept[1]
     rows = {path.stem: Records(path).frame() for path in results.glob("*.csv")}
@@ -175,10 +174,9 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     # other settings: rows are refused, and nothing is trained
     monkeypatch.setitem(supernets.METHODS, "stages", {"search__augment": "full"})
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2})
-    for name, command in (("supernets", evidence.supernet), ("choices", evidence.choices), ("blocks", evidence.blocks),
-                          ("finetuning", evidence.finetuning)):
-        with pytest.raises(InputError, match=rf"{name}.csv: results with other settings"):
-            command(data, space, "stages", 2, 0, results, work)
+    for name in ("supernet", "choices", "blocks", "finetuning"):
+        with pytest.raises(InputError, match=rf"{name}s?.csv: results with other settings"):
+            getattr(evidence, name)(data, space, "stages", 2, 0, results=results, work=work)
     assert {path: time for path, time in written().items() if path.suffix != ".png"} == kept[1]
 
 

@@ -1,14 +1,14 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.accuracy recipe --name NAME --data-root DATA``, and so on.
 
-``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``costs`` tells what these
-networks cost, and ``report`` prints the tables and draws the picture. Each writes CSV files and goes on where it was stopped.
+``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``searched`` adds what the
+evidence experiment has searched and finetuned, ``costs`` tells what these networks cost, and ``report`` prints the tables and
+draws the picture. Each writes CSV files and goes on where it was stopped.
 """
 
 from ..quiet import quieten
 
 quieten()
 
-import hashlib  # noqa: E402
 import json  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
@@ -21,6 +21,7 @@ from ...latency import LookupTable  # noqa: E402
 from ...search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec  # noqa: E402
 from ..cli import run  # noqa: E402
 from ..config import Config  # noqa: E402
+from ..evidence.alone import digest  # noqa: E402
 from ..report import Candidate  # noqa: E402
 from ..study import Records, train_and_test  # noqa: E402
 from .contenders import BASE, MEDIAN, RECIPES, contenders  # noqa: E402
@@ -33,15 +34,18 @@ DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout."
 Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
 Epochs = Annotated[int, typer.Option(help="Of every training.")]
 Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
-Arch = Annotated[Path, typer.Option(help="Architecture file of the searched subnet.")]
-Supernet = Annotated[Path | None, typer.Option(help="Also finetune the searched subnet with this supernet's weights.")]
 Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
-ConfigFile = Annotated[Path | None, typer.Option(help="YAML config whose finetune settings are the common recipe.")]
+ConfigFile = Annotated[Path, typer.Option(help="YAML config with the space, and the common recipe in finetune.")]
+Finetuning = Annotated[Path, typer.Option(help="finetuning.csv of the evidence experiment.")]
 Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 RESULTS = Path(__file__).parent
 TABLES = ("snapdragon625-4t", "snapdragon625-1t")
-INHERITED = "searched, supernet's weights"
+CONFIG = RESULTS / "config.yaml"
+FINETUNING = RESULTS.parent / "evidence" / "finetuning.csv"
+KEYS = ("data", "epochs", "network", "seed")
+SEARCHED = "searched, at most"
+"""Beginning of the searched subnets' names; the budget follows."""
 
 
 @app.command()
@@ -62,50 +66,63 @@ def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs
             if (only and arm not in only) or records.has(data=name, epochs=epochs, recipe=arm, seed=seed):
                 continue
             changes = {f"finetune__{key}": value for key, value in {**BASE, **changes}.items()}
-            settings = _config(None, points, epochs).override(changes, arm)
+            settings = Config.load(None, points=points, finetune__epochs=epochs).override(changes, arm)
             records.add(data=name, epochs=epochs, recipe=arm, seed=seed, **train_and_test(settings, data_root, network, seed))
 
 
 @app.command()
-def networks(name: Name, data_root: DataRoot, arch: Arch, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
-             supernet: Supernet = None, config: ConfigFile = None, only: Only = (), results: Results = RESULTS) -> None:
-    """Train every network from scratch by the default recipe -> networks.csv.
-
-    With other settings or another searched subnet in the same folder, only other data or epochs are allowed.
-    """
-    records = Records(results / "networks.csv", "data", "epochs", "network", "seed")
-    searched = Architecture.load(arch)
-    settings = _config(config, points, epochs)
-    setup = _setup(searched, settings, supernet)
-    records.check(setup=setup, data=name, epochs=epochs)
+def networks(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
+             config: ConfigFile = CONFIG, only: Only = (), results: Results = RESULTS) -> None:
+    """Train every network from scratch by one recipe -> networks.csv."""
+    records = Records(results / "networks.csv", *KEYS)
+    settings = Config.load(config, points=points, finetune__epochs=epochs)
+    setup = digest(SpaceSpec.load(settings.space).to_dict(), settings.finetune.model_dump(mode="json"))
     for seed in range(seeds):
-        runs = {contender: (network, None) for contender, network in _contenders(searched, seed).items()}
-        if supernet is not None:
-            runs[INHERITED] = (searched, supernet)
-        for contender, (network, weights) in runs.items():
-            if (only and contender not in only) or records.has(data=name, epochs=epochs, network=contender, seed=seed):
+        for network, architecture in _contenders(settings).items():
+            key = {"data": name, "epochs": epochs, "network": network, "seed": seed}
+            records.check(setup=setup, data=name, epochs=epochs, network=network)
+            if (only and network not in only) or records.has(**key):
                 continue
-            figures = train_and_test(settings, data_root, network, seed, weights)
-            records.add(data=name, epochs=epochs, network=contender, seed=seed, setup=setup, **figures)
+            records.add(**key, setup=setup, **train_and_test(settings, data_root, architecture, seed))
 
 
 @app.command()
-def costs(arch: Arch, seeds: Seeds = 3, results: Results = RESULTS) -> None:
+def searched(name: Name, finetuning: Finetuning = FINETUNING, epochs: Epochs = 10, config: ConfigFile = CONFIG,
+             results: Results = RESULTS) -> None:
+    """Take the searched subnets that the evidence experiment has finetuned -> networks.csv."""
+    records = Records(results / "networks.csv", *KEYS)
+    settings = Config.load(config)
+    wanted = {"space": settings.space, "method": "stages", "supernet_epochs": settings.search.total_epochs, "epochs": epochs}
+    for row in Records(finetuning).frame().to_dict("records"):
+        if any(row[column] != value for column, value in wanted.items()):
+            continue
+        key = {"data": name, "epochs": epochs, "network": f"{SEARCHED} {row['budget']:,.0f} us", "seed": row["seed"]}
+        if not records.has(**key):
+            figures = {column: row[column] for column in ("setup", "test_nme", "test_fr8", "test_auc8", "seconds", "blocks")}
+            records.add(**key, **figures)
+
+
+@app.command()
+def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = RESULTS) -> None:
     """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv.
 
-    For the random subnets, another one for each seed, the means.
+    For the searched subnets, another one for each seed, the means.
     """
-    searched = Architecture.load(arch)
+    settings = Config.load(config, points=points)
+    networks: dict[tuple[str, int], Architecture | str] = {(name, 0): each for name, each in _contenders(settings).items()}
+    spec = SpaceSpec.load(settings.space)
+    for row in Records(results / "networks.csv").frame().query(f"network.str.startswith('{SEARCHED}')").to_dict("records"):
+        choices = dict(zip(spec.labels, row["blocks"].split(), strict=True))
+        networks[row["network"], row["seed"]] = Architecture(spec, points, settings.input_size, choices)
     candidates = {}
-    for seed in range(seeds):
-        for contender, network in _contenders(searched, seed).items():
-            torch.manual_seed(0)
-            if isinstance(network, str):
-                candidates[contender] = Candidate(BASELINES[network](searched.num_points, searched.input_size))
-            else:
-                candidates[f"{contender} {seed}" if contender == "random" else contender] = Candidate(network.build(), network)
-    rows = pd.DataFrame.from_dict(costs_of(candidates, [LookupTable.load(table) for table in TABLES]), orient="index")
-    means = rows.groupby([name.split(" ")[0] for name in rows.index], sort=False).mean().rename_axis("network").reset_index()
+    for key, network in networks.items():
+        torch.manual_seed(0)
+        if isinstance(network, str):
+            candidates[key] = Candidate(BASELINES[network](points, settings.input_size))
+        else:
+            candidates[key] = Candidate(network.build(), network)
+    rows = pd.DataFrame(costs_of(candidates, [LookupTable.load(table) for table in TABLES]).values())
+    means = rows.groupby([name for name, _ in candidates], sort=False).mean().rename_axis("network").reset_index()
     Records(results / "costs.csv", "network").replace(means.round(1).to_dict("records"))
 
 
@@ -121,20 +138,9 @@ def report(results: Results = RESULTS) -> None:
                       "networks": networks_table(trained, cost).to_dict("records")}))
 
 
-def _config(file: Path | None, points: int, epochs: int) -> Config:
-    return Config.load(file, points=points, finetune__epochs=epochs)
-
-
-def _contenders(searched: Architecture, seed: int) -> dict[str, Architecture | str]:
-    space = PfldSpace(searched.space, searched.num_points, searched.input_size)
-    return contenders(searched, LookupTable.load(TABLES[0]).cost(space), seed)
-
-
-def _setup(searched: Architecture, settings: Config, supernet: Path | None) -> str:
-    """A short name of what the results depend on beside data and epochs."""
-    weights = hashlib.sha256(supernet.read_bytes()).hexdigest() if supernet else None
-    text = json.dumps([searched.space.to_dict(), searched.choices, settings.finetune.model_dump(mode="json"), weights])
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _contenders(settings: Config) -> dict[str, Architecture | str]:
+    space = PfldSpace(settings.space, settings.points, settings.input_size)
+    return contenders(space, LookupTable.load(TABLES[0]).cost(space))
 
 
 if __name__ == "__main__":

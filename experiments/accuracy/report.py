@@ -36,7 +36,7 @@ def networks_table(networks: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
             rows.append({"data": name, "epochs": epochs, "network": network, "seeds": len(runs),
                          "nme": runs.test_nme.mean(), "spread": runs.test_nme.std(), "fr8": runs.test_fr8.mean(),
                          "auc8": runs.test_auc8.mean(), "nme_over_baseline": runs.test_nme.mean() / baseline,
-                         "parameters": size.get(network.split(",")[0])})
+                         "parameters": size.get(network)})
     return pd.DataFrame(rows).sort_values(["data", "nme"]).round(3)
 
 
@@ -60,7 +60,7 @@ def picture(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> None:
         columns = {latency: f"latency, us ({latency}, modelled)", "onnx_bytes": "ONNX, KB"}
         for axis, (column, label) in zip(row, columns.items(), strict=True):
             for network, runs in part.groupby("network", sort=False):
-                x = cost.loc[network.split(",")[0], column] / (1 if column == latency else 1000)
+                x = cost.loc[network, column] / (1 if column == latency else 1000)
                 axis.errorbar(x, runs.test_nme.mean(), runs.test_nme.std() if len(runs) > 1 else 0, fmt="o", capsize=3,
                               label=network)
             axis.set_xscale("log")

@@ -21,7 +21,7 @@ from ..command import App  # noqa: E402
 from .alone import BUDGETS, train_alone  # noqa: E402
 from .blocks import score_blocks  # noqa: E402
 from .choices import train_choices  # noqa: E402
-from .finetuning import finetune_choices  # noqa: E402
+from .finetuning import LENGTHS, finetune_choices  # noqa: E402
 from .report import write_report  # noqa: E402
 from .supernets import METHODS, Supernet, train_and_score  # noqa: E402
 
@@ -30,6 +30,7 @@ DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout."
 Space = Annotated[str, typer.Option(help=" or ".join(BUDGETS))]
 Method = Annotated[str, typer.Option(help="How the supernet is trained: " + " or ".join(METHODS))]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of the supernet's training; by default, those of the method.")]
+Lengths = Annotated[list[int], typer.Option("--length", help="Epochs of finetuning; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Seed of the training.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 Work = Annotated[Path, typer.Option(help="Folder of the supernets.")]
@@ -66,9 +67,9 @@ def choices(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, 
 
 @app.command()
 def finetuning(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
-               results: Results = RESULTS, work: Work = WORK) -> None:
+               length: Lengths = LENGTHS, results: Results = RESULTS, work: Work = WORK) -> None:
     """Finetune a supernet's choices for some numbers of epochs, with the supernet's seed -> finetuning.csv."""
-    finetune_choices(Supernet(space, method, seed, epochs, work), data_root, results)
+    finetune_choices(Supernet(space, method, seed, epochs, work), data_root, results, length)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Finetune the subnets that a search has chosen, for several numbers of epochs."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...search_space.count import count_parameters
@@ -12,8 +12,8 @@ from .alone import digest
 from .choices import EVALUATIONS, on_front
 from .supernets import Rater, Supernet
 
-EPOCHS = (0, 3, 10, 30)
-"""Lengths of the finetuning that are compared; with none, the subnet is as it is."""
+LENGTHS = (0, 3, 10, 30)
+"""Epochs of the finetuning that are compared; with none, the subnet is as it is."""
 
 RECIPE = {"finetune__learning_rate": 0.01, "finetune__augment": "geometry"}
 """Half the learning rate of a training from scratch; everything else has its default."""
@@ -25,8 +25,13 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
 """Latency budgets of each space in microseconds, by the default table."""
 
 
-def finetune_choices(supernet: Supernet, data_root: Path, results: Path) -> None:
+def finetune_choices(supernet: Supernet, data_root: Path, results: Path, lengths: Sequence[int] = LENGTHS) -> None:
     """Finetune the front's choice at each budget, from the supernet and with its seed -> finetuning.csv, a row per training.
+
+    Parameters
+    ----------
+    lengths
+        Epochs of finetuning.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def finetune_choices(supernet: Supernet, data_root: Path, results: Path) -> None
     records = Records(results / "finetuning.csv", *key, "budget", "epochs")
     records.check(setup=setup, **key)
     for budget in BUDGETS[supernet.space]:
-        missing = [epochs for epochs in EPOCHS if not records.has(**key, budget=budget, epochs=epochs)]
+        missing = [epochs for epochs in lengths if not records.has(**key, budget=budget, epochs=epochs)]
         if not missing:
             continue
         chosen = on_front(supernet, data_root, budget)
@@ -51,6 +56,7 @@ def finetune_choices(supernet: Supernet, data_root: Path, results: Path) -> None
                 figures = train_and_test(config, data_root, chosen, supernet.seed, supernet.checkpoint)
             else:
                 figures = Rater(supernet, data_root)(chosen)
+            tested = {name: value for name, value in figures.items() if name.startswith("test_")}
             records.add(**key, budget=budget, epochs=epochs, setup=setup, blocks=" ".join(chosen.choices.values()),
-                        us=chosen.latency["us"], parameters=parameters, test_nme=figures["test_nme"],
+                        us=chosen.latency["us"], parameters=parameters, **tested,
                         seconds=round(time.perf_counter() - start, 1))
