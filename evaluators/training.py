@@ -55,9 +55,14 @@ class TrainOptions(BaseModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
+INHERITED_RATE = 1e-2
+"""Default learning rate of a network that starts with a supernet's weights."""
+
+
 class FinetuneOptions(TrainOptions):
     """How a fixed network is trained. ``experiments/accuracy`` has what learning rate, loss and the rest are worth.
 
+    Unless ``learning_rate`` is set, a network with a supernet's weights has half of it, see :meth:`inheriting`.
     With ``ema`` (such as 0.998), validations and what is kept are of the weights' exponential moving average. With ``teacher``,
     the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.
     """
@@ -73,6 +78,10 @@ class FinetuneOptions(TrainOptions):
         if self.teacher is None:
             refuse_together(self, "without a teacher", ["distillation"])
         return self
+
+    def inheriting(self) -> "FinetuneOptions":
+        """The same for a network with a supernet's weights."""
+        return self if "learning_rate" in self.model_fields_set else self.model_copy(update={"learning_rate": INHERITED_RATE})
 
 
 def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str | Path, seed: int,

@@ -61,8 +61,10 @@ def finetune_network(config: Config, data_root: Path, folder: Path, network: Arc
         model, title = BASELINES[network](config.points, config.input_size), network
     else:
         model, title = network.build(), "finetune"
+    options = config.finetune
     if supernet is not None:
         inherit(model, network, Checkpoint.load(supernet), supernet)
+        options = options.inheriting()
     if init is not None:
         fresh = start_from(model, network, Checkpoint.load(init), init)
         if fresh:
@@ -71,7 +73,7 @@ def finetune_network(config: Config, data_root: Path, folder: Path, network: Arc
     if config.finetune.teacher is not None:
         Checkpoint.load(config.finetune.teacher)  # a missing file shows before images are decoded
     data = LandmarkDataset(data_root, "train", model.num_points, model.input_size)
-    return train(model, network, data, config.finetune, folder, seed, [TrainingProgress(title), *callbacks],
+    return train(model, network, data, options, folder, seed, [TrainingProgress(title), *callbacks],
                  eye_corners=config.eye_corners, resume=resume, devices=devices)
 
 

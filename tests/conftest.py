@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from quick_exports import time_few_calls, write_graphs_once
 from source_faces import contents
 
 from fbnet_pfld.evaluators import Checkpoint
@@ -51,6 +52,12 @@ def write_blobs(root: Path, train: int = 96, test: int = 32, points: int = 106, 
 @pytest.fixture(scope="session")
 def blobs(tmp_path_factory) -> Path:
     return write_blobs(tmp_path_factory.mktemp("blobs"))
+
+
+@pytest.fixture(scope="session")
+def few_blobs(tmp_path_factory) -> Path:
+    """For trainings of which no good result is wanted: at a batch size of 8, an epoch is three steps."""
+    return write_blobs(tmp_path_factory.mktemp("few_blobs"), 32, 8)
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +100,13 @@ def run(monkeypatch):
             return 1 if isinstance(end.code, str) else int(end.code or 0)
         return 0
     return command
+
+
+@pytest.fixture
+def quick_exports(monkeypatch):
+    """For tests of what exports are used for: torch writes each network's graph once, and files are timed in a few calls."""
+    write_graphs_once(monkeypatch)
+    time_few_calls(monkeypatch)
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ def shipped(name: str, **changes) -> Path:
     return folder / f"{name}.yml"
 
 
-def run(*command, timeout: float = 240, env: dict[str, str] = ENV) -> subprocess.CompletedProcess:
+def execute(*command, timeout: float = 240, env: dict[str, str] = ENV) -> subprocess.CompletedProcess:
+    """A command in a process of its own, which takes seconds to begin; of our own, most can be ``run`` in this one."""
     return subprocess.run([str(part) for part in command], env=env, capture_output=True, text=True, timeout=timeout)
 
 
@@ -85,13 +86,13 @@ def ended(experiment: Experiment) -> bool:
 def nnictl(*command, stopped: str = "Stop experiment success", env: dict[str, str] = ENV):
     """``nnictl create`` or ``resume`` as a user runs it; gives the connected experiment, and stops it as a user does."""
     port = free_port()
-    done = run(BIN / "nnictl", *command, "--port", port, env=env)
+    done = execute(BIN / "nnictl", *command, "--port", port, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     experiment = Experiment.connect(port)
     try:
         yield experiment
     finally:
-        stop = run("nnictl", "stop", "--port", port)
+        stop = execute("nnictl", "stop", "--port", port)
         left = processes_of(experiment.id)
         for process in left:
             process.kill()

@@ -78,7 +78,7 @@ def test_the_report_needs_results(tmp_path):
 
 
 @pytest.mark.slow
-def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
+def test_all_parts_run_and_go_on(place, few_blobs, quick_exports, monkeypatch, capsys):
     monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("base", "moving average", "distillation")})
     config, results, supernet = place / "c.yaml", place / "results", place / "ckpt_save/supernet/checkpoint_best.pth"
     config.write_text("space: pfld\nfinetune: {batch_size: 16}\n")
@@ -89,14 +89,14 @@ def test_all_parts_run_and_go_on(place, monkeypatch, capsys):
                       {**row, "seed": 0, "blocks": "", "epochs": 3}])
     kept = []
     for _ in range(2):
-        accuracy.recipe("blobs", place / "data", 106, 1, 1, supernet, (), results)
-        accuracy.networks("blobs", place / "data", 106, 1, 1, config, ("smallest", "pfld_lite"), results)
+        accuracy.recipe("blobs", few_blobs, 106, 1, 1, supernet, (), results)
+        accuracy.networks("blobs", few_blobs, 106, 1, 1, config, ("smallest", "pfld_lite"), results)
         accuracy.searched("blobs", finetuned.path, 1, config, results)
         kept.append({path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")})
     assert kept[0] == kept[1]
     config.write_text("space: pfld\nfinetune: {batch_size: 8}\n")
     with pytest.raises(InputError, match="results with other settings"):
-        accuracy.networks("blobs", place / "data", 106, 1, 1, config, ("smallest",), results)
+        accuracy.networks("blobs", few_blobs, 106, 1, 1, config, ("smallest",), results)
     accuracy.costs(106, config, results)
     costs = pd.read_csv(results / "costs.csv").set_index("network")
     searched = "searched, at most 2,350 us"

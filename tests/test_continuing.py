@@ -32,7 +32,7 @@ def states(tmp_path_factory, blobs):
     config = Config.load(None, finetune__epochs=1, finetune__batch_size=16, search__epochs=1, search__method="reference",
                          search__front=0)
     search_supernet(config, blobs, folder / "supernet")
-    finetune_network(config, blobs, folder / "subnet", SMALL)
+    finetune_network(config, blobs, folder / "subnet", SMALL, folder / "supernet" / "checkpoint_best.pth")
     finetune_network(config, blobs, folder / "pfld_lite", "pfld_lite")
     return folder
 
@@ -90,7 +90,7 @@ REFUSED = {
                        "network.choices.layer_2 'gh_k5', this one 'mb_k5_res'"),
     "another seed": (lambda: None, (*FINETUNE, "--resume", "subnet.ckpt", "--seed", "3"), "its run has seed 0, this one 3"),
     "another setting": (lambda: Path("config.yaml").write_text("finetune: {batch_size: 16, learning_rate: 0.5}\n"),
-                        (*FINETUNE, "--resume", "subnet.ckpt"), "finetune.learning_rate 0.02, this one 0.5"),
+                        (*FINETUNE, "--resume", "subnet.ckpt"), "finetune.learning_rate 0.01, this one 0.5"),
     "other data": (lambda: shutil.copy("data/test_data/list.txt", "data/train_data/list.txt"),
                    (*FINETUNE, "--resume", "subnet.ckpt"), "its run has data '96 faces, "),
     "other processes": (lambda: None, (*FINETUNE, "--resume", "subnet.ckpt", "--dev-id", "cpu:2"),
@@ -169,11 +169,11 @@ def one_cycle(peak: float, steps: int) -> list[float]:
 @pytest.mark.parametrize("epochs", [2, 3])
 def test_an_extended_training_goes_on_along_the_longer_schedule(blobs, states, tmp_path, rates, epochs):
     """From the state of one epoch, in its own folder or another; killed and resumed it ends in the same bits."""
-    config = Config.load(None, finetune__epochs=epochs, finetune__batch_size=16)
+    config = Config.load(None, finetune__epochs=epochs, finetune__batch_size=16, finetune__learning_rate=0.01)
     shutil.copytree(states / "subnet", tmp_path / "own")
     extended = finetune_network(config, blobs, tmp_path / "own", SMALL, resume="auto")
     steps = len(rates) // (epochs - 1)
-    assert rates == pytest.approx(one_cycle(0.02, epochs * steps)[steps:])
+    assert rates == pytest.approx(one_cycle(0.01, epochs * steps)[steps:])
     assert torch.load(tmp_path / "own" / "last.ckpt", weights_only=True)["epoch"] == epochs - 1
 
     def killed(module, *_):
@@ -203,7 +203,7 @@ def test_a_finished_run_resumed_alike_stays_as_it_is(place, states, run):
     shutil.copytree(states / "subnet", "ckpt_save/subnet", dirs_exist_ok=True)
     Path("config.yaml").write_text("finetune: {epochs: 1, batch_size: 16}\n")
     before = Path("ckpt_save/subnet/checkpoint_best.pth").read_bytes()
-    assert run(*FINETUNE, "--from-scratch", "--resume", "auto") == 0
+    assert run(*FINETUNE, "--resume", "auto") == 0
     assert Path("ckpt_save/subnet/checkpoint_best.pth").read_bytes() == before
 
 

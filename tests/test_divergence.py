@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from conftest import write_blobs
 
 from fbnet_pfld.evaluators import Checkpoint
 from fbnet_pfld.evaluators.loss import SmoothL1
 from fbnet_pfld.strategies import StagedModule
 
-SEARCH = ("search", "--data-root", "data", "--snapshot", "runs", "--config", "search.yaml")
+SEARCH = ("search", "--data-root", "few", "--snapshot", "runs", "--config", "search.yaml")
 
 HOOKS = ("on_train_epoch_start", "training_step", "after_architecture_step")
 
@@ -16,6 +17,7 @@ HOOKS = ("on_train_epoch_start", "training_step", "after_architecture_step")
 def four_epochs(place):
     (place / "search.yaml").write_text("search: {batch_size: 16, front: 0, "
                                        "stages: {teacher: 1, distillation: 1, sandwich: 1, logits: 1}}\n")
+    write_blobs(place / "few", 48, 8)  # two steps an epoch
     return place / "runs" / "supernet"
 
 

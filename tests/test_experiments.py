@@ -83,7 +83,7 @@ def small_file(checkpoint):
     return path
 
 
-def test_comparison_agrees_with_its_parts(blobs, checkpoint, small_file):
+def test_comparison_agrees_with_its_parts(blobs, checkpoint, small_file, quick_exports):
     test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
     candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
                   "file": load_candidate(small_file, 106, 112)}

@@ -15,6 +15,8 @@ from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset
 from fbnet_pfld.latency import LookupTable, open_net, run_each
 from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 
+pytestmark = pytest.mark.usefixtures("quick_exports")
+
 SUPERNET, ARCH = Path("ckpt_save/supernet/checkpoint_best.pth"), Path("ckpt_save/supernet/architecture.json")
 SUBNET = Path("ckpt_save/subnet/checkpoint_best.pth")
 BATCH = 64
@@ -68,7 +70,7 @@ def outputs_of(model: torch.nn.Module, images: torch.Tensor) -> np.ndarray:
 
 def test_the_file_is_the_subnet_with_new_statistics(place, run, capfd):
     vary_images(place / "data")
-    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--json") == 0
+    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET, "--json") == 0
     printed = capfd.readouterr()
     report = json.loads(printed.out.splitlines()[-1])
     assert ("output/subnet.pth: the subnet with the weights of ckpt_save/supernet/checkpoint_best.pth, not finetuned; its "
@@ -102,7 +104,7 @@ def test_a_checkpoint_is_exported_as_before(place, run, capfd):
 
 @pytest.mark.slow
 def test_finetune_and_predict_take_what_is_written(place, run):
-    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET) == 0
+    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET) == 0
     assert run("finetune", *DATA, "--config", "config.yaml", "--init", "output/subnet.pth", "--snapshot", "new") == 0
     image = next(Path("data/test_data/imgs").iterdir())
     assert run("predict", image, "--model", "output/subnet.onnx", "--out", "drawn") == 0
@@ -175,7 +177,8 @@ def test_after_a_fault_nothing_is_written(place, run, capfd, monkeypatch, where)
     module, words = COMPARED[where]
     monkeypatch.setattr(module, "run_each", lambda net, images: 1.01 * run_each(net, images))
     before = contents(place)
-    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--output", "new/subnet.onnx") == 1
+    command = ("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET, "--output", "new/subnet.onnx")
+    assert run(*command) == 1
     error = capfd.readouterr().err.strip()
     assert error.startswith(f"fbnet-pfld: {SUPERNET} for new/subnet.onnx: {words} differs from torch by ")
     assert "\n" not in error
@@ -193,7 +196,7 @@ def test_a_supernet_that_has_diverged_is_refused(place, refused):
 
 def test_figures_of_the_architecture_file_stay_in_the_checkpoint(place, run):
     replace(Architecture.load(ARCH), metrics={"val_nme": 5.0}).save(ARCH)
-    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET) == 0
+    assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET) == 0
     saved = Checkpoint.load("output/subnet.pth")
     assert saved.architecture("x") == Architecture.load(ARCH)
     assert saved.metrics == {}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from fbnet_pfld.evaluators import BEST, Checkpoint, LandmarkDataset
 from fbnet_pfld.evaluators.loaders import make_loader
 
 SEARCH = """
-import json, sys
+import json
 import torch
 torch.set_num_threads(1)
 from fbnet_pfld.evaluators import LandmarkDataset, TrainOptions, make_evaluator
@@ -23,7 +24,7 @@ from fbnet_pfld.strategies import FBNet, StagedFBNet, Stages, run_search
 from fbnet_pfld.strategies.paths import FairPaths
 from fbnet_pfld.strategies.search_module import SearchModule
 
-method, faces, samples, paths = sys.argv[1], [], [], []
+faces, samples, paths = [], [], []
 resample, loss, draw = SearchModule.resample, SearchModule.task_loss, FairPaths.draw
 
 def recorded(module):
@@ -41,38 +42,52 @@ def drawn(fair):
     return paths[-1]
 
 SearchModule.resample, SearchModule.task_loss, FairPaths.draw = recorded, seen, drawn
-space, data = PfldSpace(), LandmarkDataset("data", limit=48)
-options = {"reference": {"warmup_epochs": 1}, "stages": {"stages": Stages(1, 1, 1, 1)}}[method]
-options |= {"target_us": 2000, "arc_learning_rate": 0.3}
-cost = LookupTable.load("snapdragon625-4t").cost(space)
-strategy = {"reference": FBNet, "stages": StagedFBNet}[method](cost, **options)
-train = TrainOptions(epochs={"reference": 2, "stages": 4}[method], batch_size=8, val_fraction=0.33)
-evaluator = make_evaluator(data, train, "runs", 0, shuffle_val=True, devices="cpu:2")
-choices = run_search(space, evaluator, strategy)
-module = strategy.oneshot_module
-with open(f"rank{evaluator.trainer.global_rank}.json", "w") as file:
-    json.dump({"choices": choices, "samples": samples, "paths": paths, "faces": faces,
-               "nme": float(evaluator.trainer.callback_metrics["val_nme"]),
-               "logits": {label: layer._arch_alpha.tolist() for label, layer in module.layers().items()},
-               "weights": [float(weight.double().abs().sum()) for weight in module.training_module.parameters()]}, file)
+METHODS = {  # epochs, strategy, its options
+    "reference": (2, FBNet, {"warmup_epochs": 1}),
+    "stages": (4, StagedFBNet, {"stages": Stages(1, 1, 1, 1)}),
+}
+data, table = LandmarkDataset("data", limit=48), LookupTable.load("snapdragon625-4t")
+for method, (epochs, kind, options) in METHODS.items():
+    for record in (faces, samples, paths):
+        record.clear()
+    space = PfldSpace()
+    strategy = kind(table.cost(space), target_us=2000, arc_learning_rate=0.3, **options)
+    train = TrainOptions(epochs=epochs, batch_size=8, val_fraction=0.33)
+    evaluator = make_evaluator(data, train, f"runs/{method}", 0, shuffle_val=True, devices="cpu:2")
+    choices = run_search(space, evaluator, strategy)
+    module = strategy.oneshot_module
+    with open(f"{method}{evaluator.trainer.global_rank}.json", "w") as file:
+        json.dump({"choices": choices, "samples": samples, "paths": paths, "faces": faces,
+                   "nme": float(evaluator.trainer.callback_metrics["val_nme"]),
+                   "logits": {label: layer._arch_alpha.tolist() for label, layer in module.layers().items()},
+                   "weights": [float(weight.double().abs().sum()) for weight in module.training_module.parameters()]}, file)
 """
 
 COMMAND = str(Path(sys.executable).with_name("fbnet-pfld"))
 
 
-def launch(*arguments) -> str:
+def launch(*arguments, folder: Path | None = None) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
+                          timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def searched(sound_place, tmp_path_factory) -> Path:
+    """A folder in which two processes have searched by both methods, one after the other: to begin takes them longer."""
+    folder = tmp_path_factory.mktemp("searched")
+    shutil.copytree(sound_place / "data", folder / "data")
+    (folder / "search.py").write_text(SEARCH)
+    launch("search.py", folder=folder)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["stages", "reference"])
-def test_two_processes_sample_alike_and_end_alike_on_different_faces(place, method):
-    (place / "search.py").write_text(SEARCH)
-    launch("search.py", method)
-    first, second = (json.loads((place / f"rank{rank}.json").read_text()) for rank in range(2))
+def test_two_processes_sample_alike_and_end_alike_on_different_faces(searched, method):
+    first, second = (json.loads((searched / f"{method}{rank}.json").read_text()) for rank in range(2))
     for name in ("choices", "samples", "paths", "logits", "weights", "nme"):
         assert first[name] == second[name], name
     assert len(first["samples"]) >= 2

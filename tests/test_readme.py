@@ -30,11 +30,10 @@ def block(language: str) -> str:
 
 
 @pytest.fixture
-def users_folder(place):
+def users_folder(place, few_blobs, quick_exports):
     """A folder in which the README's user has come to the end of the first trainings."""
-    Path("data").rename("moved")
-    Path("data").mkdir()
-    Path("moved").rename("data/106points")
+    shutil.rmtree("data")
+    shutil.copytree(few_blobs, "data/106points")
     Path("ckpt_save/supernet/front").mkdir()
     shutil.copy("ckpt_save/supernet/architecture.json", "ckpt_save/supernet/front/035_2359us.json")
     torch.manual_seed(0)

@@ -40,6 +40,12 @@ def test_smooth_l1_is_its_formula(d):
     assert float(SmoothL1()(column(d), column(0.0))) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_supernets_weights_learn_slower_unless_a_rate_is_set():
+    assert (FinetuneOptions().learning_rate, FinetuneOptions().inheriting().learning_rate) == (0.02, 0.01)
+    assert FinetuneOptions(epochs=3).inheriting().epochs == 3
+    assert FinetuneOptions(learning_rate=0.02).inheriting().learning_rate == 0.02
+
+
 @pytest.mark.parametrize("name", ["l1", "wing", "smooth_l1"])
 def test_losses_of_points_are_means_over_faces_and_points(name):
     predicted, true = torch.rand(2, 3, 5, 2)

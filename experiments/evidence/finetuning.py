@@ -16,7 +16,7 @@ LENGTHS = (0, 3, 10, 30)
 """Epochs of the finetuning that are compared; with none, the subnet is as it is."""
 
 RECIPE = {"finetune__learning_rate": 0.01, "finetune__augment": "geometry"}
-"""Half the learning rate of a training from scratch; everything else has its default."""
+"""The augmentation of the trainings alone; the rest, the learning rate too, is as by default with a supernet's weights."""
 
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "pfld": (1950.0, 2100.0, 2350.0, 2550.0, 2700.0),
