@@ -130,6 +130,8 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(blocks, "AROUND", 1)
     monkeypatch.setattr(choices, "EVALUATIONS", 20)
     monkeypatch.setattr(choices, "SEEDS", (0,))
+    monkeypatch.setattr(finetuning, "EPOCHS", 1)
+    monkeypatch.setattr(finetuning, "subnets_of", lambda supernet: {"sample": two})
     monkeypatch.setitem(finetuning.BUDGETS, space, (budget,))
     data, results, work = write_blobs(tmp_path / "data", 40, 8), tmp_path / "results", tmp_path / "work"
 
@@ -145,11 +147,12 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
             evidence.choices(data, space, method, 2, 0, results, work)
         evidence.blocks(data, space, "stages", 2, 0, results, work)
         evidence.finetuning(data, space, "stages", 2, 0, (0, 1), results, work)
+        evidence.inherited(data, space, "stages", 2, 0, results, work)
         kept.append(written())
     assert kept[0] == kept[1]
     rows = {path.stem: Records(path).frame() for path in results.glob("*.csv")}
     assert {name: len(frame) for name, frame in rows.items()} == {"alone": 4, "supernets": 2, "scores": 6, "choices": 4,
-                                                                  "blocks": 45, "finetuning": 2}
+                                                                  "blocks": 45, "finetuning": 2, "inherited": 2}
     assert (rows["choices"].us <= budget).all()
     assert list(rows["choices"].choice) == ["gumbel", "front", "decoded", "front"]
     assert np.isfinite(rows["scores"][["us", "held_out_nme", "test_nme"]]).all(axis=None)
@@ -163,8 +166,8 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     evidence.report(space, results)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {name: len(table) for name, table in found.items()} == {
-        "noise": 1, "correlations": 6, "ratios": 2, "regrets": 4, "regrets_as_they_are": 4, "finetuning": 1, "spreads": 1,
-        "supernets": 2}
+        "noise": 1, "correlations": 6, "inherited": 5, "ratios": 2, "regrets": 4, "regrets_as_they_are": 4, "finetuning": 1,
+        "spreads": 1, "supernets": 2}
     sampled = rows["scores"].query("method == 'stages' and part == 'sample'").test_nme.mean()
     ratio = next(row["ratio"] for row in found["ratios"] if row["method"] == "stages")
     assert ratio == pytest.approx(sampled / rows["alone"].test_nme.mean(), abs=1e-3)
@@ -174,7 +177,7 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     # other settings: rows are refused, and nothing is trained
     monkeypatch.setitem(supernets.METHODS, "stages", {"search__augment": "full"})
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2})
-    for name in ("supernet", "choices", "blocks", "finetuning"):
+    for name in ("supernet", "choices", "blocks", "finetuning", "inherited"):
         with pytest.raises(InputError, match=rf"{name}s?.csv: results with other settings"):
             getattr(evidence, name)(data, space, "stages", 2, 0, results=results, work=work)
     assert {path: time for path, time in written().items() if path.suffix != ".png"} == kept[1]
@@ -183,7 +186,7 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
 def test_a_report_names_what_is_not_there(tmp_path, capsys):
     write_report("pfld", tmp_path)
     printed = capsys.readouterr().out.splitlines()
-    assert sum("no rows of pfld yet" in line for line in printed) == 6
+    assert sum("no rows of pfld yet" in line for line in printed) == 7
     assert json.loads(printed[-1]) == {}
     with pytest.raises(InputError, match="'pfld-huge' is unknown; allowed: pfld, pfld-wide"):
         write_report("pfld-huge", tmp_path)

@@ -1,9 +1,9 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.evidence alone --data-root DATA``, and so on.
 
 ``alone`` trains a sample of a space's subnets, each from scratch: the truth. ``supernet`` trains a supernet and rates subnets
-with its weights; ``blocks``, ``choices`` and ``finetuning`` look into that supernet, given the same options. Each writes CSV
-files, goes on where it was stopped, and does one seed, so that calls with a --results folder of their own can run side by
-side. ``report`` prints and draws what there is.
+with its weights; ``blocks``, ``choices``, ``finetuning`` and ``inherited`` look into that supernet, given the same options.
+Each writes CSV files, goes on where it was stopped, and does one seed, so that calls with a --results folder of their own can
+run side by side. ``report`` prints and draws what there is.
 """
 
 from ..quiet import quieten
@@ -21,7 +21,7 @@ from ..command import App  # noqa: E402
 from .alone import BUDGETS, train_alone  # noqa: E402
 from .blocks import score_blocks  # noqa: E402
 from .choices import train_choices  # noqa: E402
-from .finetuning import LENGTHS, finetune_choices  # noqa: E402
+from .finetuning import LENGTHS, finetune_choices, finetune_sample  # noqa: E402
 from .report import write_report  # noqa: E402
 from .supernets import METHODS, Supernet, train_and_score  # noqa: E402
 
@@ -70,6 +70,13 @@ def finetuning(data_root: DataRoot, space: Space = SPACE, method: Method = METHO
                length: Lengths = LENGTHS, results: Results = RESULTS, work: Work = WORK) -> None:
     """Finetune a supernet's choices for some numbers of epochs, with the supernet's seed -> finetuning.csv."""
     finetune_choices(Supernet(space, method, seed, epochs, work), data_root, results, length)
+
+
+@app.command()
+def inherited(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
+              results: Results = RESULTS, work: Work = WORK) -> None:
+    """Finetune the sample from a supernet, as long as it is trained alone, with the supernet's seed -> inherited.csv."""
+    finetune_sample(Supernet(space, method, seed, epochs, work), data_root, results)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Finetune the subnets that a search has chosen, for several numbers of epochs."""
+"""Finetune subnets of a supernet: those that a search has chosen, for several numbers of epochs, and those trained alone."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from ...search_space.count import count_parameters
 from ..config import Config
 from ..scoring import FACES
 from ..study import Records, train_and_test
-from .alone import digest
+from .alone import EPOCHS, digest
 from .choices import EVALUATIONS, on_front
-from .supernets import Rater, Supernet
+from .supernets import KEYS, Rater, Supernet, subnets_of
 
 LENGTHS = (0, 3, 10, 30)
 """Epochs of the finetuning that are compared; with none, the subnet is as it is."""
@@ -38,7 +38,7 @@ def finetune_choices(supernet: Supernet, data_root: Path, results: Path, lengths
     InputError
         If the supernet is not trained, or the file has rows of it with other settings.
     """
-    recipe = Config.load(None, space=supernet.space).override(RECIPE, "evidence")
+    recipe = _recipe(supernet)
     setup = digest(supernet.setup, recipe.finetune.model_dump(mode="json"), EVALUATIONS, FACES)
     key = {"space": supernet.space, "method": supernet.method, "supernet_epochs": supernet.key["epochs"], "seed": supernet.seed}
     records = Records(results / "finetuning.csv", *key, "budget", "epochs")
@@ -60,3 +60,27 @@ def finetune_choices(supernet: Supernet, data_root: Path, results: Path, lengths
             records.add(**key, budget=budget, epochs=epochs, setup=setup, blocks=" ".join(chosen.choices.values()),
                         us=chosen.latency["us"], parameters=parameters, **tested,
                         seconds=round(time.perf_counter() - start, 1))
+
+
+def finetune_sample(supernet: Supernet, data_root: Path, results: Path) -> None:
+    """Finetune every subnet that is trained alone, for as long, from the supernet and with its seed -> inherited.csv.
+
+    Raises
+    ------
+    InputError
+        If the supernet is not trained, or the file has rows of it with other settings.
+    """
+    recipe = _recipe(supernet).override({"finetune__epochs": EPOCHS}, "evidence")
+    setup = digest(supernet.setup, recipe.finetune.model_dump(mode="json"))
+    records = Records(results / "inherited.csv", *KEYS, "subnet")
+    records.check(setup=setup, **supernet.key)
+    for i, subnet in enumerate(subnets_of(supernet)["sample"]):
+        if records.has(**supernet.key, subnet=i):
+            continue
+        chosen = supernet.architecture(tuple(subnet.values()))
+        figures = train_and_test(recipe, data_root, chosen, supernet.seed, supernet.checkpoint)
+        records.add(**supernet.key, subnet=i, setup=setup, blocks=" ".join(subnet.values()), us=chosen.latency["us"], **figures)
+
+
+def _recipe(supernet: Supernet) -> Config:
+    return Config.load(None, space=supernet.space).override(RECIPE, "evidence")

@@ -15,7 +15,7 @@ from .sample import PER_BUDGET
 from .statistics import best_of, ceiling, levels, rank_correlation
 from .supernets import KEYS
 
-FILES = ("alone", "supernets", "scores", "blocks", "choices", "finetuning")
+FILES = ("alone", "supernets", "scores", "blocks", "choices", "finetuning", "inherited")
 
 UNTRAINED = {"MACs": "macs", "parameters": "parameters", "latency": "us"}
 """Score -> column: what is known of a subnet without any training; more is taken for better."""
@@ -56,6 +56,20 @@ def correlations(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     rows += [{"score": name, "epochs": "", "seed": "", **rank_correlation(-truth[column], truth, budgets)}
              for name, column in UNTRAINED.items()]
     return pd.DataFrame([*rows, {"score": "random choice", "epochs": "", "seed": "", "tau": 0.0, "tau_equal": 0.0}])
+
+
+def inherited(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
+    """Rank correlation of scores with the sample's NME after finetuning from a supernet: as it is there, and trained alone."""
+    alone, sampled, rows = truth_of(frames["alone"]), dict(complete(frames)), []
+    for key, part in frames["inherited"].groupby(list(KEYS)):
+        truth = alone.assign(test_nme=part.set_index("subnet").test_nme)
+        if key not in sampled or truth.test_nme.isna().any():
+            continue
+        scores = {"supernet, as it is": sampled[key].held_out_nme, "alone": alone.test_nme,
+                  **{name: -alone[column] for name, column in UNTRAINED.items()}}
+        rows += [{**dict(zip(KEYS, key, strict=True)), "score": name, "finetuned": truth.test_nme.mean(),
+                  **rank_correlation(score, truth, budgets)} for name, score in scores.items()]
+    return pd.DataFrame(rows)
 
 
 def ratios(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
@@ -143,6 +157,7 @@ def minutes(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 TABLES: Mapping[str, tuple[str, Sequence[str], Callable[[Frames, Sequence[float]], pd.DataFrame]]] = {
     "noise": ("subnets trained alone: Kendall tau of NMEs by the second seed with those by the first", ["alone"], noise),
     "correlations": ("Kendall tau with the NME alone, mean of the seeds", ["alone"], correlations),
+    "inherited": ("Kendall tau with the NME after finetuning from the supernet", ["alone", "scores", "inherited"], inherited),
     "ratios": ("NME with the supernet's weights, not finetuned, over the NME alone", ["alone", "scores"], ratios),
     "regrets": ("choices within budgets, trained alone", ["alone", "choices"], regrets),
     "regrets_as_they_are": ("the same choices in their supernets, not finetuned", ["alone", "scores", "choices"],
