@@ -14,7 +14,7 @@ from ..evaluators import BEST, Checkpoint, LandmarkDataset, RunRecord, load_supe
 from ..latency import LookupTable
 from ..search_space import Architecture, InputError, PfldSpace
 from ..search_space.inputs import only_one, write_text
-from ..strategies import run_search
+from ..strategies import cost_of, decode, run_search
 from .architectures import with_latency
 from .config import Config
 from .front import PARETO, find_front
@@ -120,13 +120,26 @@ def search_supernet(config: Config, data_root: Path, folder: Path, seed: int = 0
 
 @rank_zero_only
 def finish_search(config: Config, data_root: Path, folder: Path, seed: int) -> None:
-    """Note the NME of the chosen subnet, with the supernet's weights, in its file, and write the front."""
+    """Write the front, and at last the chosen subnet with the NME that it has with the supernet's weights.
+
+    The logits choose. After a search in stages around a latency target, the front's best within the target takes the place of
+    their choice, which is rated for the front in any case: NMEs of the reference's mixture do not tell subnets apart.
+    """
     table, chosen = LookupTable.load(config.lut), Architecture.load(folder / ARCHITECTURE)
-    scorer = Scorer(folder / BEST, data_root, config, seed, FACES, folder)
+    scorer, options = Scorer(folder / BEST, data_root, config, seed, FACES, folder), config.search
+    cost = table.cost(scorer.space)
+    if options.target_us is not None:  # the file may have the front's best, of a search that has ended before
+        chosen = replace(chosen, choices=decode(scorer.logits, cost, options.target_us))
     subnet = tuple(chosen.choices.values())
-    replace(chosen, metrics={"val_nme": round(scorer.rate(subnet), 3)}).save(folder / ARCHITECTURE)
-    if config.search.front:
-        find_front(scorer, table, seed, folder, config.search.front, [subnet])
+    if options.front:
+        front = find_front(scorer, table, seed, folder, options.front, [subnet])
+        if options.target_us is not None and options.method == "stages":
+            within = [row for row in front[[*scorer.logits]].itertuples(index=False, name=None)
+                      if cost_of(cost, row) <= options.target_us]
+            subnet = within[-1]  # the slowest has the lowest NME
+    chosen = replace(chosen, choices=dict(zip(scorer.logits, subnet, strict=True)),
+                     metrics={"val_nme": round(scorer.rate(subnet), 3)})
+    with_latency(chosen, table).save(folder / ARCHITECTURE)
 
 
 TargetUs = Annotated[float | None, typer.Option("--target-us", "--target_us", help="Latency target in microseconds.")]

@@ -12,10 +12,11 @@ from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
 from fbnet_pfld.experiments.finetune import finetune_network
 from fbnet_pfld.experiments.progress import TrainingProgress
 from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
+from fbnet_pfld.experiments.scoring import Scorer
 from fbnet_pfld.experiments.search import search_supernet
 from fbnet_pfld.latency import LookupTable, open_net, run_each
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
-from fbnet_pfld.strategies import STAGES
+from fbnet_pfld.strategies import STAGES, decode
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
@@ -119,6 +120,26 @@ def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, t
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["stages", "reference"])
+def test_at_a_target_the_fronts_best_within_it_is_chosen(few_blobs, tmp_path, method):
+    config = Config.load(None, **{**TINY, "search__epochs": 4, "search__front": 40, "search__target_us": 2300.0,
+                                  "search__method": method})
+    chosen = search_supernet(config, few_blobs, tmp_path)
+    scorer = Scorer(tmp_path / "checkpoint_best.pth", few_blobs, config, 0, 0, tmp_path / "scores")
+    cost = LookupTable.load(config.lut).cost(scorer.space)
+    decoded = decode(scorer.logits, cost, 2300.0)
+    if method == "reference":
+        assert chosen.choices == decoded
+        return
+    front = pd.read_csv(tmp_path / "pareto.csv")
+    assert chosen.metrics["val_nme"] == front[front.us <= 2300].nme.min()
+    assert chosen.latency["us"] <= 2300
+    assert chosen.metrics["val_nme"] <= round(scorer.rate(tuple(decoded.values())), 3)
+    before = (tmp_path / "architecture.json").read_bytes(), (tmp_path / "pareto.csv").read_bytes()
+    search_supernet(config, few_blobs, tmp_path, resume="auto")
+    assert ((tmp_path / "architecture.json").read_bytes(), (tmp_path / "pareto.csv").read_bytes()) == before
+
+
 def test_search_then_finetune_leaves_the_documented_files(blobs, tmp_path):
     config = Config.load(None, **{**TINY, "search__front": 12})
     chosen = search_supernet(config, blobs, tmp_path / "supernet")
