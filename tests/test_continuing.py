@@ -276,7 +276,7 @@ def test_the_warm_up_follows_the_epochs(epochs):
 
 def test_weights_are_kept_where_no_epoch_after_was_better(blobs, states, tmp_path):
     """A run that goes on in another folder ends with the best epoch of the whole run, also if that was in the first folder."""
-    options = FinetuneOptions(epochs=1, batch_size=16)
+    options = FinetuneOptions(epochs=1, batch_size=16, learning_rate=0.01)
     best = finetune(SMALL.build(), SMALL, LandmarkDataset(blobs, "train"), options, tmp_path / "new",
                     resume=str(states / "subnet" / "last.ckpt"))
     assert best.metrics == Checkpoint.load(states / "subnet" / "checkpoint_best.pth").metrics
