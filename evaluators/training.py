@@ -62,7 +62,7 @@ INHERITED_RATE = 1e-2
 class FinetuneOptions(TrainOptions):
     """How a fixed network is trained. ``experiments/accuracy`` has what learning rate, loss and the rest are worth.
 
-    Unless ``learning_rate`` is set, a network with a supernet's weights has half of it, see :meth:`inheriting`.
+    Unless ``learning_rate`` is set, a network that starts with a supernet's weights learns at :data:`INHERITED_RATE`.
     With ``ema`` (such as 0.998), validations and what is kept are of the weights' exponential moving average. With ``teacher``,
     the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.
     """
@@ -80,7 +80,7 @@ class FinetuneOptions(TrainOptions):
         return self
 
     def inheriting(self) -> "FinetuneOptions":
-        """The same for a network with a supernet's weights."""
+        """Return the options for a network that starts with a supernet's weights."""
         return self if "learning_rate" in self.model_fields_set else self.model_copy(update={"learning_rate": INHERITED_RATE})
 
 

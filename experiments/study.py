@@ -1,5 +1,7 @@
 """What experiments that train many networks share: a training with its figures, and CSV files that grow row by row."""
 
+import hashlib
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +29,11 @@ def train_and_test(config: Config, data_root: Path, network: Architecture | str,
     test = LandmarkDataset(data_root, "test", config.points, config.input_size)
     figures = {f"test_{name}": round(value, 4) for name, value in evaluate(trained, test, config.eye_corners).items()}
     return {"held_out_nme": round(best.metrics["val_nme"], 4), **figures, "seconds": round(time.perf_counter() - start, 1)}
+
+
+def digest(*parts: Any) -> str:
+    """A short name of what results depend on: plain data."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
 _TEXT = ("data", "network", "recipe", "method", "space", "setup", "blocks")

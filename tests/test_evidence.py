@@ -10,7 +10,7 @@ from conftest import write_blobs
 from test_evidence_statistics import BUDGETS, cost_of_space
 
 from fbnet_pfld.experiments.evidence import __main__ as evidence
-from fbnet_pfld.experiments.evidence import alone, blocks, choices, finetuning, supernets
+from fbnet_pfld.experiments.evidence import alone, blocks, choices, finetuning, report, supernets
 from fbnet_pfld.experiments.evidence.figures import minutes_figure
 from fbnet_pfld.experiments.evidence.report import write_report
 from fbnet_pfld.experiments.evidence.sample import sample
@@ -131,6 +131,7 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(choices, "EVALUATIONS", 20)
     monkeypatch.setattr(choices, "SEEDS", (0,))
     monkeypatch.setattr(finetuning, "EPOCHS", 1)
+    monkeypatch.setattr(report, "EPOCHS", 1)
     monkeypatch.setattr(finetuning, "subnets_of", lambda supernet: {"sample": two})
     monkeypatch.setitem(finetuning.BUDGETS, space, (budget,))
     data, results, work = write_blobs(tmp_path / "data", 40, 8), tmp_path / "results", tmp_path / "work"
@@ -166,8 +167,11 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     evidence.report(space, results)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {name: len(table) for name, table in found.items()} == {
-        "noise": 1, "correlations": 6, "inherited": 5, "ratios": 2, "regrets": 4, "regrets_as_they_are": 4, "finetuning": 1,
-        "spreads": 1, "supernets": 2}
+        "noise": 1, "correlations": 6, "inherited": 5, "ratios": 2, "regrets": 4, "regrets_as_they_are": 4,
+        "regrets_finetuned": 1, "finetuning": 1, "spreads": 1, "supernets": 2}
+    tuned = found["regrets_finetuned"][0]
+    assert tuned["nme"] == rows["finetuning"].query("epochs == 1").test_nme.item()
+    assert tuned["random"] == pytest.approx(rows["inherited"].test_nme.mean(), abs=1e-3)
     sampled = rows["scores"].query("method == 'stages' and part == 'sample'").test_nme.mean()
     ratio = next(row["ratio"] for row in found["ratios"] if row["method"] == "stages")
     assert ratio == pytest.approx(sampled / rows["alone"].test_nme.mean(), abs=1e-3)

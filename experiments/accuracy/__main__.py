@@ -21,9 +21,8 @@ from ...latency import LookupTable  # noqa: E402
 from ...search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec  # noqa: E402
 from ..cli import run  # noqa: E402
 from ..config import Config  # noqa: E402
-from ..evidence.alone import digest  # noqa: E402
 from ..report import Candidate  # noqa: E402
-from ..study import Records, train_and_test  # noqa: E402
+from ..study import Records, digest, train_and_test  # noqa: E402
 from .contenders import BASE, MEDIAN, RECIPES, contenders  # noqa: E402
 from .costs import costs_of  # noqa: E402
 from .report import costs_table, networks_table, picture, recipes_table  # noqa: E402
@@ -79,34 +78,36 @@ def networks(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epoc
     setup = digest(SpaceSpec.load(settings.space).to_dict(), settings.finetune.model_dump(mode="json"))
     for seed in range(seeds):
         for network, architecture in _contenders(settings).items():
-            key = {"data": name, "epochs": epochs, "network": network, "seed": seed}
-            records.check(setup=setup, data=name, epochs=epochs, network=network)
-            if (only and network not in only) or records.has(**key):
+            if only and network not in only:
                 continue
-            records.add(**key, setup=setup, **train_and_test(settings, data_root, architecture, seed))
+            key = {"data": name, "epochs": epochs, "network": network}
+            records.check(setup=setup, **key)
+            if not records.has(**key, seed=seed):
+                records.add(**key, seed=seed, setup=setup, **train_and_test(settings, data_root, architecture, seed))
 
 
 @app.command()
 def searched(name: Name, finetuning: Finetuning = FINETUNING, epochs: Epochs = 10, config: ConfigFile = CONFIG,
              results: Results = RESULTS) -> None:
-    """Take the searched subnets that the evidence experiment has finetuned -> networks.csv."""
+    """Take the subnets that the evidence experiment has searched and finetuned into networks.csv."""
     records = Records(results / "networks.csv", *KEYS)
     settings = Config.load(config)
     wanted = {"space": settings.space, "method": "stages", "supernet_epochs": settings.search.total_epochs, "epochs": epochs}
     for row in Records(finetuning).frame().to_dict("records"):
         if any(row[column] != value for column, value in wanted.items()):
             continue
-        key = {"data": name, "epochs": epochs, "network": f"{SEARCHED} {row['budget']:,.0f} us", "seed": row["seed"]}
-        if not records.has(**key):
+        key = {"data": name, "epochs": epochs, "network": f"{SEARCHED} {row['budget']:,.0f} us"}
+        records.check(setup=row["setup"], **key)
+        if not records.has(**key, seed=row["seed"]):
             figures = {column: row[column] for column in ("setup", "test_nme", "test_fr8", "test_auc8", "seconds", "blocks")}
-            records.add(**key, **figures)
+            records.add(**key, seed=row["seed"], **figures)
 
 
 @app.command()
 def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = RESULTS) -> None:
     """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv.
 
-    For the searched subnets, another one for each seed, the means.
+    A searched subnet differs from seed to seed: its figures are means.
     """
     settings = Config.load(config, points=points)
     networks: dict[tuple[str, int], Architecture | str] = {(name, 0): each for name, each in _contenders(settings).items()}

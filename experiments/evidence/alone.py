@@ -3,16 +3,13 @@
 Two seeds of each tell how far training itself is repeatable: no score can rank subnets better than their second training does.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...latency import Cost, LookupTable
 from ...search_space import Architecture, PfldSpace, count
 from ..config import Config
-from ..study import Records, train_and_test
+from ..study import Records, digest, train_and_test
 from .sample import sample
 
 EPOCHS = 10
@@ -24,11 +21,6 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
     "pfld-wide": (1000.0, 1600.0, 2550.0),
 }
 """Latency budgets of each space in microseconds, by the default table."""
-
-
-def digest(*parts: Any) -> str:
-    """A short name of what results depend on: plain data."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
 def recipe_of(space: str) -> Config:

@@ -7,8 +7,8 @@ from ...search_space import Architecture
 from ...strategies import cost_of, decode, evolve
 from ..scoring import FACES, Scorer
 from ..search import search_supernet
-from ..study import Records, train_and_test
-from .alone import BUDGETS, digest, recipe_digest, recipe_of
+from ..study import Records, digest, train_and_test
+from .alone import BUDGETS, recipe_digest, recipe_of
 from .supernets import KEYS, Rater, Supernet
 
 EVALUATIONS = 2_000

@@ -7,8 +7,8 @@ from pathlib import Path
 from ...search_space.count import count_parameters
 from ..config import Config
 from ..scoring import FACES
-from ..study import Records, train_and_test
-from .alone import EPOCHS, digest
+from ..study import Records, digest, train_and_test
+from .alone import EPOCHS
 from .choices import EVALUATIONS, on_front
 from .supernets import KEYS, Rater, Supernet, subnets_of
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...search_space.inputs import check_name
 from ..study import Records
-from .alone import BUDGETS
+from .alone import BUDGETS, EPOCHS
 from .figures import correlation_figure, minutes_figure
 from .sample import PER_BUDGET
 from .statistics import best_of, ceiling, levels, rank_correlation
@@ -58,15 +58,21 @@ def correlations(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame([*rows, {"score": "random choice", "epochs": "", "seed": "", "tau": 0.0, "tau_equal": 0.0}])
 
 
+def finetuned_truths(frames: Frames) -> dict[tuple, pd.DataFrame]:
+    """Supernet -> a row per subnet of the sample, as in :func:`truth_of`, with its NME after finetuning from that supernet."""
+    alone = truth_of(frames["alone"])
+    truths = {key: alone.assign(test_nme=part.set_index("subnet").test_nme)
+              for key, part in frames["inherited"].groupby(list(KEYS))}
+    return {key: truth for key, truth in truths.items() if truth.test_nme.notna().all()}
+
+
 def inherited(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Rank correlation of scores with the sample's NME after finetuning from a supernet: as it is there, and trained alone."""
+    """Rank correlation of scores with the NME after finetuning from a supernet."""
     alone, sampled, rows = truth_of(frames["alone"]), dict(complete(frames)), []
-    for key, part in frames["inherited"].groupby(list(KEYS)):
-        truth = alone.assign(test_nme=part.set_index("subnet").test_nme)
-        if key not in sampled or truth.test_nme.isna().any():
-            continue
-        scores = {"supernet, as it is": sampled[key].held_out_nme, "alone": alone.test_nme,
-                  **{name: -alone[column] for name, column in UNTRAINED.items()}}
+    for key, truth in finetuned_truths(frames).items():
+        scores = {"alone": alone.test_nme, **{name: -alone[column] for name, column in UNTRAINED.items()}}
+        if key in sampled:
+            scores = {"supernet, as it is": sampled[key].held_out_nme, **scores}
         rows += [{**dict(zip(KEYS, key, strict=True)), "score": name, "finetuned": truth.test_nme.mean(),
                   **rank_correlation(score, truth, budgets)} for name, score in scores.items()]
     return pd.DataFrame(rows)
@@ -130,6 +136,18 @@ def regrets_as_they_are(frames: Frames, budgets: Sequence[float]) -> pd.DataFram
                          for choice, part in chosen(frames) if (key := tuple(choice[name] for name in KEYS)) in sampled])
 
 
+def regrets_finetuned(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
+    """Per choice of a front, its NME after finetuning from its supernet, beside that of the sample."""
+    truths, rows = finetuned_truths(frames), []
+    trained = frames["finetuning"].rename(columns={"epochs": "length", "supernet_epochs": "epochs"})
+    for row in trained[(trained.length == EPOCHS) & trained.budget.isin(budgets)].to_dict("records"):
+        key = tuple(row[name] for name in KEYS)
+        if key in truths:
+            rows.append({**dict(zip(KEYS, key, strict=True)), "budget": row["budget"],
+                         **beside_random(row["test_nme"], truths[key], row["budget"])})
+    return pd.DataFrame(rows)
+
+
 def chosen(frames: Frames) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """Choices: what and how fast each is, and a row per training of it alone."""
     names = [*KEYS, "budget", "choice"]
@@ -162,6 +180,8 @@ TABLES: Mapping[str, tuple[str, Sequence[str], Callable[[Frames, Sequence[float]
     "regrets": ("choices within budgets, trained alone", ["alone", "choices"], regrets),
     "regrets_as_they_are": ("the same choices in their supernets, not finetuned", ["alone", "scores", "choices"],
                             regrets_as_they_are),
+    "regrets_finetuned": (f"the front's choices after {EPOCHS} epochs of finetuning, beside the sample",
+                          ["alone", "finetuning", "inherited"], regrets_finetuned),
     "finetuning": ("NME after epochs of finetuning from the supernet", ["finetuning"], finetuning),
     "spreads": ("standard deviation of the NME over the blocks of a layer, in points", ["blocks"], spreads),
     "supernets": ("training of the supernets", ["supernets"], minutes),

@@ -16,8 +16,8 @@ from ...search_space.inputs import check_name, read_json, write_text
 from ..architectures import RECALIBRATION_FACES, as_it_is, with_latency
 from ..config import Config
 from ..search import search_supernet
-from ..study import Records
-from .alone import BUDGETS, digest
+from ..study import Records, digest
+from .alone import BUDGETS
 from .sample import sample, spread
 
 METHODS: Mapping[str, Mapping[str, Any]] = {
