@@ -22,7 +22,7 @@ _UNITS = {1e3: "ms", 1e-3: "ns", 1e6: "s"}
 
 
 def cost_range(cost: CostTable) -> tuple[float, float]:
-    """Cost of the cheapest and of the dearest architecture, in microseconds."""
+    """Cost of the cheapest and of the slowest architecture, in microseconds."""
     return tuple(cost.fixed_us + sum(pick(row.values()) for row in cost.blocks_us.values()) for pick in (min, max))
 
 
@@ -35,13 +35,13 @@ def check_target(cost: CostTable, target_us: float) -> None:
         If every architecture costs more than ``target_us``; or if every one costs less, and the number of nanoseconds that it
         is lies in their range. Any other target above the range is no limit, which is a choice.
     """
-    cheapest, dearest = cost_range(cost)
-    hint = unit_hint(target_us, cheapest, dearest)
+    cheapest, slowest = cost_range(cost)
+    hint = unit_hint(target_us, cheapest, slowest)
     if not target_us >= cheapest:
         raise InputError(f"no architecture within {target_us:.10g} us; allowed: from {cheapest:.1f} us, the cheapest "
-                         f"(the dearest costs {dearest:.1f} us){hint}")
-    if target_us > dearest and hint:
-        raise InputError(f"{target_us:.10g} us is no limit, for the dearest architecture costs {dearest:.1f} us{hint}")
+                         f"(the slowest takes {slowest:.1f} us){hint}")
+    if target_us > slowest and hint:
+        raise InputError(f"{target_us:.10g} us is no limit, for the slowest architecture takes {slowest:.1f} us{hint}")
 
 
 def unit_hint(us: float, lowest: float, highest: float) -> str:
@@ -107,9 +107,9 @@ def k_best(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us
         names = list(scores[label])
         total = np.add.outer(spent, [cost.blocks_us[label][name] for name in names]).ravel()
         worth = np.add.outer(value, [scores[label][name] for name in names]).ravel()
-        cheapest, dearest = rest[i + 1:].sum(0)
+        cheapest, slowest = rest[i + 1:].sum(0)
         # sums in another order differ in their last digits: the tolerance keeps an architecture that costs just a limit
-        order = np.flatnonzero((total + cheapest <= budget_us * (1 + 1e-12)) & (total + dearest >= at_least_us * (1 - 1e-12)))
+        order = np.flatnonzero((total + cheapest <= budget_us * (1 + 1e-12)) & (total + slowest >= at_least_us * (1 - 1e-12)))
         alike = total if len(order) <= STATES else np.floor(total / budget_us * GRID)
         order = order[np.lexsort((-worth[order], alike[order]))]
         starts = np.flatnonzero(np.diff(alike[order], prepend=-np.inf))

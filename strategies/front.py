@@ -64,9 +64,9 @@ def evolve(score: Callable[[list[Subnet]], list[float]], logits: Mapping[str, Ma
         new = [subnet for subnet in dict.fromkeys(subnets) if subnet not in found][:evaluations - len(found)]
         found.update(zip(new, score(new), strict=True))
 
-    cheapest, dearest = cost_range(cost)
+    cheapest, slowest = cost_range(cost)
     ordered = {label: logits[label] for label in cost.blocks_us}
-    budgets = np.linspace(cheapest, dearest, BUDGETS)
+    budgets = np.linspace(cheapest, slowest, BUDGETS)
     add([tuple(choices.values()) for budget in budgets for choices in k_best(ordered, cost, budget, PER_BUDGET)]
         + [tuple(str(rng.choice(names)) for names in blocks) for _ in range(GENERATION)])
     while len(found) < evaluations:

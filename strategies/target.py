@@ -21,7 +21,7 @@ class LatencyTarget(ExpectedCost):
     cost, candidates
         As for :class:`ExpectedCost`.
     target_us
-        Microseconds; one above the dearest architecture tilts nothing.
+        Microseconds; one above the slowest architecture tilts nothing.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class LatencyTarget(ExpectedCost):
     def tilt(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What to subtract from the logits, label -> (candidates,), float32 on the CPU, so that the target is met.
 
-        At a target so near the cheapest or the dearest architecture that no finite strength meets it, the strongest tilt of
+        At a target so near the cheapest or the slowest architecture that no finite strength meets it, the strongest tilt of
         the searched range is taken.
         """
         rows = [(row.detach().double().cpu().numpy(), self.tables[label].double().numpy()) for label, row in logits.items()]
