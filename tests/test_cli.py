@@ -123,7 +123,7 @@ FAULTS = {
     "unknown baseline": (lambda: None, (*FINETUNE, *DATA, "--model", "resnet"),
                          ("unknown baseline 'resnet'; allowed: pfld_lite, pfld_mobilenetv3",)),
     "target that nothing meets": (lambda: None, (*SEARCH, *DATA, "--target-us", "1700"),
-                                  ("no architecture within 1700 us; allowed: from 1870.5 us, the cheapest (the dearest",)),
+                                  ("no architecture within 1700 us; allowed: from 1870.5 us, the cheapest (the slowest",)),
     "target in milliseconds": (lambda: None, (*SEARCH, *DATA, "--target-ms", "1.7"), ("no architecture within 1700 us",)),
     "supernet of another space": (lambda: Path("config.yaml").write_text("space: pfld-wide\n"),
                                   (*SEARCH, *DATA, "--supernet",

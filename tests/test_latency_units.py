@@ -183,8 +183,8 @@ class Range:
 @pytest.mark.parametrize(("target", "message"), [
     (2, r"^no architecture within 2 us; allowed: from 1000.0 us, .*; did you mean 2 ms, which are 2000 us\?$"),
     (0.0015, r"^no architecture within 0.0015 us; .*; did you mean 0.0015 s, which are 1500 us\?$"),
-    (0.5, r"^no architecture within 0.5 us; allowed: from 1000.0 us, the cheapest \(the dearest costs 3000.0 us\)$"),
-    (2e6, r"^2000000 us is no limit, for the dearest architecture costs 3000.0 us; did you mean 2000000 ns, which are 2000"),
+    (0.5, r"^no architecture within 0.5 us; allowed: from 1000.0 us, the cheapest \(the slowest takes 3000.0 us\)$"),
+    (2e6, r"^2000000 us is no limit, for the slowest architecture takes 3000.0 us; did you mean 2000000 ns, which are 2000"),
 ])
 def test_a_target_in_another_unit_is_told(target, message):
     with pytest.raises(InputError, match=message):

@@ -107,8 +107,8 @@ def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch,
     ({"search.target_us": 1000}, ["search"], "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest"),
     ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
     (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
-    (SMALL, ["subnet", "--budget-us", "2"], "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the dearest "
-                                            "costs 2790.2 us); did you mean 2 ms, which are 2000 us?"),
+    (SMALL, ["subnet", "--budget-us", "2"], "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the slowest "
+                                            "takes 2790.2 us); did you mean 2 ms, which are 2000 us?"),
 ])
 def test_faults_of_a_trial_are_one_line(trial, capfd, parameters, command, message):
     code, _, finals = trial(parameters, *command)
@@ -141,7 +141,7 @@ def test_only_an_id_can_be_viewed_or_resumed(place, refused):
 
 @pytest.mark.parametrize(("options", "message"), [
     (("--strategy", "best"), "unknown strategy 'best'; allowed: evolution, random"),
-    (("--budget-us", "1000"), "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest (the dearest costs"),
+    (("--budget-us", "1000"), "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest (the slowest takes"),
     (("--supernet", "none.pth"), "checkpoint cannot be read: none.pth"),
     (("--data-root", "none"), "data root not found: none"),
     (("--resume", "none"), "no NNI experiment 'none'"),

@@ -104,7 +104,7 @@ def gradients(module):
     return {name: parameter.grad.clone() for name, parameter in module.model.named_parameters() if parameter.grad is not None}
 
 
-def test_the_teacher_is_the_dearest_path():
+def test_the_teacher_is_the_slowest_path():
     module = search()
     assert module.teacher == TEACHER
     assert module.cheapest == dict.fromkeys(COSTS, "cheap")
@@ -113,7 +113,7 @@ def test_the_teacher_is_the_dearest_path():
 # --- stages --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_teachers_stage_trains_the_dearest_path_alone():
+def test_the_teachers_stage_trains_the_slowest_path_alone():
     module = at_stage(search(), "teacher")
     x, y = batch()
     module.training_step({"train": (x, y), "val": None}, 0)

@@ -42,10 +42,10 @@ def score_of(scores, choices):
 @given(ENTRIES, st.floats(0, 1))
 def test_decoding_equals_brute_force(layers, part):
     scores, cost = made(layers)
-    cheapest, dearest = cost_range(cost)
-    budget = cheapest + part * (dearest - cheapest)
+    cheapest, slowest = cost_range(cost)
+    budget = cheapest + part * (slowest - cheapest)
     costs = [cost_of(cost, c) for c in every(scores)]
-    assert (cheapest, dearest) == (pytest.approx(min(costs)), pytest.approx(max(costs)))
+    assert (cheapest, slowest) == (pytest.approx(min(costs)), pytest.approx(max(costs)))
     within = [c for c in every(scores) if cost_of(cost, c) <= budget * (1 + 1e-12)]
     near = [c for c in within if cost_of(cost, c) >= 0.98 * budget * (1 - 1e-12)]
     chosen = decode(scores, cost, budget)
@@ -58,8 +58,8 @@ def test_decoding_equals_brute_force(layers, part):
 @given(ENTRIES, st.floats(0, 1), st.floats(0, 1), st.integers(1, 12))
 def test_k_best_equal_brute_force(layers, part, floor, k):
     scores, cost = made(layers)
-    cheapest, dearest = cost_range(cost)
-    budget = cheapest + part * (dearest - cheapest)
+    cheapest, slowest = cost_range(cost)
+    budget = cheapest + part * (slowest - cheapest)
     low = floor * budget
     between = [c for c in every(scores) if low * (1 - 1e-12) <= cost_of(cost, c) <= budget * (1 + 1e-12)]
     found = k_best(scores, cost, budget, k, low)
@@ -104,7 +104,7 @@ def test_the_space_of_the_package_is_decoded_near_every_target():
 
 
 def test_a_target_below_the_cheapest_is_refused_with_the_range():
-    message = r"no architecture within 4 us; allowed: from 5.0 us, the cheapest \(the dearest costs 16.0 us\)"
+    message = r"no architecture within 4 us; allowed: from 5.0 us, the cheapest \(the slowest takes 16.0 us\)"
     for refuse in (lambda: decode({}, COST, 4), lambda: LatencyTarget(COST, NAMES, 4), lambda: FBNet(COST, target_us=4)):
         with pytest.raises(InputError, match=message):
             refuse()
