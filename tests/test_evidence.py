@@ -46,12 +46,15 @@ def test_minutes_are_drawn_once_there_are_several_lengths(tmp_path):
     keys = [{"space": "pfld", "method": method, "epochs": epochs, "seed": 0}
             for method, epochs in (("stages", 13), ("stages", 26), ("reference", 20))]
     trained = pd.DataFrame([{**key, "seconds": 60.0 * key["epochs"]} for key in keys])
-    chosen = pd.DataFrame([{**key, "budget": budget, "choice": "front", "training_seed": 0, "test_nme": 5.0, "alone_nme": 5.0,
-                            "seconds": 1.0} for key in keys for budget in BUDGETS])
+    front = pd.DataFrame([{**key, "budget": budget, "epochs": epochs, "supernet_epochs": key["epochs"],
+                           "test_nme": 5.0 - epochs / 10, "seconds": 6.0 * epochs}
+                          for key in keys for budget in BUDGETS for epochs in (0, 10, 30)])
+    own = pd.DataFrame([{**keys[-1], "budget": budget, "choice": "decoded", "training_seed": 0, "alone_nme": 5.5,
+                         "seconds": 60.0} for budget in BUDGETS[:1]])
     path = tmp_path / "minutes.png"
-    minutes_figure(path, chosen[chosen.epochs != 26], trained)
+    minutes_figure(path, {"supernets": trained, "finetuning": front[front.supernet_epochs != 26], "choices": own})
     assert not path.exists()
-    minutes_figure(path, chosen, trained)
+    minutes_figure(path, {"supernets": trained, "finetuning": front, "choices": own})
     assert path.stat().st_size > 10_000
 
 

@@ -8,7 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..pictures import write_figure
+from .alone import EPOCHS
 from .supernets import KEYS
+
+MARKERS = ("o-C0", "o--C0", "s-C1", "s--C1", "s:C1")
+"""Styles of the lines of a figure."""
 
 
 def correlation_figure(path: Path, truth: pd.DataFrame, supernets: Mapping[tuple, pd.DataFrame]) -> None:
@@ -34,28 +38,44 @@ def correlation_figure(path: Path, truth: pd.DataFrame, supernets: Mapping[tuple
     write_figure(path, figure, 110)
 
 
-def minutes_figure(path: Path, choices: pd.DataFrame, supernets: pd.DataFrame) -> None:
-    """Draw the NME of each method's choices, means over seeds, against minutes of the supernet's training.
+def minutes_figure(path: Path, results: Mapping[str, pd.DataFrame]) -> None:
+    """Draw the NME of each method's choices, means over seeds, against the minutes of search and training together.
 
-    A column per budget, a row for the choices as they are and one for them trained alone. Nothing is drawn unless supernets of
-    some method were trained for different numbers of epochs.
+    A column per budget. Choices of the front are drawn as they are and finetuned for as long as others are trained alone; the
+    reference's own choice is drawn trained alone, as the reference does. Nothing is drawn unless supernets of some method were
+    trained for different numbers of epochs.
+
+    Parameters
+    ----------
+    results
+        The frames of supernets.csv, finetuning.csv and choices.csv, by these names.
     """
-    joined = choices.merge(supernets[[*KEYS, "seconds"]], on=list(KEYS), suffixes=("_alone", ""))
-    if joined.empty or joined.groupby("method").epochs.nunique().max() < 2:
+    searches = results["supernets"].set_index(list(KEYS)).seconds.rename("search")
+    front = results["finetuning"].rename(columns={"epochs": "length", "supernet_epochs": "epochs"})
+    lengths = {0: "front, as it is", EPOCHS: f"front, finetuned for {EPOCHS} epochs"}
+    front = front[front.length.isin(lengths)].assign(what=front.length.map(lengths), nme=front.test_nme)
+    decoded = results["choices"].query("choice == 'decoded'")
+    decoded = decoded.assign(what=f"decoded, trained alone for {EPOCHS} epochs", nme=decoded.alone_nme)
+    drawn = pd.concat([front, decoded]).join(searches, on=list(KEYS), how="inner")
+    if drawn.empty or drawn.groupby("method").epochs.nunique().max() < 2:
         return
-    budgets = sorted(joined.budget.unique())
-    figure = Figure(figsize=(4 * len(budgets), 6.4), layout="constrained")
-    axes = figure.subplots(2, len(budgets), squeeze=False, sharex=True, sharey="row")
-    for column, budget in enumerate(budgets):
-        for (method, choice), part in joined[joined.budget == budget].groupby(["method", "choice"]):
-            means = part.groupby("epochs")[["seconds", "test_nme", "alone_nme"]].mean()
-            for axis, nme in zip(axes[:, column], ("test_nme", "alone_nme"), strict=True):
-                axis.plot(means.seconds / 60, means[nme], "o-", label=f"{method}, {choice}")
-        axes[0, column].set_title(f"at most {budget:g} us")
-        axes[1, column].set_xlabel("minutes of training")
-    for axis, what in zip(axes[:, 0], ("as it is", "trained alone"), strict=True):
-        axis.set_ylabel(f"NME {what}, test set, %")
-    for axis in axes.flat:
-        axis.grid(alpha=0.3)
-    axes[0, -1].legend(fontsize=8)
+
+    budgets = sorted(drawn.budget.unique())
+    figure = Figure(figsize=(3.2 * len(budgets), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(budgets), squeeze=False, sharex=True, sharey=True)[0]
+    styles = dict(zip(sorted({*zip(drawn.method, drawn.what, strict=True)}, reverse=True), MARKERS, strict=False))
+    for axis, budget in zip(axes, budgets, strict=True):
+        for (method, what), part in drawn[drawn.budget == budget].groupby(["method", "what"]):
+            means = part.assign(minutes=(part.search + part.seconds) / 60).groupby("epochs")[["minutes", "nme"]].mean()
+            axis.plot(means.minutes, means.nme, styles[method, what], label=f"{method}: {what}")
+        axis.set_title(f"at most {budget:g} us")
+        axis.set_xlabel("minutes in all")
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.grid(alpha=0.3, which="both")
+    axes[0].set_ylabel("NME, test set, %")
+    # a budget may lack some of the lines: one legend names all
+    labels = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(labels.values(), labels.keys(), fontsize=8, ncols=2, loc="outside lower center")
     write_figure(path, figure, 110)

@@ -205,7 +205,7 @@ def write_report(space: str, results: Path) -> None:
         print(f"\n{TABLES[name][0]}\n{table.round(3).to_string(index=False, na_rep='-') if len(table) else 'not enough yet'}")
     if "alone" in frames and complete(frames):
         correlation_figure(results / "correlation.png", truth_of(frames["alone"]), dict(complete(frames)))
-    if frames.keys() >= {"choices", "supernets"}:
-        minutes_figure(results / "minutes.png", frames["choices"], frames["supernets"])
+    if frames.keys() >= {"supernets", "finetuning", "choices"}:
+        minutes_figure(results / "minutes.png", frames)
     # through pandas' own JSON: nan becomes null
     print(json.dumps({name: json.loads(table.to_json(orient="records", double_precision=4)) for name, table in tables.items()}))
