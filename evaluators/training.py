@@ -55,7 +55,7 @@ class TrainOptions(BaseModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
-INHERITED_RATE = 1e-2
+INHERITED_RATE = 5e-3
 """Default learning rate of a network that starts with a supernet's weights."""
 
 

@@ -90,7 +90,7 @@ REFUSED = {
                        "network.choices.layer_2 'gh_k5', this one 'mb_k5_res'"),
     "another seed": (lambda: None, (*FINETUNE, "--resume", "subnet.ckpt", "--seed", "3"), "its run has seed 0, this one 3"),
     "another setting": (lambda: Path("config.yaml").write_text("finetune: {batch_size: 16, learning_rate: 0.5}\n"),
-                        (*FINETUNE, "--resume", "subnet.ckpt"), "finetune.learning_rate 0.01, this one 0.5"),
+                        (*FINETUNE, "--resume", "subnet.ckpt"), "finetune.learning_rate 0.005, this one 0.5"),
     "other data": (lambda: shutil.copy("data/test_data/list.txt", "data/train_data/list.txt"),
                    (*FINETUNE, "--resume", "subnet.ckpt"), "its run has data '96 faces, "),
     "other processes": (lambda: None, (*FINETUNE, "--resume", "subnet.ckpt", "--dev-id", "cpu:2"),

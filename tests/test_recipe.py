@@ -41,7 +41,7 @@ def test_smooth_l1_is_its_formula(d):
 
 
 def test_a_supernets_weights_learn_slower_unless_a_rate_is_set():
-    assert (FinetuneOptions().learning_rate, FinetuneOptions().inheriting().learning_rate) == (0.02, 0.01)
+    assert (FinetuneOptions().learning_rate, FinetuneOptions().inheriting().learning_rate) == (0.02, 0.005)
     assert FinetuneOptions(epochs=3).inheriting().epochs == 3
     assert FinetuneOptions(learning_rate=0.02).inheriting().learning_rate == 0.02
 

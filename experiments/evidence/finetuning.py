@@ -15,7 +15,7 @@ from .supernets import KEYS, Rater, Supernet, subnets_of
 LENGTHS = (0, 3, 10, 30)
 """Epochs of the finetuning that are compared; with none, the subnet is as it is."""
 
-RECIPE = {"finetune__learning_rate": 0.01, "finetune__augment": "geometry"}
+RECIPE = {"finetune__learning_rate": 0.005, "finetune__augment": "geometry"}
 """The augmentation of the trainings alone; the rest, the learning rate too, is as by default with a supernet's weights."""
 
 BUDGETS: Mapping[str, tuple[float, ...]] = {
