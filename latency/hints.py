@@ -5,14 +5,14 @@ import shlex
 from itertools import count
 from pathlib import Path
 
-from ..search_space.inputs import InputError
-from ..search_space.spec import SpaceSpec
-from .design import REPEATS, UNSEEN, make_design
-from .fit import THREADS
-from .host import processor
+from ..search_space.errors import InputError
+from ..search_space.spec import NetworkLayout
+from .a53_model.fit import THREADS
+from .measure.design import REPEATS, UNSEEN, make_design
+from .measure.host import processor
 
 
-def new_table(space: SpaceSpec, num_points: int, input_size: int, threads: int, engine: str, device: str, method: str) -> str:
+def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, method: str) -> str:
     """What makes a table for a space, to stand at the end of a message: the command last, after a colon.
 
     A table measured on this machine is measured again, if the space has subnets enough; any other is made from the model of the
@@ -23,10 +23,13 @@ def new_table(space: SpaceSpec, num_points: int, input_size: int, threads: int, 
     threads, engine, device, method
         Of the table that does not serve the space.
     """
+    space = layout.space
     if space.argument is None:
         return f"use a table made for search space {space.name!r}, from its .yaml file"
+    num_points = layout.num_points
+    input_size = layout.input_size
     options = ["--space", space.argument, "--points", str(num_points), "--input-size", str(input_size)]
-    if method == "measured" and device == processor()[0] and _measurable(space, num_points, input_size):
+    if method == "measured" and device == processor()[0] and _measurable(layout):
         backend = "mnn" if engine.startswith("MNN") else "onnxruntime"
         command = ["latency", "measure", "--backend", backend, *options, "--threads", str(threads)]
     else:
@@ -36,9 +39,9 @@ def new_table(space: SpaceSpec, num_points: int, input_size: int, threads: int, 
     return f"use the table {out} instead, made by: {shlex.join(['fbnet-pfld', *command, '--out', out])}"
 
 
-def _measurable(space: SpaceSpec, num_points: int, input_size: int) -> bool:
+def _measurable(layout: NetworkLayout) -> bool:
     try:
-        make_design(space, num_points, input_size, REPEATS, UNSEEN, seed=0)
+        make_design(layout.space, layout.num_points, layout.input_size, REPEATS, UNSEEN, seed=0)
     except InputError:
         return False
     return True

@@ -16,9 +16,10 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from ..search_space.inputs import InputError
-from ..search_space.registry import BLOCKS, PARTS, Signature
-from .modelled import block_layers
+from ..search_space.errors import InputError
+from ..search_space.registry import BLOCKS, PARTS
+from ..search_space.signature import Signature
+from .a53_model.modelled import block_layers
 from .records import LATENCY, UNITS, conversion
 
 FASTEST = 1e6

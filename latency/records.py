@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-from ..search_space.inputs import InputError, read_text
+from ..search_space.errors import InputError
+from ..search_space.files import read_text
 
 SEPARATORS = (",", ";", "\t")
 

@@ -7,20 +7,22 @@ refused when it is loaded (see :mod:`.plausible`), whichever command or trial lo
 has it accepted.
 """
 
+import csv
+import io
 import json
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..search_space.inputs import InputError, allowed, check_writable, read_json, write_text
-from ..search_space.registry import Signature
-from ..search_space.spec import SpaceSpec, first_error
-from .hints import new_table
-from .plausible import check_rows
+from ..search_space.architecture import Architecture, Latency
+from ..search_space.errors import InputError, allowed
+from ..search_space.files import check_writable, read_json, write_text
+from ..search_space.signature import Signature
+from ..search_space.spec import NetworkLayout
+from ..search_space.validation import first_error
 from .records import LATENCY, conversion, microseconds, read_records
 
 SHIPPED = Path(__file__).parent / "tables"
@@ -36,31 +38,11 @@ INSIST = 'add "insist": true to {}'
 Text = Annotated[str, Field(min_length=1)]
 
 
-class _Network(Protocol):
-    """An :class:`~fbnet_pfld.search_space.Architecture`, seen from here."""
+class _Placed(Protocol):
+    """A space whose blocks have their places, such as a :class:`~fbnet_pfld.search_space.PfldSpace`."""
 
     @property
-    def space(self) -> SpaceSpec: ...
-
-    @property
-    def num_points(self) -> int: ...
-
-    @property
-    def input_size(self) -> int: ...
-
-    def signatures(self) -> list[Signature]: ...
-
-
-class _Space(Protocol):
-    """A :class:`~fbnet_pfld.search_space.PfldSpace`, seen from here."""
-
-    spec: SpaceSpec
-    num_points: int
-    input_size: int
-
-    def signatures(self) -> dict[str, dict[str, Signature]]: ...
-
-    def fixed_signatures(self) -> list[Signature]: ...
+    def layout(self) -> NetworkLayout: ...
 
 
 @dataclass(frozen=True)
@@ -114,11 +96,11 @@ class LookupTable(TableInfo):
     rows
         Signature -> latency in microseconds, finite, 0 or more.
     file
-        The CSV file that it was loaded from, for messages; not part of what is saved.
+        What it was loaded from, for messages; it is not saved.
     """
 
     rows: dict[Signature, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
-    file: str = Field("", exclude=True)
+    file: str = Field(default="", exclude=True)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "LookupTable":
@@ -142,6 +124,8 @@ class LookupTable(TableInfo):
         except ValidationError as error:
             raise InputError(f"{sidecar}: {first_error(error, TableInfo)}") from None
         if not (shipped or info.insist):
+            from .plausible import check_rows  # builds blocks, with torch
+
             check_rows(rows, str(path), INSIST.format(sidecar))
         return cls(**info.model_dump(), rows=rows, file=str(name_or_path))
 
@@ -149,7 +133,7 @@ class LookupTable(TableInfo):
     def check_path(path: Path) -> None:
         """Raise :class:`InputError` unless a table can have this name and be written there, before it is made."""
         if path.suffix != ".csv":
-            raise InputError(f"cannot write latency table {path}; allowed: a name that ends in .csv")
+            raise InputError(f"cannot write latency table {path}: its name must end in .csv")
         for file in (path, path.with_suffix(".json")):
             check_writable(file)
 
@@ -163,11 +147,14 @@ class LookupTable(TableInfo):
         """
         path = Path(path)
         self.check_path(path)
-        frame = pd.DataFrame([(*astuple(key), value) for key, value in sorted(self.rows.items())], columns=COLUMNS)
-        write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((*astuple(key), float(value)) for key, value in sorted(self.rows.items()))
+        write_text(path, text.getvalue())
         write_text(path.with_suffix(".json"), json.dumps(self.model_dump(exclude={"rows"}), indent=2) + "\n")
 
-    def latency_us(self, architecture: _Network) -> float:
+    def latency_us(self, architecture: Architecture) -> float:
         """Latency of a subnet in microseconds: the sum over its blocks and fixed parts.
 
         Raises
@@ -176,20 +163,37 @@ class LookupTable(TableInfo):
             If a block has no row, with the command that makes a table for the subnet's space.
         """
         signatures = architecture.signatures()
-        self._check_rows(signatures, architecture.space, architecture)
+        self._check_rows(signatures, architecture.space.layout(architecture.num_points, architecture.input_size))
         return sum(map(self.row, signatures))
 
-    def cost(self, space: _Space) -> Cost:
+    def annotate(self, architecture: Architecture) -> Architecture:
+        """The same architecture, with its latency by this table noted in it, rounded to 0.1 us.
+
+        Raises
+        ------
+        InputError
+            As :meth:`latency_us`.
+        """
+        return replace(architecture, latency=Latency(round(self.latency_us(architecture), 1), self.name, self.method))
+
+    def cost(self, space: NetworkLayout | _Placed) -> Cost:
         """Latency of every candidate of a space and of its fixed parts.
+
+        Parameters
+        ----------
+        space
+            A layout, ``spec.layout(num_points, input_size)``, or what has one, such as a
+            :class:`~fbnet_pfld.search_space.PfldSpace`.
 
         Raises
         ------
         InputError
             If a block has no row, with the command that makes a table for the space.
         """
-        layers, fixed = space.signatures(), space.fixed_signatures()
-        self._check_rows([*fixed, *(key for row in layers.values() for key in row.values())], space.spec, space)
-        blocks = {label: {name: self.row(key) for name, key in row.items()} for label, row in layers.items()}
+        layout = space if isinstance(space, NetworkLayout) else space.layout
+        fixed = layout.fixed()
+        self._check_rows([*fixed, *(key for row in layout.layers.values() for key in row.values())], layout)
+        blocks = {label: {name: self.row(key) for name, key in row.items()} for label, row in layout.layers.items()}
         return Cost(sum(map(self.row, fixed)), blocks)
 
     def row(self, signature: Signature) -> float:
@@ -198,12 +202,14 @@ class LookupTable(TableInfo):
             raise InputError(f"latency table {self.file or self.name} has no row for {signature}")
         return self.rows[signature]
 
-    def _check_rows(self, signatures: Iterable[Signature], spec: SpaceSpec, network: _Network | _Space) -> None:
+    def _check_rows(self, signatures: Iterable[Signature], layout: NetworkLayout) -> None:
         """Raise :class:`InputError` unless all rows of a network are there."""
         missing = sorted(set(signatures) - self.rows.keys())
         if missing:
+            from .hints import new_table  # looks for an engine and a processor
+
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            hint = new_table(spec, network.num_points, network.input_size, self.threads, self.engine, self.device, self.method)
+            hint = new_table(layout, self.threads, self.engine, self.device, self.method)
             raise InputError(f"latency table {self.file or self.name} has no row for {missing[0]}{more}; {hint}")
 
 
@@ -212,12 +218,12 @@ def _read_rows(path: Path) -> dict[Signature, float]:
     for where, record in read_records(path, "latency table", COLUMNS):
         key = Signature(_name(record["op"], where), *(_whole(record[column], column, where) for column in _KEY[1:]))
         if key in rows:
-            raise InputError(f"{where}: a second row for {key}; allowed: one each")
+            raise InputError(f"{where}: a second row for {key}; keep one of them")
         rows[key] = microseconds(record["latency_us"], where)
     return rows
 
 
-def _name(value: Any, where: str) -> str:
+def _name(value: str, where: str) -> str:
     if not value:
         raise InputError(f"{where}: op is empty; allowed: the name of a block")
     return value

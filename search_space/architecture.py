@@ -1,19 +1,20 @@
 """``Architecture``: a chosen subnet as a small JSON file that a person can read in a diff."""
 
 import json
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nni.nas.space import model_context
-from torch import nn
-
-from .blocks import Skip
-from .inputs import InputError, allowed, read_json, write_text
-from .registry import Signature
-from .space import PfldSpace
+from .errors import InputError, allowed
+from .files import read_json, write_text
+from .signature import Signature
 from .spec import SPECS, SpaceSpec
+
+if TYPE_CHECKING:
+    from .space import PfldSpace
 
 SCHEMA = 1
 _KEYS = {"schema", "space", "num_points", "input_size", "choices", "latency", "metrics", "version"}
@@ -21,20 +22,63 @@ _REQUIRED = {"schema", "space", "num_points", "input_size", "choices"}
 
 
 @dataclass(frozen=True)
+class Latency:
+    """Latency of a network, and where the figure is from.
+
+    Parameters
+    ----------
+    us
+        Microseconds.
+    table
+        Name of the look-up table.
+    method
+        ``measured`` or ``modelled``, as the table is.
+    """
+
+    us: float
+    table: str
+    method: str
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> "Latency":
+        """Build from plain data; ``where`` names its source in the error messages.
+
+        Raises
+        ------
+        InputError
+            Naming the key that is missing, unknown or wrong.
+        """
+        if not isinstance(data, dict):
+            raise InputError(f"{where} is not an object; allowed: a JSON object or null")
+        keys = ("us", "table", "method")
+        for key in sorted(data.keys() - set(keys)):
+            raise InputError(f"{where}: unknown key {key!r}; {allowed(keys)}")
+        for key in keys:
+            if key not in data:
+                raise InputError(f"{where}: key {key!r} is missing")
+        us = data["us"]
+        if not isinstance(us, (int, float)) or isinstance(us, bool) or not 0 <= us < math.inf:
+            raise InputError(f"{where}: us is {us!r}; expected microseconds, a finite number from 0")
+        for key in ("table", "method"):
+            if not isinstance(data[key], str):
+                raise InputError(f"{where}: {key} is {data[key]!r}; expected a text")
+        return cls(us, data["table"], data["method"])
+
+
+@dataclass(frozen=True)
 class Architecture:
-    """One subnet of a :class:`PfldSpace`.
+    """One subnet of a search space.
 
     Parameters
     ----------
     space
-        The spec it is a subnet of.
+        The spec of that space.
     num_points, input_size
-        Of the network; input size in pixels.
+        Number of landmarks, and side of the input image in pixels.
     choices
         Label -> name of the chosen block, for every searched layer.
     latency
-        None, or a dict with ``us`` (microseconds), ``table`` (the look-up table's name) and ``method``
-        (``measured`` or ``modelled``).
+        Its latency, see :meth:`~fbnet_pfld.latency.LookupTable.annotate`; None if it is not known.
     metrics
         Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
 
@@ -48,12 +92,25 @@ class Architecture:
     num_points: int
     input_size: int
     choices: dict[str, str]
-    latency: dict[str, Any] | None = None
+    latency: Latency | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choices(self.space, self.choices, "architecture")
         self.space.check_size(self.input_size)
+
+    @classmethod
+    def from_blocks(cls, space: SpaceSpec, num_points: int, input_size: int, blocks: Sequence[str]) -> "Architecture":
+        """Make the subnet of these blocks, given in the order of the space's labels.
+
+        Raises
+        ------
+        InputError
+            If there is not one block for each label, or a block is no candidate there.
+        """
+        if len(blocks) != len(space.labels):
+            raise InputError(f"{len(blocks)} blocks for the {len(space.labels)} searched layers of search space {space.name!r}")
+        return cls(space, num_points, input_size, dict(zip(space.labels, blocks, strict=True)))
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> "Architecture":
@@ -65,26 +122,28 @@ class Architecture:
             Naming the key that is missing, unknown or wrong, and what is allowed.
         """
         if not isinstance(data, dict):
-            raise InputError(f"{where}: not an architecture: allowed: a JSON object with {', '.join(sorted(_REQUIRED))}")
+            raise InputError(f"{where}: not an architecture; expected a JSON object with {', '.join(sorted(_REQUIRED))}")
         for key in sorted(data.keys() - _KEYS):
             raise InputError(f"{where}: unknown key {key!r}; {allowed(_KEYS)}")
         for key in sorted(_REQUIRED - data.keys()):
             raise InputError(f"{where}: key {key!r} is missing")
         if data["schema"] != SCHEMA:
             raise InputError(f"{where}: schema is {data['schema']!r}; allowed: {SCHEMA}")
-        space, choices = data["space"], data["choices"]
+        space = data["space"]
+        choices = data["choices"]
         spec = SpaceSpec.from_dict(space, f"{where}: space") if isinstance(space, dict) else _built_in(space, where)
         for key in ("num_points", "input_size"):
             if not isinstance(data[key], int) or isinstance(data[key], bool) or data[key] < 1:
                 raise InputError(f"{where}: {key} is {data[key]!r}; allowed: a whole number from 1")
         if not isinstance(choices, dict):
             raise InputError(f"{where}: choices is not an object; allowed: label -> block for {', '.join(spec.labels)}")
-        for key in ("latency", "metrics"):
-            if not isinstance(data.get(key) or {}, dict):
-                raise InputError(f"{where}: {key} is not an object; allowed: a JSON object or null")
+        # an empty latency or an empty object of metrics stands for none, as null does
+        latency = Latency.from_dict(data["latency"], f"{where}: latency") if data.get("latency") else None
+        metrics = data.get("metrics") or {}
+        if not isinstance(metrics, dict):
+            raise InputError(f"{where}: metrics is not an object; allowed: a JSON object or null")
         check_choices(spec, choices, where)
-        return cls(spec, data["num_points"], data["input_size"], dict(choices), data.get("latency"),
-                   dict(data.get("metrics") or {}))
+        return cls(spec, data["num_points"], data["input_size"], dict(choices), latency, dict(metrics))
 
     @classmethod
     def load(cls, path: str | Path) -> "Architecture":
@@ -102,7 +161,7 @@ class Architecture:
             "num_points": self.num_points,
             "input_size": self.input_size,
             "choices": {label: self.choices[label] for label in self.space.labels},
-            "latency": self.latency,
+            "latency": None if self.latency is None else asdict(self.latency),
             "metrics": self.metrics,
             "version": version("fbnet-pfld"),
         }
@@ -120,19 +179,11 @@ class Architecture:
         layout = self.space.layout(self.num_points, self.input_size)
         return [layout.layers[label][block] for label, block in self.choices.items()] + layout.fixed()
 
-    def build(self) -> PfldSpace:
+    def build(self) -> "PfldSpace":
         """Build the subnet, with new weights."""
-        with model_context(self.choices):
-            subnet = PfldSpace(self.space, self.num_points, self.input_size)
-        return without_search_dropout(subnet)
+        from .space import build_subnet  # loads NNI, which reading and writing files does not need
 
-
-def without_search_dropout(subnet: PfldSpace) -> PfldSpace:
-    """Turn the skip blocks' dropout off in place: it serves the search only."""
-    for module in subnet.modules():
-        if isinstance(module, Skip) and isinstance(module.op, nn.Dropout):
-            module.op.p = 0.0
-    return subnet
+        return build_subnet(self.space, self.num_points, self.input_size, self.choices)
 
 
 def check_choices(spec: SpaceSpec, choices: dict[str, str], where: str) -> None:

@@ -1,8 +1,4 @@
-"""The two baselines that a searched subnet is measured against.
-
-Both have the interface of the searched networks: ``forward(x) -> (N, 2 * num_points)``, ``forward_features(x)`` with features
-for the pose net, and ``feature_channels``, ``num_points``, ``input_size``.
-"""
+"""The two baselines that a searched subnet is measured against; both are a :class:`~.network.LandmarkNetwork`."""
 
 from functools import partial
 
@@ -12,7 +8,7 @@ from torchvision.models.mobilenetv3 import InvertedResidual, InvertedResidualCon
 from torchvision.ops import Conv2dNormActivation
 
 from .blocks import Conv, SepConv
-from .inputs import InputError
+from .errors import InputError
 
 STRIDE = 16
 
@@ -40,7 +36,9 @@ class PfldLite(nn.Module):
     def __init__(self, num_points: int = 106, input_size: int = 112):
         super().__init__()
         _check(num_points, input_size)
-        self.num_points, self.input_size, self.feature_channels = num_points, input_size, 64
+        self.num_points = num_points
+        self.input_size = input_size
+        self.feature_channels = 64
         sep = partial(SepConv, size=0)  # a separable convolution does not depend on the map's size
         self.stage1 = nn.Sequential(
             Conv(3, 16, 3),
@@ -61,26 +59,29 @@ class PfldLite(nn.Module):
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return landmarks (N, 2 * num_points) and features (N, 64, S/4, S/4)."""
-        features = self.stage1(x)
+        features: Tensor = self.stage1(x)
         deep = self.stage2(features)
         scales = (self.tap1(features), self.tap2(deep), self.tap3(deep))
-        return self.points(torch.cat([scale.mean((2, 3)) for scale in scales], dim=1)), features
+        points: Tensor = self.points(torch.cat([scale.mean((2, 3)) for scale in scales], dim=1))
+        return points, features
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_features(x)[0]
 
 
-# MobileNetV3-Large (Howard et al. 2019, table 1) up to its 160-channel layers. The second and the last downsampling are left
-# out, as PFLD does for its 112x112 inputs: maps of 28 and 14 pixels carry the points.
+_Rows = tuple[tuple[int, int, int, int, bool, str, int], ...]
+
+# MobileNetV3-Large (Howard et al. 2019, table 1) up to its 160-channel layers. The second and the last downsampling
+# are omitted, as PFLD does for its 112x112 inputs: maps of 28 and 14 pixels carry the points.
 # input, kernel, expanded, output channels, squeeze-and-excitation, activation, stride
-_V3_SHALLOW = ((16, 3, 16, 16, False, "RE", 1), (16, 3, 64, 24, False, "RE", 2), (24, 3, 72, 24, False, "RE", 1),
+_V3_SHALLOW: _Rows = ((16, 3, 16, 16, False, "RE", 1), (16, 3, 64, 24, False, "RE", 2), (24, 3, 72, 24, False, "RE", 1),
                (24, 5, 72, 40, True, "RE", 1), (40, 5, 120, 40, True, "RE", 1), (40, 5, 120, 40, True, "RE", 1))
-_V3_DEEP = ((40, 3, 240, 80, False, "HS", 2), (80, 3, 200, 80, False, "HS", 1), (80, 3, 184, 80, False, "HS", 1),
+_V3_DEEP: _Rows = ((40, 3, 240, 80, False, "HS", 2), (80, 3, 200, 80, False, "HS", 1), (80, 3, 184, 80, False, "HS", 1),
             (80, 3, 184, 80, False, "HS", 1), (80, 3, 480, 112, True, "HS", 1), (112, 3, 672, 112, True, "HS", 1),
             (112, 5, 672, 160, True, "HS", 1))
 
 
-def _v3(rows: tuple) -> nn.Sequential:
+def _v3(rows: _Rows) -> nn.Sequential:
     norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
     return nn.Sequential(*(InvertedResidual(InvertedResidualConfig(*row, dilation=1, width_mult=1.0), norm) for row in rows))
 
@@ -97,7 +98,9 @@ class PfldMobileNetV3(nn.Module):
     def __init__(self, num_points: int = 106, input_size: int = 112):
         super().__init__()
         _check(num_points, input_size)
-        self.num_points, self.input_size, self.feature_channels = num_points, input_size, 40
+        self.num_points = num_points
+        self.input_size = input_size
+        self.feature_channels = 40
         self.stem = Conv2dNormActivation(3, 16, stride=2, activation_layer=nn.Hardswish)
         self.shallow = _v3(_V3_SHALLOW)
         self.deep = _v3(_V3_DEEP)
@@ -108,14 +111,15 @@ class PfldMobileNetV3(nn.Module):
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return landmarks (N, 2 * num_points) and features (N, 40, S/4, S/4)."""
-        features = self.shallow(self.stem(x))
+        features: Tensor = self.shallow(self.stem(x))
         scale1 = self.scale1(self.deep(features))
         scale2 = self.scale2(scale1)
         scales = (scale1.mean((2, 3)), scale2.mean((2, 3)), self.scale3(scale2).flatten(1))
-        return self.points(torch.cat(scales, dim=1)), features
+        points: Tensor = self.points(torch.cat(scales, dim=1))
+        return points, features
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_features(x)[0]
 
 
-BASELINES: dict[str, type[nn.Module]] = {"pfld_lite": PfldLite, "pfld_mobilenetv3": PfldMobileNetV3}
+BASELINES: dict[str, type[PfldLite] | type[PfldMobileNetV3]] = {"pfld_lite": PfldLite, "pfld_mobilenetv3": PfldMobileNetV3}

@@ -9,10 +9,7 @@ MobileNetV2, section 3; ghost module, Han et al. 2020, GhostNet, section 3.1; eS
 import torch
 from torch import Tensor, nn
 
-
-def out_size(size: int, stride: int) -> int:
-    """Side of the output map of any block here: ``ceil(size / stride)``."""
-    return -(-size // stride)
+from .signature import out_size
 
 
 class Conv(nn.Sequential):
@@ -38,7 +35,8 @@ class ESE(nn.Module):
         self.gate = nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(self.fc(self.pool(x)))
+        gate: Tensor = self.gate(self.fc(self.pool(x)))
+        return x * gate
 
 
 class MBBlock(nn.Module):
@@ -59,7 +57,7 @@ class MBBlock(nn.Module):
         self.project = Conv(middle, out_channels, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.project(self.relu(self.se(self.depthwise(self.expand(x)))))
+        y: Tensor = self.project(self.relu(self.se(self.depthwise(self.expand(x)))))
         return x + y if self.residual else y
 
 
@@ -99,7 +97,8 @@ class Skip(nn.Module):
         self.op = nn.Dropout(0.5) if same else Conv(in_channels, out_channels, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.op(x)
+        y: Tensor = self.op(x)
+        return y
 
 
 class Conv1x1(nn.Sequential):
@@ -122,10 +121,7 @@ class DepthConv(nn.Sequential):
 
 
 class PeleeStem(nn.Module):
-    """PeleeNet stem: 3xSxS image to (channels x S/4 x S/4, first convolution's channels x S/2 x S/2)."""
-
-    tap_stride = 2
-    """Side of the image over the side of the second map, which the head sees as well."""
+    """PeleeNet stem: 3xSxS image to two maps (channels x S/4 x S/4, channels x S/2 x S/2); the head sees the second too."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
         super().__init__()
@@ -149,8 +145,6 @@ class SepStem(nn.Module):
 
     So stems of all widths fit in each other's place, which those do not whose first convolution the head sees.
     """
-
-    tap_stride = 4
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int, *, width: int):
         super().__init__()

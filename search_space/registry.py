@@ -1,77 +1,61 @@
 """One registry of everything a network of the space is made of: name -> builder.
 
-``BLOCKS`` holds the reference's 26 candidate block types, ``STEMS`` and ``HEADS`` what may stand at the ends of the network,
-``PARTS`` these and what is never searched. A name says what is inside: k = depthwise kernel, e = expansion, d = dilation,
-se = eSE, res = residual where the shapes allow it, w = width of a stem, n = width of a head's neck. A block is identified by a
-:class:`Signature`, which is also the key of its row in a latency table.
+``BLOCKS`` holds the candidate block types (the reference's 26), ``STEMS`` and ``HEADS`` what may stand at the ends of the
+network, ``PARTS`` these and what is never searched. A name says what is inside: k = depthwise kernel, e = expansion,
+d = dilation, se = eSE, res = residual where the shapes allow it, w = width of a stem, n = width of a head's neck.
+
+:func:`register_block` adds a block from outside; its name can then stand in a spec. The registry itself is data, and imports no
+torch before a block is built.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from torch import nn
+from .errors import InputError, allowed
+from .signature import Signature
 
-from .blocks import (
-    Conv1x1,
-    DepthConv,
-    Ghost,
-    MBBlock,
-    PeleeStem,
-    PfldHead,
-    PointRegressor,
-    SepConv,
-    SepStem,
-    Skip,
-    TapPool,
-    out_size,
-)
-from .inputs import InputError, allowed
+if TYPE_CHECKING:
+    from torch import nn
 
-Builder = Callable[[int, int, int, int], nn.Module]
+Builder = Callable[[int, int, int, int], "nn.Module"]
+"""Builds a block from ``(in_channels, out_channels, stride, size)``; ``size`` is the side of the square input map."""
+
+Family = Literal["block", "stem", "head"]
+
+AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
 
-@dataclass(frozen=True, order=True)
-class Signature:
-    """A block in its place, as a value: what it is and which maps it sees.
+@dataclass(frozen=True)
+class BuiltIn:
+    """Builder of a class in :mod:`.blocks`, which is imported only when something is built."""
 
-    Parameters
-    ----------
-    op
-        A name in :data:`BLOCKS` or :data:`PARTS`.
-    in_channels, out_channels, stride
-        Of the whole block.
-    size
-        Side of the square input map, in pixels.
-    """
+    kind: str
+    options: Mapping[str, int]
 
-    op: str
-    in_channels: int
-    out_channels: int
-    stride: int
-    size: int
+    def __call__(self, in_channels: int, out_channels: int, stride: int, size: int) -> "nn.Module":
+        from . import blocks
 
-    @property
-    def out_size(self) -> int:
-        """Side of the output map, in pixels."""
-        return out_size(self.size, self.stride)
-
-    def __str__(self) -> str:
-        return f"{self.op} {self.in_channels}->{self.out_channels} stride {self.stride} at {self.size}x{self.size}"
+        module: nn.Module = getattr(blocks, self.kind)(in_channels, out_channels, stride, size, **self.options)
+        return module
 
 
-def _mb(kernel: int, expand: int = 1, **options: bool | int) -> Builder:
-    return partial(MBBlock, kernel=kernel, expand=expand, **options)
+def _of(kind: str, **options: int) -> Builder:
+    return BuiltIn(kind, options)
+
+
+def _mb(kernel: int, expand: int = 1, **options: int) -> Builder:
+    return _of("MBBlock", kernel=kernel, expand=expand, **options)
 
 
 BLOCKS: dict[str, Builder] = {
-    "skip": Skip,
-    "conv1x1": Conv1x1,
-    "depth_conv": DepthConv,
-    "sep_k3": partial(SepConv, kernel=3),
-    "sep_k5": partial(SepConv, kernel=5),
-    "gh_k3": partial(Ghost, kernel=3),
-    "gh_k5": partial(Ghost, kernel=5),
+    "skip": _of("Skip"),
+    "conv1x1": _of("Conv1x1"),
+    "depth_conv": _of("DepthConv"),
+    "sep_k3": _of("SepConv", kernel=3),
+    "sep_k5": _of("SepConv", kernel=5),
+    "gh_k3": _of("Ghost", kernel=3),
+    "gh_k5": _of("Ghost", kernel=5),
     "mb_k3": _mb(3),
     "mb_k3_e2": _mb(3, 2),
     "mb_k3_e4": _mb(3, 4),
@@ -94,20 +78,64 @@ BLOCKS: dict[str, Builder] = {
 }
 
 STEMS: dict[str, Builder] = {
-    "pelee_stem": PeleeStem,
-    **{f"sep_stem_w{width}": partial(SepStem, width=width) for width in (8, 12, 16, 24, 32)},
+    "pelee_stem": _of("PeleeStem"),
+    **{f"sep_stem_w{width}": _of("SepStem", width=width) for width in (8, 12, 16, 24, 32)},
 }
 
 HEADS: dict[str, Builder] = {
-    "pfld_head": PfldHead,
-    **{f"pfld_head_n{neck}_e{expand}{'_se' if se else ''}": partial(PfldHead, neck=neck, expand=expand, se=se)
+    "pfld_head": _of("PfldHead"),
+    **{f"pfld_head_n{neck}_e{expand}{'_se' if se else ''}": _of("PfldHead", neck=neck, expand=expand, se=se)
        for neck in (32, 64, 96) for expand in (1, 2, 4) for se in (False, True)},
 }
 
-PARTS: dict[str, Builder] = {**STEMS, **HEADS, "tap_pool": TapPool, "points": PointRegressor}
+PARTS: dict[str, Builder] = {**STEMS, **HEADS, "tap_pool": _of("TapPool"), "points": _of("PointRegressor")}
 
 FAMILIES = (BLOCKS, STEMS, HEADS)
 """Blocks that may stand in each other's place."""
+
+STEM_STRIDE = 4
+"""Side of the image over the side of a stem's output."""
+
+_TAP_STRIDES = {"pelee_stem": 2}
+"""Stem -> side of the image over the side of its early map, where that is not the stem's output."""
+
+
+def register_block(name: str, family: Family = "block", *, tap_stride: int = STEM_STRIDE) -> Callable[[AnyBuilder], AnyBuilder]:
+    """Add a block to the registry, as a decorator of its class or function, or by a call::
+
+        @register_block("my_block")
+        class MyBlock(nn.Module):
+            def __init__(self, in_channels: int, out_channels: int, stride: int, size: int): ...
+
+        register_block("sep_k7")(partial(SepConv, kernel=7))
+
+    Parameters
+    ----------
+    name
+        What specs, architecture files and latency tables call it.
+    family
+        ``block`` for a layer or the entry: it maps (N, in, size, size) to (N, out, ceil(size / stride), ceil(size / stride)).
+        ``stem``: it returns its output, the image's side over 4, and an early map of as many channels that the head sees as
+        well. ``head``: its ``stride`` is ``size``, its output (N, out, 1, 1).
+    tap_stride
+        Of a stem: side of the image over the side of its early map.
+
+    Raises
+    ------
+    InputError
+        If the name is taken.
+    """
+    def register(builder: AnyBuilder) -> AnyBuilder:
+        if name in BLOCKS or name in PARTS:
+            raise InputError(f"block {name!r} is registered already; give the new one another name")
+        if family == "block":
+            BLOCKS[name] = builder
+            return builder
+        (STEMS if family == "stem" else HEADS)[name] = PARTS[name] = builder
+        if family == "stem":
+            _TAP_STRIDES[name] = tap_stride
+        return builder
+    return register
 
 
 def check_block(name: str, where: str, family: Mapping[str, Builder] = BLOCKS) -> str:
@@ -119,11 +147,10 @@ def check_block(name: str, where: str, family: Mapping[str, Builder] = BLOCKS) -
 
 def tap_stride(stem: str) -> int:
     """Side of the image over the side of the early map that the head gets of this stem."""
-    builder = STEMS[stem]
-    return (builder.func if isinstance(builder, partial) else builder).tap_stride
+    return _TAP_STRIDES.get(stem, STEM_STRIDE)
 
 
-def build(signature: Signature) -> nn.Module:
+def build(signature: Signature) -> "nn.Module":
     """Build the block or fixed part that ``signature`` names.
 
     Raises

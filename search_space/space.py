@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import torch
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.nas.space import model_context
 from torch import Tensor, nn
 
-from .registry import Signature, build
+from .blocks import Skip
+from .registry import build
+from .signature import Signature
 from .spec import SpaceSpec
 
 
@@ -75,7 +78,8 @@ class PfldSpace(ModelSpace):
 
     def end(self, state: State) -> Tensor:
         """Run what comes after all of that; landmarks (N, 2 * num_points)."""
-        return self.points(state.y)
+        points: Tensor = self.points(state.y)
+        return points
 
     def _through_fixed(self, places: list[str], state: State) -> State:
         for place in takewhile(lambda place: place not in self.layout.searched, places):
@@ -95,6 +99,7 @@ class PfldSpace(ModelSpace):
         state = self.begin(x)
         for i, layer in enumerate(self.layers):
             state = self.advance(i, layer, state)
+        assert state.features is not None  # the stem has run
         return self.end(state), state.features
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,3 +112,13 @@ class PfldSpace(ModelSpace):
     def fixed_signatures(self) -> list[Signature]:
         """Signatures of the parts that every subnet shares."""
         return self.layout.fixed()
+
+
+def build_subnet(spec: SpaceSpec, num_points: int, input_size: int, choices: dict[str, str]) -> PfldSpace:
+    """Build one subnet of a space, with new weights. It has no dropout, which only the search needs."""
+    with model_context(choices):
+        subnet = PfldSpace(spec, num_points, input_size)
+    for module in subnet.modules():
+        if isinstance(module, Skip) and isinstance(module.op, nn.Dropout):
+            module.op.p = 0.0
+    return subnet

@@ -6,17 +6,19 @@ the stages of searched layers, and the PFLD multi-scale head, which sees the las
 of every earlier stage. Stem, entry and head are searched as well where ``block`` is a list.
 """
 
+import random
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from .blocks import out_size
-from .inputs import InputError, allowed, read_json, read_yaml
-from .registry import BLOCKS, HEADS, STEMS, Signature, check_block, tap_stride
+from .errors import InputError, allowed
+from .files import read_json, read_yaml
+from .registry import BLOCKS, HEADS, STEM_STRIDE, STEMS, check_block, tap_stride
+from .signature import Signature, out_size
+from .validation import first_error
 
 SPECS = Path(__file__).parent / "specs"
-STEM_STRIDE = 4
 
 _FILES: dict["SpaceSpec", str] = {}
 """Spec -> the file that it was read from, for the commands that messages suggest; equal specs are one."""
@@ -126,9 +128,9 @@ class SpaceSpec(_Strict):
             for name in names:
                 check_block(name, f"{where}: {key}", family)
             if len(set(names)) < len(names):
-                raise InputError(f"{where}: {key}: a block stands there twice; allowed: each once")
+                raise InputError(f"{where}: {key}: a block stands there twice; list each once")
         if len({tap_stride(name) for name in spec.stem.block}) > 1:
-            raise InputError(f"{where}: stem.block: stems with early maps of two sizes; allowed: pelee_stem alone, or others")
+            raise InputError(f"{where}: stem.block: stems with early maps of two sizes; list stems with early maps of one size")
         return spec
 
     def read_from(self, path: Path) -> "SpaceSpec":
@@ -171,6 +173,10 @@ class SpaceSpec(_Strict):
                   **{f"layer_{i}": blocks for i, blocks in enumerate(layers)}, "head": self.head.block}
         return {name: blocks for name, blocks in places.items() if name.startswith("layer_") or len(blocks) > 1}
 
+    def sample(self, rng: random.Random) -> dict[str, str]:
+        """Draw a subnet, uniformly over the candidates: label -> block, the labels in order."""
+        return {label: rng.choice(names) for label, names in self.candidates().items()}
+
     def check_size(self, input_size: int) -> None:
         """Raise :class:`InputError` unless images of ``input_size`` x ``input_size`` pixels fit the strides."""
         if input_size < 2 * self.total_stride or input_size % self.total_stride:
@@ -210,15 +216,20 @@ class SpaceSpec(_Strict):
                 tap_after.append(label)
         pools = tuple(Signature("tap_pool", c, c, s // size, s) for c, s in taps)
         places["head"] = place(self.head.block, channels + sum(c for c, _ in taps), self.head.channels, size, size)
-        return NetworkLayout(places=places, searched=tuple(self.labels), tap_after=tuple(tap_after), pools=pools,
+        return NetworkLayout(space=self, num_points=num_points, input_size=input_size, places=places,
+                             searched=tuple(self.labels), tap_after=tuple(tap_after), pools=pools,
                              points=Signature("points", self.head.channels, 2 * num_points, 1, 1))
 
 
 class NetworkLayout(_Strict):
-    """Signatures of all parts of a network.
+    """Signatures of all parts of a network: all that a latency table needs to know of a space.
 
     Attributes
     ----------
+    space
+        The spec that it is of.
+    num_points, input_size
+        Number of landmarks, and side of the input image in pixels.
     places
         Name of a place -> name of a block -> signature, in the network's order: ``stem``, ``entry``, ``layer_0`` ..., ``head``.
     searched
@@ -231,6 +242,9 @@ class NetworkLayout(_Strict):
         What comes after the head.
     """
 
+    space: SpaceSpec
+    num_points: int
+    input_size: int
     places: dict[str, dict[str, Signature]]
     searched: tuple[str, ...]
     tap_after: tuple[str, ...]
@@ -246,26 +260,3 @@ class NetworkLayout(_Strict):
         """Every part that all subnets share."""
         alone = [next(iter(blocks.values())) for name, blocks in self.places.items() if name not in self.searched]
         return [*alone, *self.pools, self.points]
-
-
-def first_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for the first thing that is wrong in a user's data: key, problem, and what is allowed."""
-    detail = error.errors()[0]
-    key = ".".join(str(part) for part in detail["loc"]) or "top level"
-    if detail["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {allowed(_keys_at(model, detail['loc'][:-1]))}"
-    if detail["type"] == "missing":
-        return f"key {key!r} is missing"
-    if detail["type"] == "value_error":  # a check of our own
-        return f"{key}: {detail['ctx']['error']}"
-    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-
-
-def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the nested model at ``path`` of ``model``."""
-    for part in path:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            nested = [annotation, *getattr(annotation, "__args__", ())]
-            model = next((a for a in nested if isinstance(a, type) and issubclass(a, BaseModel)), model)
-    return list(model.model_fields)

@@ -2,15 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from torch import nn
 
 
-@contextmanager
-def batch_statistics(model: nn.Module) -> Iterator[None]:
-    """Let BatchNorm layers take the statistics of each batch, and leave their running ones, those of many paths, as they are.
+class HasModules(Protocol):
+    """A ``torch.nn.Module``, as far as it matters here."""
 
-    A batch of some hundred inputs gives what recalibrating a single path on them would.
+    def modules(self) -> Iterator[nn.Module]: ...
+
+
+@contextmanager
+def batch_statistics(model: HasModules) -> Iterator[None]:
+    """Use per-batch statistics in BatchNorm layers, without updating the running ones, which average over many paths.
+
+    With a batch of a few hundred inputs, this has the effect of recalibrating a single path on them.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [(module, module.momentum, module.training) for module in norms]

@@ -1,7 +1,7 @@
-"""Block-wise distillation: every candidate learns, on its own, what the teacher's block in its place puts out.
+"""Block-wise distillation: every candidate learns, on its own, to give the output of the teacher's block of its layer.
 
-Sources: Li et al. 2020 (DNA), section 3.2; Moons et al. 2021 (DONNA), section 3.1. There a block learns from the teacher's own
-input; here half of the time from that of a random path, as it will see in a subnet.
+Sources: Li et al. 2020 (DNA), section 3.2; Moons et al. 2021 (DONNA), section 3.1. There a block gets the teacher's own input.
+Here it gets that of a random path half of the time, as it will in a subnet.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..search_space.inputs import InputError
+from ..search_space.errors import InputError
 from .distances import relative_error, tensors_of
 from .path_layer import PathLayer
 
@@ -18,7 +18,7 @@ Call = tuple[tuple[Tensor, ...], object]
 
 
 def not_once(calls: Sequence[Sequence[Call]], layers: Sequence[PathLayer]) -> str:
-    """What keeps the space from being a chain: a layer that did not run exactly once; empty if every layer did."""
+    """Name the first layer that did not run exactly once, so that distillation cannot train it; empty if every layer did."""
     return next((f"layer {layer.label!r} runs {len(own)} times on a path" for own, layer in zip(calls, layers, strict=True)
                  if len(own) != 1), "")
 
@@ -48,7 +48,7 @@ def distillation_errors(layers: Sequence[PathLayer], teacher: Mapping[str, str],
     """
     from_others = torch.rand(len(layers)) < 0.5
     for layer, (own, target), (other, _), random in zip(layers, taught, others, from_others.tolist(), strict=True):
-        errors = {}
+        errors: dict[str, Tensor] = {}
         for name in layer.names:
             if name == teacher[layer.label] or next(layer[name].parameters(), None) is None:
                 continue

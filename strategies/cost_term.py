@@ -6,22 +6,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..search_space.inputs import InputError, allowed
+from ..search_space.errors import InputError, allowed
 
 
 class CostTable(Protocol):
-    """Additive cost of a model space; ``latency.Cost`` is one.
+    """Additive cost of a model space; ``latency.Cost`` is one."""
 
-    Attributes
-    ----------
-    fixed_us
-        What every subnet costs, in microseconds.
-    blocks_us
-        Label -> candidate -> what it adds, in microseconds.
-    """
+    @property
+    def fixed_us(self) -> float:
+        """What every subnet costs, in microseconds."""
 
-    fixed_us: float
-    blocks_us: Mapping[str, Mapping[str, float]]
+    @property
+    def blocks_us(self) -> Mapping[str, Mapping[str, float]]:
+        """Label -> candidate -> what it adds, in microseconds."""
 
 
 # FBNet (Wu et al. 2019), equation 2: CE * alpha * log(LAT)^beta; "add" is the other form that its re-implementations offer.
@@ -50,7 +47,7 @@ class ExpectedCost:
     def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]]):
         for label in sorted(cost.blocks_us.keys() ^ candidates.keys()):
             side = "latency table's cost" if label in cost.blocks_us else "search space"
-            raise InputError(f"layer {label!r} is only in the {side}; allowed: the same layers in both")
+            raise InputError(f"layer {label!r} is only in the {side}; both must have the same layers")
         for label, names in candidates.items():
             for name in names:
                 value = cost.blocks_us[label].get(name)
@@ -78,10 +75,10 @@ class LatencyTerm(ExpectedCost):
     cost, candidates
         As for :class:`ExpectedCost`.
     mode
-        ``mul``: loss * alpha * log(us) ** beta; ``add``: loss + alpha * us ** beta. In ``add``, alpha carries the unit of the
-        loss per microsecond to the power of beta.
+        ``mul``: loss * alpha * log(us) ** beta; ``add``: loss + alpha * us ** beta. In ``add``, the unit of alpha is that of
+        the loss per microsecond to the power of beta.
     alpha, beta
-        The weights above.
+        Coefficients of these formulas.
 
     Raises
     ------
@@ -98,7 +95,9 @@ class LatencyTerm(ExpectedCost):
         cheapest = self.fixed_us + sum(float(table.min()) for table in self.tables.values())
         if mode == "mul" and cheapest <= 1:
             raise InputError(f"the cheapest architecture costs {cheapest:g} us; allowed in mode 'mul': more than 1 us")
-        self.mode, self.alpha, self.beta = mode, alpha, beta
+        self.mode = mode
+        self.alpha = alpha
+        self.beta = beta
 
     def __call__(self, loss: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
         """The objective, a scalar."""

@@ -2,20 +2,23 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from nni.nas.strategy import DARTS
 from pytorch_lightning.utilities import CombinedLoader
 
-from ..search_space.inputs import InputError
+from ..search_space.errors import InputError
 from .cost_term import CostTable, LatencyTerm
-from .decode import check_target
+from .decoding import check_target
 from .mixed_layer import GumbelMixedLayer
 from .mixture import MixtureModule
+from .nni_bases import MutationHook, names_of
 from .search_module import SearchModule
 from .target import LatencyTarget
+
+Space = TypeVar("Space", bound=ModelSpace)
 
 
 class FBNet(DARTS):
@@ -44,7 +47,7 @@ class FBNet(DARTS):
     warmup_epochs
         First epochs in which only the weights train.
     arc_learning_rate, arc_weight_decay
-        Adam's, for the logits.
+        Adam learning rate and weight decay of the logits.
     gradient_clip_val
         Limit of the norm of the weights' gradients; None for none.
 
@@ -66,20 +69,26 @@ class FBNet(DARTS):
                          gradient_clip_val=gradient_clip_val, **kwargs)
         if target_us is not None:
             if cost is None:
-                raise InputError("a latency target without a cost; allowed: both, or neither")
+                raise InputError("a latency target without a cost; give both, or neither")
             check_target(cost, target_us)
-        self.cost, self.mode, self.alpha, self.beta, self.target_us = cost, mode, alpha, beta, target_us
-        self.temperature, self.anneal, self.arc_weight_decay = temperature, anneal, arc_weight_decay
+        self.cost = cost
+        self.mode = mode
+        self.alpha = alpha
+        self.beta = beta
+        self.target_us = target_us
+        self.temperature = temperature
+        self.anneal = anneal
+        self.arc_weight_decay = arc_weight_decay
         self._term: LatencyTerm | LatencyTarget | None = None
 
-    def default_mutation_hooks(self) -> list[Callable]:
+    def default_mutation_hooks(self) -> list[MutationHook]:
         return [self.layer.mutate, *super().default_mutation_hooks()]
 
-    def mutate_model(self, model: ModelSpace) -> ModelSpace:
-        choices = {m.label: list(m.names) for m in model.modules() if isinstance(m, LayerChoice)}
+    def mutate_model(self, model: Space) -> Space:
+        choices = {m.label: names_of(m) for m in model.modules() if isinstance(m, LayerChoice)}
         for label in model.simplify().keys() - choices.keys():
-            raise InputError(f"choice {label!r} of the space is no LayerChoice; allowed: spaces of LayerChoices alone")
-        if self.target_us is not None:
+            raise InputError(f"choice {label!r} of the space is no LayerChoice; only LayerChoices are searched")
+        if self.cost is not None and self.target_us is not None:
             self._term = LatencyTarget(self.cost, choices, self.target_us)
         elif self.cost is not None:
             self._term = LatencyTerm(self.cost, choices, self.mode, self.alpha, self.beta)

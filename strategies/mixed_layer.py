@@ -2,21 +2,23 @@
 
 from typing import Any
 
-from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .nni_bases import MixedLayer
 
-class GumbelMixedLayer(DifferentiableMixedLayer):
-    """Candidates weighted by one Gumbel-softmax sample per step in training, and by the sample without noise in eval mode.
 
-    The most probable candidate alone would be no fair figure of the supernet in eval mode: while the temperature is high,
-    the BatchNorm statistics behind it are those of mixtures (a network of 5 % error then shows 1,000 %). Nor would weights at
-    temperature 1, far from those of the training steps.
+class GumbelMixedLayer(MixedLayer):
+    """Weight the candidates by one Gumbel-softmax sample per step in training, and by the noise-free sample in eval mode.
 
-    NNI's own layer draws new noise wherever it is asked for weights, so its latency term sees another sample than its forward
-    pass. Here the sample is drawn by ``resample`` and kept; layers of one label share it. Source: Wu et al. 2019, FBNet,
-    section 3.3; Jang et al. 2017, equation 2.
+    In eval mode, the most probable candidate alone would misrepresent the supernet: while the temperature is high, the
+    BatchNorm statistics after the layer are those of mixtures (a network of 5 % error then shows 1,000 %). Weights at
+    temperature 1 would misrepresent it too, since they are far from those of the training steps.
+
+    NNI's own layer draws new noise wherever it is asked for weights, so that its latency term and its forward pass see
+    different samples. Here ``resample`` draws the sample and keeps it; layers of one label share it.
+
+    Source: Wu et al. 2019, FBNet, section 3.3; Jang et al. 2017, equation 2.
     """
 
     temperature = 1.0
@@ -31,8 +33,8 @@ class GumbelMixedLayer(DifferentiableMixedLayer):
         return logits if self.tilt is None else logits - self.tilt.to(logits)
 
     @classmethod
-    def mutate(cls, module: nn.Module, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> nn.Module | None:
-        mixed = super().mutate(module, name, memo, mutate_kwargs)
+    def mutate(cls, module: nn.Module, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> Any:
+        mixed: nn.Module | None = super().mutate(module, name, memo, mutate_kwargs)
         if mixed is not None:
             mixed.train(module.training)
         return mixed

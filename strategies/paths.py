@@ -13,12 +13,18 @@ Path = dict[str, str]
 
 def ends(layers: Mapping[str, GumbelMixedLayer], cost: CostTable | None) -> tuple[Path, Path]:
     """The cheapest and the slowest path; without a cost, those of the fewest and of the most weights."""
-    rows = {label: cost.blocks_us[label] if cost is not None else
-            {name: sum(weight.numel() for weight in layer[name].parameters()) for name in layer.names}
-            for label, layer in layers.items()}
-    cheapest, slowest = ({label: pick(layers[label].names, key=row.__getitem__) for label, row in rows.items()}
-                         for pick in (min, max))
+    cheapest: Path = {}
+    slowest: Path = {}
+    for label, layer in layers.items():
+        row: Mapping[str, float] = cost.blocks_us[label] if cost is not None else _weights(layer)
+        cheapest[label] = min(layer.names, key=row.__getitem__)
+        slowest[label] = max(layer.names, key=row.__getitem__)
     return cheapest, slowest
+
+
+def _weights(layer: GumbelMixedLayer) -> dict[str, float]:
+    """Candidate -> number of its weights."""
+    return {name: sum(weight.numel() for weight in layer[name].parameters()) for name in layer.names}
 
 
 class FairPaths:

@@ -1,22 +1,22 @@
 """What every search of this package has in common, as a Lightning module around the one that trains the network."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from nni.nas.oneshot.pytorch.differentiable import DartsLightningModule
 from torch import Tensor, nn
 
 from .cost_term import LatencyTerm
 from .mixed_layer import GumbelMixedLayer
+from .nni_bases import OneShotModule
 from .target import LatencyTarget
 
 Result = TypeVar("Result")
 
 
-class SearchModule(DartsLightningModule):
+class SearchModule(OneShotModule):
     """Logits, latency, sampling and export of a search; a subclass trains the weights.
 
     Logs once per epoch ``arch/temperature``, ``arch/entropy`` (mean over the layers, in nats), ``prob/<label>/<block>``, and
@@ -35,7 +35,8 @@ class SearchModule(DartsLightningModule):
     def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, arc_learning_rate: float,
                  arc_weight_decay: float, **kwargs: Any):
         super().__init__(training_module, arc_learning_rate=arc_learning_rate, **kwargs)
-        self.term, self.arc_weight_decay = term, arc_weight_decay
+        self.term = term
+        self.arc_weight_decay = arc_weight_decay
 
     @property
     def stage(self) -> str:
@@ -51,11 +52,11 @@ class SearchModule(DartsLightningModule):
         """Gumbel temperature of an epoch."""
         raise NotImplementedError
 
-    def searched(self) -> list[GumbelMixedLayer]:
+    def searched(self) -> Sequence[GumbelMixedLayer]:
         """All searched layers in the network's order (NNI's supernet modules also have convolutions without a choice)."""
         return [module for module in self.supernet_modules() if isinstance(module, GumbelMixedLayer)]
 
-    def layers(self) -> dict[str, GumbelMixedLayer]:
+    def layers(self) -> Mapping[str, GumbelMixedLayer]:
         """Label -> its searched layer, the first of those that share the label."""
         layers: dict[str, GumbelMixedLayer] = {}
         for module in self.searched():
@@ -112,8 +113,8 @@ class SearchModule(DartsLightningModule):
 
     def task_loss(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of the task, a scalar; an error if it is not finite."""
-        loss = self.training_module.training_step(batch, batch_idx)
-        loss = loss["loss"] if isinstance(loss, dict) else loss
+        result: Any = self.training_module.training_step(batch, batch_idx)
+        loss: Tensor = result["loss"] if isinstance(result, dict) else result
         if not torch.isfinite(loss):
             raise self.diverged(f"task loss is {float(loss.detach())}", batch_idx)
         return loss

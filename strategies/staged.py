@@ -18,8 +18,8 @@ class StagedFBNet(FBNet):
 
     1. **teacher**: the slowest path learns alone.
     2. **distillation**: every other candidate learns what the teacher's block in its place puts out (Li et al. 2020, DNA; Moons
-       et al. 2021, DONNA). Not in a space that is no chain, in which a layer runs more or less often than once; the sandwich
-       takes its place there.
+       et al. 2021, DONNA). A space in which a layer does not run exactly once per path has the sandwich
+       in its place.
     3. **sandwich**: the slowest path learns from the labels, random ones and the cheapest half from them and half from its
        output (Yu et al. 2020, BigNAS).
     4. **logits**: the weights stay, the logits learn on the validation loader's data by Gumbel-softmax, with the latency term
@@ -42,8 +42,8 @@ class StagedFBNet(FBNet):
     paths
         Paths per step of the sandwich beside the slowest.
     branches
-        Candidates of the last layer in which each of these paths ends, in a space that is a :class:`Chain`: what comes before
-        runs once for them. In others each path ends in one.
+        Candidates of the last layer in which each of these paths ends, in a space that is a :class:`LayerSequence`: what
+        comes before runs once for them. In others each path ends in one.
     temperature, anneal
         Gumbel temperature at the start of the last stage, and the factor on it after each of its epochs.
     arc_learning_rate
@@ -59,7 +59,8 @@ class StagedFBNet(FBNet):
         super().__init__(cost, temperature=temperature, anneal=anneal, warmup_epochs=0, arc_learning_rate=arc_learning_rate,
                          **kwargs)
         self.stages = Stages() if stages is None else stages
-        self.paths, self.branches = paths, branches
+        self.paths = paths
+        self.branches = branches
 
     def configure_oneshot_module(self, training_module: pl.LightningModule) -> StagedModule:
         return StagedModule(training_module, self._term, self.cost, self.stages, self.paths, self.branches, self.temperature,

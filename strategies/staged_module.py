@@ -1,23 +1,23 @@
 """The search in stages: train a supernet whose subnets all work without finetuning, then the logits over it."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from .batch_norm import batch_statistics
-from .block_distillation import Call, distillation_errors, not_once
+from .block_distillation import distillation_errors, not_once
 from .cost_term import CostTable, LatencyTerm
-from .distances import relative_error
-from .paths import FairPaths, Path, branches, ends
-from .search_module import SearchModule
+from .nni_bases import mark_as_architecture_optimizer, only_optimizer
+from .path_module import PathModule
+from .paths import FairPaths, Path, branches
 from .stages import RISE, Position, Stages, one_cycle
-from .sweep import Chain, outputs
+from .sweeping import outputs
 from .target import LatencyTarget
 
 CHEAPEST = 0.25
@@ -30,7 +30,7 @@ VALIDATED = 8
 """Number of paths that validation cycles through: the slowest, the cheapest and random ones."""
 
 
-class StagedModule(SearchModule):
+class StagedModule(PathModule):
     """Train the supernet in stages; see :class:`StagedFBNet` for the parameters.
 
     Beside what :class:`SearchModule` logs: ``stage``, its number, and ``train_distillation_error``, the mean error of the
@@ -40,20 +40,15 @@ class StagedModule(SearchModule):
     def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, cost: CostTable | None,
                  stages: Stages, paths: int, branches: int, temperature: float, anneal: float, arc_learning_rate: float,
                  arc_weight_decay: float, gradient_clip_val: float | None):
-        super().__init__(training_module, term, arc_learning_rate, arc_weight_decay, gradient_clip_val=gradient_clip_val)
-        self.cost, self.stages, self.paths, self.branches = cost, stages, paths, branches
-        self.initial_temperature, self.anneal = temperature, anneal
+        super().__init__(training_module, term, cost, arc_learning_rate, arc_weight_decay, gradient_clip_val)
+        self.stages = stages
+        self.paths = paths
+        self.branches = branches
+        self.initial_temperature = temperature
+        self.anneal = anneal
         self._runs_once = True
-        self._input: tuple[Any, ...] = ()
-        self._output = self._answer = None
         self._steps = {"teacher": self._teacher_step, "distillation": self._distillation_step,
                        "sandwich": self._sandwich_step, "logits": self._logits_step}
-
-    def set_model(self, model: nn.Module) -> None:
-        super().set_model(model)
-        self.cheapest, self.teacher = ends(self.layers(), self.cost)
-        self._candidates = {label: list(layer.names) for label, layer in self.layers().items()}
-        self._forward, model.forward = model.forward, self._run_network
 
     # --- where the search stands -----------------------------------------------------------------------------------------
 
@@ -81,7 +76,7 @@ class StagedModule(SearchModule):
         logits = {id(parameter) for parameter in self.arch_parameters()}
         for parameter in self.parameters():
             parameter.requires_grad_((id(parameter) in logits) == learns_logits)
-        self._fair = FairPaths(self._candidates)  # anew in each epoch, so that a resumed search draws the same paths
+        self._fair = FairPaths(self.candidates)  # anew in each epoch, so that a resumed search draws the same paths
 
     # --- steps -----------------------------------------------------------------------------------------------------------
 
@@ -92,26 +87,27 @@ class StagedModule(SearchModule):
             stage = "sandwich"
         if stage != "logits":
             self._set_rate(position, batch_idx)
-        self._steps[stage](self._augmented(batch["val" if stage == "logits" else "train"]), batch_idx)
+        self._steps[stage](self.augmented_batch(batch["val" if stage == "logits" else "train"]), batch_idx)
 
     def _teacher_step(self, batch: Any, batch_idx: int) -> None:
         """Let the slowest path learn alone."""
         with self._weights_step():
-            self.manual_backward(self._path_loss(self.teacher, batch, batch_idx))
+            self.manual_backward(self.path_loss(self.teacher, batch, batch_idx))
 
     def _distillation_step(self, batch: Any, batch_idx: int) -> None:
         """Let every other candidate learn what the teacher's block in its place puts out."""
         layers = self.searched()
         with torch.no_grad():
-            taught = self._calls(self.teacher, batch, batch_idx)
-            others = self._calls(self.alike(self._fair.draw), batch, batch_idx)
+            taught = self.calls_of(self.teacher, batch, batch_idx)
+            others = self.calls_of(self.alike(self._fair.draw), batch, batch_idx)
         if fault := not_once(taught, layers):
             self._runs_once = False
             logging.getLogger(__name__).warning("%s: the space is no chain of layers, so the sandwich takes the place of "
                                                 "block-wise distillation", fault)
             self._steps["sandwich"](batch, batch_idx)
             return
-        total, count = 0.0, 0
+        total: Tensor | float = 0.0
+        count = 0
         with self._weights_step():
             for layer, errors in distillation_errors(layers, self.teacher, *([own[0] for own in calls]
                                                                              for calls in (taught, others))):
@@ -123,7 +119,8 @@ class StagedModule(SearchModule):
                     what = f"error of block {name!r} of layer {layer.label!r} is {float(error.detach())}"
                     raise self.diverged(what, batch_idx)
                 self.manual_backward(loss)  # layer by layer: the graphs share nothing, so that few are held at once
-                total, count = total + loss.detach(), count + len(errors)
+                total = total + loss.detach()
+                count += len(errors)
         self.log("train_distillation_error", total / max(1, count), on_step=False, on_epoch=True, batch_size=1)
 
     def _sandwich_step(self, batch: Any, batch_idx: int) -> None:
@@ -132,32 +129,36 @@ class StagedModule(SearchModule):
         Sandwich rule and in-place distillation: Yu et al. 2020 (BigNAS), section 3.1.
         """
         students = self.alike(self._draw_students)
-        self._random_seed = int(torch.randint(2**31, ()))
+        self.random_seed = int(torch.randint(2**31, ()))
         with self._weights_step():
-            with self._same_random_numbers():
-                loss = self._path_loss(self.teacher, batch, batch_idx)
-            soft = self._output.detach()
+            with self.same_random_numbers():
+                loss = self.path_loss(self.teacher, batch, batch_idx)
+            soft = self.last_output().detach()
             self.manual_backward(loss)
             for group in students:
-                losses = [(1 - SOFT) * loss + SOFT * self._distance(output, soft)
+                losses = [(1 - SOFT) * loss + SOFT * self.distance(output, soft)
                           for loss, output in self._student_losses(group, batch, batch_idx)]
                 self.manual_backward(torch.stack(losses).mean())
 
     def _student_losses(self, group: list[Path], batch: Any, batch_idx: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Loss and output of paths that begin alike; what they share runs once where the space is a :class:`Chain`."""
-        shared = outputs(self.model, *self._input, [tuple(path.values()) for path in group]) if self._is_chain else None
+        """Loss and output of paths that begin alike; a :class:`LayerSequence` runs what they share once."""
+        sequence = self.sequence
+        shared = None
+        if sequence is not None:
+            (x,) = self.input  # one, as begin() takes
+            shared = outputs(sequence, x, [tuple(path.values()) for path in group])
         for path in group:
-            with self._same_random_numbers():
+            with self.same_random_numbers():
                 if shared is not None:
-                    index, self._answer = next(shared)
+                    index, self.answer = next(shared)
                     path = group[index]
-                loss = self._path_loss(path, batch, batch_idx)
-            yield loss, self._output
-            self._answer = None
+                loss = self.path_loss(path, batch, batch_idx)
+            yield loss, self.last_output()
+            self.answer = None
 
     def _logits_step(self, batch: Any, batch_idx: int) -> None:
         """Let the logits learn over the weights as they are, by a mixture of the candidates (FBNet)."""
-        self._use(None)
+        self.use(None)
         with batch_statistics(self):
             self.architecture_step(batch, batch_idx)
 
@@ -166,79 +167,19 @@ class StagedModule(SearchModule):
         paths = [self._fair.draw() for _ in range(self.paths)]
         if paths and float(torch.rand(())) < CHEAPEST:
             paths[-1] = self.cheapest
-        return [branches(path, self._candidates, self.branches if self._is_chain else 1) for path in paths]
-
-    @property
-    def _is_chain(self) -> bool:
-        return isinstance(self.model, Chain)
-
-    # --- running paths ---------------------------------------------------------------------------------------------------
-
-    def _use(self, path: Path | None) -> None:
-        """Let the supernet run a path, or a mixture of all candidates."""
-        for layer in self.searched():
-            layer.block = None if path is None else path[layer.label]
-
-    def _path_loss(self, path: Path, batch: Any, batch_idx: int) -> Tensor:
-        self._use(path)
-        return self.task_loss(batch, batch_idx)
-
-    def _calls(self, path: Path, batch: Any, batch_idx: int) -> list[list[Call]]:
-        """Inputs and outputs of every searched layer when a path runs."""
-        layers = self.searched()
-        for layer in layers:
-            layer.calls = []
-        try:
-            self._path_loss(path, batch, batch_idx)
-            return [layer.calls for layer in layers]
-        finally:
-            for layer in layers:
-                layer.calls = None
-
-    def _run_network(self, *inputs: Any) -> Tensor:
-        """In place of the supernet's ``forward``: keeps what goes in and comes out, or gives an output that is known."""
-        self._input = inputs
-        self._output = self._forward(*inputs) if self._answer is None else self._answer
-        return self._output
-
-    def _augmented(self, batch: Any) -> Any:
-        augmented = getattr(self.training_module, "augmented", None)
-        return batch if augmented is None else augmented(batch)
-
-    def _distance(self, output: Tensor, target: Tensor) -> Tensor:
-        distance = getattr(self.training_module, "distance", relative_error)
-        return distance(output, target)
-
-    @contextmanager
-    def _same_random_numbers(self) -> Iterator[None]:
-        """The same random numbers for all paths of a step, so that they differ by their blocks alone."""
-        with torch.random.fork_rng(self.cuda_devices()):
-            torch.manual_seed(self._random_seed)
-            yield
-
-    def diverged(self, what: str, batch_idx: int) -> FloatingPointError:
-        blocks = [(layer.label, layer.block) for layer in self.searched() if layer.block is not None]
-        bad = self._first_bad_block(blocks)
-        return super().diverged(f"{what} in stage {self.stage}{bad}", batch_idx)
-
-    def _first_bad_block(self, blocks: list[tuple[str, str]]) -> str:
-        """Name the first block of the path with a weight that is not finite."""
-        layers = self.layers()
-        return next((f", layer {label!r}, block {block!r}" for label, block in blocks
-                     if not all(torch.isfinite(weight).all() for weight in layers[label][block].parameters())), "")
+        return [branches(path, self.candidates, 1 if self.sequence is None else self.branches) for path in paths]
 
     # --- optimisers ------------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One optimiser of the weights for each stage, as the evaluator has it, and one of the logits."""
-        weights = [self.postprocess_weight_optimizers(_optimizer(self.training_module.configure_optimizers()))
+        weights = [self.postprocess_weight_optimizers(only_optimizer(self.training_module.configure_optimizers()))
                    for _ in RISE]
-        logits = self.configure_architecture_optimizers()
-        logits.is_arch_optimizer = True  # NNI's mark
-        return [*weights, logits]
+        return [*weights, mark_as_architecture_optimizer(self.configure_architecture_optimizers())]
 
     def _stage_optimizer(self) -> Any:
-        return self.optimizers()[list(RISE).index(self.stage)]
+        optimizers: Any = self.optimizers()
+        return optimizers[list(RISE).index(self.stage)]
 
     def _set_rate(self, position: Position, batch_idx: int) -> None:
         done = (position.done + batch_idx / self.trainer.num_training_batches) / position.epochs
@@ -275,11 +216,11 @@ class StagedModule(SearchModule):
             return [self.export()]
         with torch.random.fork_rng(self.cuda_devices()):
             torch.manual_seed(0)  # the same subnets after every epoch
-            fair = FairPaths(self._candidates)
+            fair = FairPaths(self.candidates)
             return [self.teacher, self.cheapest, *(fair.draw() for _ in range(VALIDATED - 2))]
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
-        self._use(self._validated[batch_idx % len(self._validated)])
+        self.use(self._validated[batch_idx % len(self._validated)])
         return super().validation_step(batch, batch_idx)
 
     def on_validation_end(self) -> None:
@@ -288,13 +229,3 @@ class StagedModule(SearchModule):
 
     def figures(self) -> dict[str, float]:
         return {"stage": float(list(self._steps).index(self.stage)), **super().figures()}
-
-
-def _optimizer(configured: Any) -> Optimizer:
-    """The one optimiser among what Lightning lets ``configure_optimizers`` return."""
-    found = configured
-    if isinstance(found, Mapping):
-        found = found["optimizer"]
-    while isinstance(found, (list, tuple)):
-        found = found[0]
-    return found

@@ -61,7 +61,8 @@ class Stages:
 
     def rate(self, name: str) -> float:
         """Highest learning rate of the weights in a stage."""
-        return getattr(self, f"{name}_rate")
+        rate: float = getattr(self, f"{name}_rate")
+        return rate
 
 
 class Position(NamedTuple):

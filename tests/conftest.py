@@ -7,6 +7,9 @@ from pathlib import Path
 # before NNI is imported, which settles then where it writes
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fbnet-pfld-tests-")
 os.environ["NNI_CONFIG_DIR"] = os.environ["HOME"] + "/nni-config"
+# before OpenCV is imported, which reads these then; a command sets them for itself
+os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
+os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
 
 import shutil
 import sys
@@ -19,7 +22,7 @@ from quick_exports import time_few_calls, write_graphs_once
 from source_faces import contents
 
 from fbnet_pfld.evaluators import Checkpoint
-from fbnet_pfld.experiments import cli
+from fbnet_pfld.experiments.cli import app as cli
 from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 
 torch.set_num_threads(1)

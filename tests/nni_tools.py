@@ -16,7 +16,7 @@ import psutil
 import yaml
 from nni.experiment import Experiment
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+CONFIGS = Path(__file__).parents[1] / "experiments/nni_jobs/configs"
 BIN = Path(sys.executable).parent
 ENV = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
@@ -36,11 +36,11 @@ def answers(port: int) -> bool:
 
 
 def shipped(name: str, **changes) -> Path:
-    """Copy a shipped YAML file into ./experiments, with top-level keys changed; return the copy."""
-    folder = Path("experiments")
-    folder.mkdir(exist_ok=True)
-    shutil.copy(EXPERIMENTS / "subnets_space.json", folder)
-    config = yaml.safe_load((EXPERIMENTS / f"{name}.yml").read_text()) | changes
+    """Copy a shipped YAML file into a folder like its own, with top-level keys changed; return the copy."""
+    folder = Path("experiments/nni_jobs/configs")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(CONFIGS / "subnets_space.json", folder)
+    config = yaml.safe_load((CONFIGS / f"{name}.yml").read_text()) | changes
     (folder / f"{name}.yml").write_text(yaml.safe_dump(config))
     return folder / f"{name}.yml"
 

@@ -3,17 +3,15 @@
 import hashlib
 from collections.abc import Hashable
 from pathlib import Path
-from sys import modules
 
 import onnx
 from torch import Tensor, nn
 
 from fbnet_pfld.experiments.deploy import onnx_file
+from fbnet_pfld.latency.engines import interleave as timing
 
 GRAPHS: dict[Hashable, bytes] = {}
 """What torch has written in this process, by what it was given."""
-
-TIMING = modules["fbnet_pfld.latency.interleave"]  # of the package, the function of this name
 
 
 def _key(model: nn.Module) -> str:
@@ -40,5 +38,5 @@ def write_graphs_once(monkeypatch) -> None:
 
 def time_few_calls(monkeypatch) -> None:
     """Let files be opened as often as ever, but be called 13 times instead of 108 each time."""
-    monkeypatch.setattr(TIMING, "ROUNDS", 1)
-    monkeypatch.setattr(TIMING, "WARM_UP", 2)
+    monkeypatch.setattr(timing, "ROUNDS", 1)
+    monkeypatch.setattr(timing, "WARM_UP", 2)

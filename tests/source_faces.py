@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
-from fbnet_pfld.evaluators.prepare.layouts3d import average_head
-from fbnet_pfld.evaluators.synthetic.landmarks import FACTS
-from fbnet_pfld.evaluators.synthetic.render import pose_rotation
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare.layouts3d import average_head
+from fbnet_pfld.evaluators.data.synthetic.landmarks import FACTS
+from fbnet_pfld.evaluators.data.synthetic.render import pose_rotation
 
 SIDE = 96
 PEOPLE = ("ann_0", "ann_1", "bob_0", "cleo_0", "dan_0", "dan_1")

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fbnet_pfld.evaluators.loss import LOSSES
-from fbnet_pfld.experiments.accuracy import __main__ as accuracy
-from fbnet_pfld.experiments.accuracy.contenders import BASE, MEDIAN, RECIPES, contenders
-from fbnet_pfld.experiments.accuracy.report import costs_table, networks_table, recipes_table
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.study import Records
+from fbnet_pfld.evaluators.training.loss import LOSSES
+from fbnet_pfld.experiments.pipeline.config import Config
+from fbnet_pfld.experiments.studies.accuracy import __main__ as accuracy
+from fbnet_pfld.experiments.studies.accuracy.accuracy_report import costs_table, networks_table, recipes_table
+from fbnet_pfld.experiments.studies.accuracy.contenders import BASE, MEDIAN, RECIPES, contenders
+from fbnet_pfld.experiments.studies.results import Records
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec, count
 
@@ -79,7 +79,7 @@ def test_the_report_needs_results(tmp_path):
 
 @pytest.mark.slow
 def test_all_parts_run_and_go_on(place, few_blobs, quick_exports, monkeypatch, capsys):
-    monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("base", "moving average", "distillation")})
+    monkeypatch.setattr(accuracy, "RECIPES", {name: RECIPES[name] for name in ("base", "smooth L1", "distillation")})
     config, results, supernet = place / "c.yaml", place / "results", place / "ckpt_save/supernet/checkpoint_best.pth"
     config.write_text("space: pfld\nfinetune: {batch_size: 16}\n")
     finetuned = Records(place / "finetuning.csv")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from fbnet_pfld.evaluators import layout_of
-from fbnet_pfld.evaluators.appearance import blur, cover, grain, recolour
-from fbnet_pfld.evaluators.augment import Augment
-from fbnet_pfld.evaluators.synthetic.render import pose_rotation
+from fbnet_pfld.evaluators.data.appearance import blur, cover, grain, recolour
+from fbnet_pfld.evaluators.data.augment import Augment
+from fbnet_pfld.evaluators.data.synthetic.render import pose_rotation
 
 NONE = Augment(**{field.name: 0.0 for field in fields(Augment) if field.name not in ("mirror", "share")}, share=1.0)
 PARTS = {"degrees": 20.0, "scale": 0.2, "shift": 0.1, "light": 0.25, "cast": 0.2, "saturation": 0.5, "blur": 0.1,

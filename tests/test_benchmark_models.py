@@ -12,7 +12,7 @@ import torch
 
 from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
 from fbnet_pfld.latency import fastest, host_latency_us, interleave, interval, ratio
-from fbnet_pfld.latency.interleave import _order
+from fbnet_pfld.latency.engines.interleave import _order
 from fbnet_pfld.search_space import InputError, PfldLite
 
 

@@ -11,11 +11,11 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from fbnet_pfld.evaluators import Checkpoint, FinetuneOptions, LandmarkDataset, finetune, start_from
-from fbnet_pfld.evaluators.module import LandmarkModule
-from fbnet_pfld.evaluators.run_record import RunRecord, flat
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.finetune import finetune_network
-from fbnet_pfld.experiments.search import search_supernet
+from fbnet_pfld.evaluators.training.module import LandmarkModule
+from fbnet_pfld.evaluators.training.run_record import RunRecord, flat
+from fbnet_pfld.experiments.pipeline.config import Config
+from fbnet_pfld.experiments.pipeline.finetuning import finetune_network
+from fbnet_pfld.experiments.pipeline.supernet_search import search_supernet
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec
 
@@ -31,9 +31,9 @@ def states(tmp_path_factory, blobs):
     folder = tmp_path_factory.mktemp("states")
     config = Config.load(None, finetune__epochs=1, finetune__batch_size=16, search__epochs=1, search__method="reference",
                          search__front=0)
-    search_supernet(config, blobs, folder / "supernet")
-    finetune_network(config, blobs, folder / "subnet", SMALL, folder / "supernet" / "checkpoint_best.pth")
-    finetune_network(config, blobs, folder / "pfld_lite", "pfld_lite")
+    search_supernet(config, config.faces(blobs), folder / "supernet")
+    finetune_network(config, config.faces(blobs), folder / "subnet", SMALL, folder / "supernet" / "checkpoint_best.pth")
+    finetune_network(config, config.faces(blobs), folder / "pfld_lite", "pfld_lite")
     return folder
 
 
@@ -100,7 +100,7 @@ REFUSED = {
     "a record that is missing": (lambda: spoil_record("subnet.ckpt"), (*FINETUNE, "--resume", "subnet.ckpt"),
                                  "subnet.ckpt does not say what run it is of: another program or an older version"),
     "init from a state": (lambda: None, (*FINETUNE, "--init", "subnet.ckpt"),
-                          "not a checkpoint of this package: subnet.ckpt; allowed: checkpoint_best.pth"),
+                          "not a checkpoint of this package: subnet.ckpt; give the checkpoint_best.pth"),
     "init from a supernet": (lambda: None, (*FINETUNE, "--arch", "ckpt_save/supernet/architecture.json", "--init",
                                             "ckpt_save/supernet/checkpoint_best.pth"),
                              "the weights of a supernet; a subnet inherits them with --supernet"),
@@ -137,8 +137,9 @@ def test_what_cannot_go_on_is_told_in_one_line_and_changes_nothing(at, refused, 
 
 
 def test_a_baseline_is_given_no_supernet_by_code_either(place):
+    supernet = Path("ckpt_save/supernet/checkpoint_best.pth")
     with pytest.raises(InputError, match="the baseline pfld_lite inherits nothing from a supernet"):
-        finetune_network(Config(), Path("data"), Path("out"), "pfld_lite", Path("ckpt_save/supernet/checkpoint_best.pth"))
+        finetune_network(Config(), Config().faces("data"), Path("out"), "pfld_lite", supernet)
 
 
 @pytest.fixture
@@ -169,11 +170,12 @@ def one_cycle(peak: float, steps: int) -> list[float]:
 @pytest.mark.parametrize("epochs", [2, 3])
 def test_an_extended_training_goes_on_along_the_longer_schedule(blobs, states, tmp_path, rates, epochs):
     """From the state of one epoch, in its own folder or another; killed and resumed it ends in the same bits."""
-    config = Config.load(None, finetune__epochs=epochs, finetune__batch_size=16, finetune__learning_rate=0.01)
+    config = Config.load(None, finetune__epochs=epochs, finetune__batch_size=16, finetune__learning_rate=0.005)
     shutil.copytree(states / "subnet", tmp_path / "own")
-    extended = finetune_network(config, blobs, tmp_path / "own", SMALL, resume="auto")
+    faces, state = config.faces(blobs), str(states / "subnet" / "last.ckpt")
+    extended = finetune_network(config, faces, tmp_path / "own", SMALL, resume="auto")
     steps = len(rates) // (epochs - 1)
-    assert rates == pytest.approx(one_cycle(0.01, epochs * steps)[steps:])
+    assert rates == pytest.approx(one_cycle(0.005, epochs * steps)[steps:])
     assert torch.load(tmp_path / "own" / "last.ckpt", weights_only=True)["epoch"] == epochs - 1
 
     def killed(module, *_):
@@ -182,8 +184,8 @@ def test_an_extended_training_goes_on_along_the_longer_schedule(blobs, states, t
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LandmarkModule, "on_validation_epoch_end", killed)
         with pytest.raises((KeyboardInterrupt, SystemExit)):
-            finetune_network(config, blobs, tmp_path / "other", SMALL, resume=str(states / "subnet" / "last.ckpt"))
-    again = finetune_network(config, blobs, tmp_path / "other", SMALL, resume=str(states / "subnet" / "last.ckpt"))
+            finetune_network(config, faces, tmp_path / "other", SMALL, resume=state)
+    again = finetune_network(config, faces, tmp_path / "other", SMALL, resume=state)
     assert again.metrics == extended.metrics
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in extended.weights.items())
 
@@ -192,7 +194,7 @@ def test_an_extended_training_goes_on_along_the_longer_schedule(blobs, states, t
 def test_an_extended_search_goes_on_along_the_longer_schedule(blobs, states, tmp_path, rates):
     shutil.copytree(states / "supernet", tmp_path / "s")
     config = Config.load(None, search__epochs=3, search__method="reference", search__front=0)
-    search_supernet(config, blobs, tmp_path / "s", resume="auto")
+    search_supernet(config, config.faces(blobs), tmp_path / "s", resume="auto")
     weights = [rate for i, rate in enumerate(rates) if i == 0 or rate != rates[i - 1]]  # steps of the logits change nothing
     steps = len(weights) // 2
     assert weights == pytest.approx(one_cycle(config.search.learning_rate, 3 * steps)[steps:])
@@ -230,7 +232,7 @@ def test_a_network_starts_with_trained_weights(network, points):
     torch.manual_seed(0)
     trained, model = built(106), built(points)
     new = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    fresh = start_from(model, network, Checkpoint.of(trained, network, {}), "c.pth")
+    fresh = start_from(model, network, Checkpoint.of(trained, network, {}))
     if points == 106:
         assert fresh == []
         images = torch.rand(2, 3, 112, 112)
@@ -249,19 +251,19 @@ def test_finetuning_starts_from_a_checkpoint_also_with_other_points(place, run, 
     write_blobs(tmp_path / "data68", 32, 8, points=68)
     shutil.rmtree("ckpt_save/supernet")
     Path("c.yaml").write_text("finetune: {epochs: 1, batch_size: 16, learning_rate: 1.0e-9}\n")
-    start = ("finetune", "--config", "c.yaml", "--init", "ckpt_save/subnet/checkpoint_best.pth", "--snapshot", "runs")
+    start = ("finetune", "--config", "c.yaml", "--init", "ckpt_save/subnet/checkpoint_best.pth", "--workspace", "runs")
     before = Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth")
     assert run(*start, "--data-root", "data") == 0
     after = Checkpoint.load("runs/subnet/checkpoint_best.pth")
-    assert after.architecture("x").same_blocks(before.architecture("x"))
-    for name, parameter in before.build("x").named_parameters():
+    assert after.architecture().same_blocks(before.architecture())
+    for name, parameter in before.build().named_parameters():
         assert torch.allclose(after.weights[name], parameter, atol=1e-6), name
     capfd.readouterr()
     assert run(*start, "--data-root", "data68", "--points", "68") == 0
     assert "checkpoint_best.pth: all weights are taken over but the last layer's, points." in capfd.readouterr().err
     few = Checkpoint.load("runs/subnet/checkpoint_best.pth")
     assert few.num_points == 68
-    for name, parameter in before.build("x").named_parameters():
+    for name, parameter in before.build().named_parameters():
         if few.weights[name].shape == parameter.shape:
             assert torch.allclose(few.weights[name], parameter, atol=1e-6), name
 
@@ -276,7 +278,7 @@ def test_the_warm_up_follows_the_epochs(epochs):
 
 def test_weights_are_kept_where_no_epoch_after_was_better(blobs, states, tmp_path):
     """A run that goes on in another folder ends with the best epoch of the whole run, also if that was in the first folder."""
-    options = FinetuneOptions(epochs=1, batch_size=16, learning_rate=0.01)
+    options = FinetuneOptions(epochs=1, batch_size=16, learning_rate=0.005)
     best = finetune(SMALL.build(), SMALL, LandmarkDataset(blobs, "train"), options, tmp_path / "new",
                     resume=str(states / "subnet" / "last.ckpt"))
     assert best.metrics == Checkpoint.load(states / "subnet" / "checkpoint_best.pth").metrics

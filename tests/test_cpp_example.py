@@ -16,7 +16,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tiny_onnx import blob, centre_network, constant_network
 
-from fbnet_pfld.latency.convert import to_mnn
+from fbnet_pfld.latency.engines.convert import to_mnn
 from fbnet_pfld.runtime import Landmarker, square_of, square_of_crop
 
 FOLDER = Path(__file__).parents[1] / "experiments/examples/mnn"

@@ -14,11 +14,12 @@ from onnx import numpy_helper
 from torch import nn
 
 from fbnet_pfld.experiments.deploy import onnx_file
+from fbnet_pfld.experiments.deploy.file_formats import FORMATS, Source, chosen_formats, make_files
 from fbnet_pfld.experiments.deploy.fold import deployable, zero_denormals
-from fbnet_pfld.experiments.deploy.formats import FORMATS, Source, chosen_formats, make_files
 from fbnet_pfld.experiments.deploy.onnx_file import deviation, write_onnx
-from fbnet_pfld.experiments.latency_measure import write_subnet
-from fbnet_pfld.latency import OnnxNet, convert, open_net, run_each
+from fbnet_pfld.experiments.pipeline.measurement import write_subnet
+from fbnet_pfld.latency import OnnxNet, open_net, run_each
+from fbnet_pfld.latency.engines import convert
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldMobileNetV3, SpaceSpec
 from fbnet_pfld.search_space.errors import ResultError
 

@@ -5,10 +5,10 @@ import torch
 from conftest import write_blobs
 
 from fbnet_pfld.evaluators import Checkpoint
-from fbnet_pfld.evaluators.loss import SmoothL1
+from fbnet_pfld.evaluators.training.loss import SmoothL1
 from fbnet_pfld.strategies import StagedModule
 
-SEARCH = ("search", "--data-root", "few", "--snapshot", "runs", "--config", "search.yaml")
+SEARCH = ("search", "--data-root", "few", "--workspace", "runs", "--config", "search.yaml")
 
 HOOKS = ("on_train_epoch_start", "training_step", "after_architecture_step")
 

@@ -1,6 +1,7 @@
 """The evidence experiment: its files, and a short run of all its parts."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,13 @@ import pytorch_lightning as pl
 from conftest import write_blobs
 from test_evidence_statistics import BUDGETS, cost_of_space
 
-from fbnet_pfld.experiments.evidence import __main__ as evidence
-from fbnet_pfld.experiments.evidence import alone, blocks, choices, finetuning, report, supernets
-from fbnet_pfld.experiments.evidence.figures import minutes_figure
-from fbnet_pfld.experiments.evidence.report import write_report
-from fbnet_pfld.experiments.evidence.sample import sample
-from fbnet_pfld.experiments.study import Records
+from fbnet_pfld.experiments.studies.evidence import __main__ as evidence
+from fbnet_pfld.experiments.studies.evidence import alone, block_spread, choices, finetuned, supernets
+from fbnet_pfld.experiments.studies.evidence import evidence_report as report
+from fbnet_pfld.experiments.studies.evidence.evidence_report import write_report
+from fbnet_pfld.experiments.studies.evidence.figures import minutes_figure
+from fbnet_pfld.experiments.studies.evidence.sample import sample
+from fbnet_pfld.experiments.studies.results import Records
 from fbnet_pfld.search_space import InputError
 from fbnet_pfld.strategies import cost_range
 
@@ -45,7 +47,7 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path, text):
 def test_minutes_are_drawn_once_there_are_several_lengths(tmp_path):
     keys = [{"space": "pfld", "method": method, "epochs": epochs, "seed": 0}
             for method, epochs in (("stages", 13), ("stages", 26), ("reference", 20))]
-    trained = pd.DataFrame([{**key, "seconds": 60.0 * key["epochs"]} for key in keys])
+    trained = pd.DataFrame([{**key, "cpu_seconds": 60.0 * key["epochs"]} for key in keys])
     front = pd.DataFrame([{**key, "budget": budget, "epochs": epochs, "supernet_epochs": key["epochs"],
                            "test_nme": 5.0 - epochs / 10, "seconds": 6.0 * epochs}
                           for key in keys for budget in BUDGETS for epochs in (0, 10, 30)])
@@ -77,7 +79,7 @@ def test_subnets_trained_alone_are_rows_that_are_not_trained_again(blobs, tmp_pa
 
 
 def test_the_truth_in_the_repository_is_of_todays_recipe_and_table():
-    rows = Records(evidence.RESULTS / "alone.csv").frame()
+    rows = Records(Path(__file__).parents[1] / "experiments/studies/evidence/alone.csv").frame()
     for space, part in rows.groupby("space"):
         assert set(part.setup) == {alone.recipe_digest(alone.recipe_of(space), cost_of_space(space))}
 
@@ -92,7 +94,8 @@ class Stop(pl.Callback):
 
 @pytest.mark.slow
 def test_a_supernet_goes_on_where_it_was_stopped(place, monkeypatch):
-    data, supernet = place / "data", supernets.Supernet("pfld", "stages", 0, 2, place / "work")
+    supernet = supernets.Supernet("pfld", "stages", 0, 2, place / "work")
+    data = supernet.config.faces(place / "data")
     search = supernets.search_supernet
 
     def stopping(*arguments, callbacks):
@@ -130,13 +133,13 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 1})
     monkeypatch.setattr(alone, "sample", lambda cost, budgets: two)
     monkeypatch.setattr(supernets, "subnets_of", lambda supernet: {"sample": two, "spread": two[:1]})
-    monkeypatch.setattr(blocks, "AROUND", 1)
+    monkeypatch.setattr(block_spread, "AROUND", 1)
     monkeypatch.setattr(choices, "EVALUATIONS", 20)
     monkeypatch.setattr(choices, "SEEDS", (0,))
-    monkeypatch.setattr(finetuning, "EPOCHS", 1)
+    monkeypatch.setattr(finetuned, "EPOCHS", 1)
     monkeypatch.setattr(report, "EPOCHS", 1)
-    monkeypatch.setattr(finetuning, "subnets_of", lambda supernet: {"sample": two})
-    monkeypatch.setitem(finetuning.BUDGETS, space, (budget,))
+    monkeypatch.setattr(finetuned, "subnets_of", lambda supernet: {"sample": two})
+    monkeypatch.setitem(finetuned.BUDGETS, space, (budget,))
     data, results, work = write_blobs(tmp_path / "data", 40, 8), tmp_path / "results", tmp_path / "work"
 
     def written():

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from fbnet_pfld.experiments.evidence import alone, statistics
-from fbnet_pfld.experiments.evidence.report import beside_random, other_seeds_best
-from fbnet_pfld.experiments.evidence.sample import PER_BUDGET, SPREAD, sample, spread
-from fbnet_pfld.experiments.evidence.statistics import best_of, ceiling, rank_correlation, taus
+from fbnet_pfld.experiments.studies.evidence import alone, statistics
+from fbnet_pfld.experiments.studies.evidence.evidence_report import beside_random, other_seeds_best
+from fbnet_pfld.experiments.studies.evidence.sample import PER_BUDGET, SPREAD, sample, spread
+from fbnet_pfld.experiments.studies.evidence.statistics import best_of, ceiling, rank_correlation, taus
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import InputError, PfldSpace
 from fbnet_pfld.strategies import cost_of, cost_range

@@ -7,13 +7,13 @@ import torch
 from nni.nas.space import model_context
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, predict
-from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.experiments.deploy.candidate import TrainedNetwork, load_candidate
+from fbnet_pfld.experiments.deploy.comparison import compare
 from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
-from fbnet_pfld.experiments.finetune import finetune_network
-from fbnet_pfld.experiments.progress import TrainingProgress
-from fbnet_pfld.experiments.report import Candidate, compare, load_candidate
-from fbnet_pfld.experiments.scoring import Scorer
-from fbnet_pfld.experiments.search import search_supernet
+from fbnet_pfld.experiments.pipeline.config import Config
+from fbnet_pfld.experiments.pipeline.finetuning import finetune_network
+from fbnet_pfld.experiments.pipeline.scoring import Scorer
+from fbnet_pfld.experiments.pipeline.supernet_search import History, search_supernet
 from fbnet_pfld.latency import LookupTable, open_net, run_each
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldSpace, SpaceSpec
 from fbnet_pfld.strategies import STAGES, decode
@@ -45,8 +45,8 @@ def test_config_overrides_and_defaults(tmp_path):
     ("search: {epochs: many}", "search.epochs: input should be a valid integer"),
     ("search: {method: reference, epochs: 2, warmup_epochs: 2}", "search: warmup_epochs is 2 of 2 epochs: none is left to "
                                                                  "train the architecture"),
-    ("search: {loss: l3}", "search.loss: 'l3' is unknown; allowed: l1, l2, pfld, smooth_l1, wing"),
-    ("finetune: {schedule: steps}", "finetune.schedule: 'steps' is unknown; allowed: cosine, one_cycle"),
+    ("search: {loss: l3}", "search.loss: 'l3' is unknown; allowed: l1, l2, pfld, smooth_l1"),
+    ("finetune: {schedule: steps}", "finetune.schedule: 'steps' is unknown; allowed: one_cycle"),
     ("finetune: {augment: heavy}", "finetune.augment: 'heavy' is unknown; allowed: "),
     ("finetune: {precision: 8}", "finetune.precision: input should be '32-true', 'bf16-mixed' or '16-mixed'"),
     ("space: pfld-huge", "space: unknown search space 'pfld-huge'; allowed: pfld, pfld-wide, or a .yaml file"),
@@ -80,13 +80,13 @@ def test_faults_of_a_config_name_file_and_key(tmp_path, text, message):
 @pytest.fixture(scope="module")
 def small_file(checkpoint):
     path = checkpoint.with_suffix(".onnx")
-    write_onnx(Checkpoint.load(checkpoint).build("c"), path, torch.rand(1, 3, 112, 112))
+    write_onnx(Checkpoint.load(checkpoint).build(), path, torch.rand(1, 3, 112, 112))
     return path
 
 
 def test_comparison_agrees_with_its_parts(blobs, checkpoint, small_file, quick_exports):
     test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
-    candidates = {"lite": Candidate(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
+    candidates = {"lite": TrainedNetwork(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
                   "file": load_candidate(small_file, 106, 112)}
     (lite, subnet, file), predicted = compare(candidates, test, table)
     assert (subnet.parameters, subnet.macs) == (105_476, 5_830_224)
@@ -115,7 +115,7 @@ def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, t
     table.model_copy(update={"rows": {k: v for k, v in table.rows.items() if k != some}}).save(tmp_path / "t.csv")
     config = Config.load(None, lut=str(tmp_path / "t.csv"), **TINY)
     with pytest.raises(InputError, match=f"has no row for {some.op} 32->64 stride 2 at 14x14"):
-        search_supernet(config, blobs, tmp_path / "out")
+        search_supernet(config, config.faces(blobs), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -124,8 +124,9 @@ def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, t
 def test_at_a_target_the_fronts_best_within_it_is_chosen(few_blobs, tmp_path, method):
     config = Config.load(None, **{**TINY, "search__epochs": 4, "search__front": 40, "search__target_us": 2300.0,
                                   "search__method": method})
-    chosen = search_supernet(config, few_blobs, tmp_path)
-    scorer = Scorer(tmp_path / "checkpoint_best.pth", few_blobs, config, 0, 0, tmp_path / "scores")
+    chosen = search_supernet(config, config.faces(few_blobs), tmp_path)
+    supernet = Checkpoint.load(tmp_path / "checkpoint_best.pth")
+    scorer = Scorer(supernet, config.faces(few_blobs), config, 0, 0, tmp_path / "scores")
     cost = LookupTable.load(config.lut).cost(scorer.space)
     decoded = decode(scorer.logits, cost, 2300.0)
     if method == "reference":
@@ -133,40 +134,40 @@ def test_at_a_target_the_fronts_best_within_it_is_chosen(few_blobs, tmp_path, me
         return
     front = pd.read_csv(tmp_path / "pareto.csv")
     assert chosen.metrics["val_nme"] == front[front.us <= 2300].nme.min()
-    assert chosen.latency["us"] <= 2300
+    assert chosen.latency.us <= 2300
     assert chosen.metrics["val_nme"] <= round(scorer.rate(tuple(decoded.values())), 3)
     before = (tmp_path / "architecture.json").read_bytes(), (tmp_path / "pareto.csv").read_bytes()
-    search_supernet(config, few_blobs, tmp_path, resume="auto")
+    search_supernet(config, config.faces(few_blobs), tmp_path, resume="auto")
     assert ((tmp_path / "architecture.json").read_bytes(), (tmp_path / "pareto.csv").read_bytes()) == before
 
 
 def test_search_then_finetune_leaves_the_documented_files(blobs, tmp_path):
     config = Config.load(None, **{**TINY, "search__front": 12})
-    chosen = search_supernet(config, blobs, tmp_path / "supernet")
+    chosen = search_supernet(config, config.faces(blobs), tmp_path / "supernet")
     front = pd.read_csv(tmp_path / "supernet" / "pareto.csv")
     assert len(pd.read_csv(tmp_path / "supernet" / "scores.csv")) in (12, 13)  # the chosen one may be none of the evolution's
     for row in front.to_dict("records"):
         listed = Architecture.load(tmp_path / "supernet" / row["file"])
-        assert (listed.latency["us"], listed.metrics) == (row["us"], {"val_nme": row["nme"]})
+        assert (listed.latency.us, listed.metrics) == (row["us"], {"val_nme": row["nme"]})
     assert Architecture.load(tmp_path / "supernet" / "architecture.json") == chosen
-    assert chosen.latency["us"] == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)
+    assert chosen.latency.us == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)
     history = pd.read_csv(tmp_path / "supernet" / "history.csv")
     assert list(history["epoch"]) == [0, 1]
     for label in PFLD.labels:
         assert history.filter(like=f"prob/{label}/").sum(axis=1).to_numpy() == pytest.approx(1.0, abs=1e-4)
     supernet = tmp_path / "supernet" / "checkpoint_best.pth"
-    best = finetune_network(config, blobs, tmp_path / "subnet", chosen, supernet)
-    assert Checkpoint.load(tmp_path / "subnet" / "checkpoint_best.pth").architecture("x") == chosen
+    best = finetune_network(config, config.faces(blobs), tmp_path / "subnet", chosen, supernet)
+    assert Checkpoint.load(tmp_path / "subnet" / "checkpoint_best.pth").architecture() == chosen
     assert best.kind == "subnet"
     _same_subnet(chosen, tmp_path / "supernet" / "architecture.json", tmp_path / "subnet" / "checkpoint_best.pth")
     with pytest.raises(InputError, match=r"last.ckpt: its run has seed 0, this one 1; give the same value"):
-        search_supernet(config, blobs, tmp_path / "supernet", seed=1, resume="auto")
+        search_supernet(config, config.faces(blobs), tmp_path / "supernet", seed=1, resume="auto")
 
 
 def _same_subnet(chosen, architecture_file, checkpoint_file):
     """The finetuned checkpoint, NNI's context, the frozen space and the JSON file give one subnet."""
     loaded = Checkpoint.load(checkpoint_file)
-    finetuned = loaded.build(checkpoint_file).eval()
+    finetuned = loaded.build().eval()
     with model_context(chosen.choices):
         in_context = PfldSpace()
     x = torch.rand(4, 3, 112, 112)
@@ -182,7 +183,7 @@ def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch, t
     stages = {"stages": dict.fromkeys(STAGES, 1), "reference": None}[method]
     config = Config.load(None, **{**TINY, "search__epochs": epochs, "search__method": method, "search__stages": stages,
                                   "search__target_us": target_us})
-    straight = search_supernet(config, blobs, tmp_path / "a")
+    straight = search_supernet(config, config.faces(blobs), tmp_path / "a")
 
     class Killed(Exception):
         pass
@@ -195,10 +196,10 @@ def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch, t
 
     for epoch in range(config.search.total_epochs):  # in every stage
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingProgress, "on_train_batch_end", kill_in(epoch))
+            patch.setattr(History, "on_train_batch_end", kill_in(epoch))
             with pytest.raises(Killed):
-                search_supernet(config, blobs, tmp_path / "b", resume="auto")
-    resumed = search_supernet(config, blobs, tmp_path / "b", resume="auto")
+                search_supernet(config, config.faces(blobs), tmp_path / "b", resume="auto")
+    resumed = search_supernet(config, config.faces(blobs), tmp_path / "b", resume="auto")
     assert resumed == straight
     assert (tmp_path / "a" / "history.csv").read_text() == (tmp_path / "b" / "history.csv").read_text()
     first, second = (Checkpoint.load(tmp_path / name / "checkpoint_best.pth").weights for name in "ab")

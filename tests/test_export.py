@@ -17,7 +17,7 @@ from source_faces import contents
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, predict, score
 from fbnet_pfld.experiments.deploy import assess, onnx_file
-from fbnet_pfld.experiments.deploy.formats import FORMATS
+from fbnet_pfld.experiments.deploy.file_formats import FORMATS
 from fbnet_pfld.latency import LookupTable, open_net, run_each, to_mnn
 from fbnet_pfld.search_space import Architecture, PfldLite
 
@@ -57,7 +57,7 @@ def test_every_figure_of_the_report_is_that_of_its_file(place, run, capfd):
     assert json.loads(Path("output/report.json").read_text()) == report
     assert imread("output/report.png").shape[2] == 4
     test = LandmarkDataset("data", "test")
-    model = Checkpoint.load(SUBNET).build("x")
+    model = Checkpoint.load(SUBNET).build()
     assert report["torch"]["subnet"] == pytest.approx(evaluate(model, test))
     own = {row["format"]: row for row in report["files"] if row["network"] == "subnet"}
     assert list(own) == list(FORMATS)
@@ -81,7 +81,8 @@ def test_every_figure_of_the_report_is_that_of_its_file(place, run, capfd):
     assert all(row["of_baseline"] == {"median": 1, "low": 1, "high": 1} for row in baseline)
     assert {aim["format"]: aim["reached"] for aim in report["aims"] if aim["aim"] == "difference from torch"} == \
         {"onnx": True, "mnn": True, "torchscript": True}
-    assert run("evaluate", *DATA, *itertools.chain(*(("--resume", path) for path in report["written"].values())), "--json") == 0
+    files = itertools.chain(*(("--checkpoint", path) for path in report["written"].values()))
+    assert run("evaluate", *DATA, *files, "--json") == 0
     for row, form in zip(last_line(capfd)["networks"], FORMATS, strict=True):  # the same files, by another command
         assert row["nme"] == pytest.approx(own[form]["accuracy"]["nme"])
 
@@ -125,18 +126,18 @@ def test_a_network_that_has_diverged_is_refused(place, refused):
     loaded = Checkpoint.load(SUBNET)
     loaded.weights["points.0.bias"][0] = float("nan")
     loaded.save(SUBNET)
-    refused("export", *DATA, words=("checkpoint_best.pth: predicts points that are not finite; allowed:",))
+    refused("export", *DATA, words=("checkpoint_best.pth: predicts points that are not finite: its training",))
 
 
 def test_networks_of_equal_names_are_not_taken_for_one(place, run, capfd):
     """A subnet under the baseline's name beside the baseline; and another checkpoint of the baseline beside it."""
     save_baseline()
-    assert run("export", *DATA, "--output", "output/pfld_lite.onnx", "--json") == 0
+    assert run("export", *DATA, "--out", "output/pfld_lite.onnx", "--json") == 0
     first = last_line(capfd)["files"]
     assert [row["network"] for row in first] == ["pfld_lite", "pfld_lite (baseline)"]
     assert first[0]["bytes"] < first[1]["bytes"]
     save_baseline("mine.pth")
-    assert run("export", *DATA, "--resume", "mine.pth", "--json") == 0
+    assert run("export", *DATA, "--checkpoint", "mine.pth", "--json") == 0
     assert [row["network"] for row in last_line(capfd)["files"]] == ["pfld_lite", "pfld_lite (baseline)"]
 
 
@@ -149,7 +150,7 @@ def test_a_network_beside_itself_is_one_row(place, run, capfd):
 def test_a_network_that_the_table_does_not_know_is_exported_without_its_latency(place, run, capfd):
     save_another("s64.pth", input_size=64)
     Path("output/subnet.mnn").write_text("older file")
-    assert run("export", *DATA, "--resume", "s64.pth", "--json") == 0
+    assert run("export", *DATA, "--checkpoint", "s64.pth", "--json") == 0
     printed = capfd.readouterr()
     own, baseline = json.loads(printed.out.splitlines()[-1])["files"]
     assert own["table_us"] is None
@@ -176,7 +177,7 @@ def spoiled(content: bytes) -> dict[str, bytes]:
 @pytest.mark.parametrize("how", spoiled(b"0" * 10_000))
 def test_spoiled_and_foreign_checkpoints_are_refused(place, refused, how):
     SUBNET.write_bytes(spoiled(SUBNET.read_bytes())[how])
-    refused("export", *DATA, words=("checkpoint_best.pth", "allowed:"))
+    refused("export", *DATA, words=("checkpoint_best.pth", "give the checkpoint_best.pth of"))
 
 
 @pytest.mark.parametrize(("name", "value"), [
@@ -186,7 +187,7 @@ def test_spoiled_and_foreign_checkpoints_are_refused(place, refused, how):
     ("kind", "teacher"), ("metrics", None)])
 def test_checkpoints_with_wrong_types_inside_are_refused(place, refused, name, value):
     torch.save(torch.load(SUBNET, weights_only=True) | {name: value}, SUBNET)
-    refused("export", *DATA, words=("not a checkpoint of this package: ckpt_save/subnet/checkpoint_best.pth; allowed:",))
+    refused("export", *DATA, words=("not a checkpoint of this package: ckpt_save/subnet/checkpoint_best.pth; give",))
 
 
 FLOAT, INT = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
@@ -222,14 +223,14 @@ def test_foreign_onnx_files_are_refused(place, refused, name):
     write_foreign("f.onnx", *FOREIGN[name])
     words = ("f.onnx: inputs [", "allowed: one input (1, channels, height, width) and one output, both of floats")
     refused("benchmark-models", "f.onnx", words=words)
-    refused("evaluate", *DATA, "--resume", "f.onnx", words=words)
+    refused("evaluate", *DATA, "--checkpoint", "f.onnx", words=words)
 
 
 @pytest.mark.parametrize("shape", [[1, 1, 112, 112], [1, 3, 96, 112], [1, 3, 64, 64]])
 def test_files_for_other_images_are_not_evaluated(place, refused, shape):
     write_foreign("f.onnx", [(FLOAT, shape)], [(FLOAT, [1, 212])])
     Path("size.yaml").write_text("input_size: 112\n")
-    refused("evaluate", *DATA, "--config", "size.yaml", "--resume", "f.onnx",
+    refused("evaluate", *DATA, "--config", "size.yaml", "--checkpoint", "f.onnx",
             words=(f"f.onnx: input {tuple(shape)}, output (1, 212); allowed: (1, 3, 112, 112) and (1, 212), for 106 points",))
 
 
@@ -300,7 +301,7 @@ ODD = {"missing": lambda path: None, "empty": Path.touch, "directory": Path.mkdi
 
 
 @pytest.mark.parametrize("kind", ODD)
-@pytest.mark.parametrize(("option", "name"), [("--resume", "odd.pth"), ("--baseline", "odd.pth"), ("--arch", "odd.json")])
+@pytest.mark.parametrize(("option", "name"), [("--checkpoint", "odd.pth"), ("--baseline", "odd.pth"), ("--arch", "odd.json")])
 def test_odd_files_of_export_are_named(place, refused, option, name, kind):
     ODD[kind](Path(name))
     refused("export", *DATA, option, name, words=(name,))
@@ -310,11 +311,11 @@ def test_odd_files_of_export_are_named(place, refused, option, name, kind):
     ("folder.onnx", "cannot write folder.onnx: it is a folder, where a file is wanted"),
     ("config.yaml/n.onnx", "cannot write config.yaml/n.onnx: "),
     ("output", "cannot write output: it is a folder, where a file is wanted"),
-    ("n.tflite", "--output n.tflite: the name of the ONNX file must end with .onnx"),
+    ("n.tflite", "--out n.tflite: the name of the ONNX file must end with .onnx"),
     (f"{300 * 'n'}.onnx", "n.onnx: File name too long")])
 def test_an_output_that_cannot_be_written_is_refused(place, refused, name, words):
     Path("folder.onnx").mkdir()
-    refused("export", *DATA, *ITSELF, "--output", name, words=(words,))
+    refused("export", *DATA, *ITSELF, "--out", name, words=(words,))
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".mnn", ".pt", ".zip"])

@@ -80,9 +80,9 @@ def test_the_file_is_the_subnet_with_new_statistics(place, run, capfd):
     exported = run_each(open_net("output/subnet.onnx"), test.float().numpy())
     saved = Checkpoint.load("output/subnet.pth")
     assert saved.kind == "subnet"
-    assert outputs_of(saved.build("x").double(), test) == pytest.approx(exported, abs=1e-5)
+    assert outputs_of(saved.build().double(), test) == pytest.approx(exported, abs=1e-5)
     assert exported == pytest.approx(expected, abs=2e-3)
-    for norm in (model := saved.build("x")).modules():
+    for norm in (model := saved.build()).modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.reset_running_stats()  # those of the supernet here, which has not been trained
     assert np.abs(outputs_of(model.double(), test) - expected).max() > 0.1
@@ -91,7 +91,7 @@ def test_the_file_is_the_subnet_with_new_statistics(place, run, capfd):
     assert own["table_us"] == LookupTable.load("snapdragon625-4t").latency_us(Architecture.load(ARCH))
     assert report == json.loads(Path("output/report.json").read_text())
     assert (report["checkpoint"], report["supernet"], report["batch_norm_faces"]) == ("output/subnet.pth", str(SUPERNET), 96)
-    assert run("evaluate", *DATA, "--resume", "output/subnet.pth", "--resume", "output/subnet.onnx", "--json") == 0
+    assert run("evaluate", *DATA, "--checkpoint", "output/subnet.pth", "--checkpoint", "output/subnet.onnx", "--json") == 0
     for row in last_line(capfd)["networks"]:  # the same network, by another command
         assert row["nme"] == pytest.approx(own["accuracy"]["nme"], rel=1e-4)
 
@@ -105,7 +105,7 @@ def test_a_checkpoint_is_exported_as_before(place, run, capfd):
 @pytest.mark.slow
 def test_finetune_and_predict_take_what_is_written(place, run):
     assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET) == 0
-    assert run("finetune", *DATA, "--config", "config.yaml", "--init", "output/subnet.pth", "--snapshot", "new") == 0
+    assert run("finetune", *DATA, "--config", "config.yaml", "--init", "output/subnet.pth", "--workspace", "new") == 0
     image = next(Path("data/test_data/imgs").iterdir())
     assert run("predict", image, "--model", "output/subnet.onnx", "--out", "drawn") == 0
     assert len(list(Path("drawn").iterdir())) == 2
@@ -114,8 +114,8 @@ def test_finetune_and_predict_take_what_is_written(place, run):
 def test_supernet_needs_an_architecture_and_no_checkpoint(place, refused):
     refused("export", *DATA, "--supernet", SUPERNET,
             words=("--supernet ckpt_save/supernet/checkpoint_best.pth needs the architecture file", "--arch"))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--resume", SUBNET,
-            words=("--supernet and --resume are both given; give one of them",))
+    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--checkpoint", SUBNET,
+            words=("--supernet and --checkpoint are both given; give one of them",))
 
 
 # what a supernet may be other than the architecture -> what is said of it
@@ -161,14 +161,14 @@ def test_an_output_that_cannot_be_written_is_refused(place, refused):
     Path("output/subnet.pth").mkdir()
     refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET,
             words=("cannot write output/subnet.pth: it is a folder, where a file is wanted",))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--output", "config.yaml/n.onnx",
+    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--out", "config.yaml/n.onnx",
             words=("cannot write config.yaml/n.onnx: ",))
 
 
 def test_the_checkpoint_replaces_no_input(place, refused):
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--output", SUPERNET.with_suffix(".onnx"),
-            words=(f"--output {SUPERNET.with_suffix('.onnx')}: the subnet's checkpoint would replace {SUPERNET}, an input;",))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--output", SUBNET.with_suffix(".onnx"), "--baseline",
+    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--out", SUPERNET.with_suffix(".onnx"),
+            words=(f"--out {SUPERNET.with_suffix('.onnx')}: the subnet's checkpoint would replace {SUPERNET}, an input;",))
+    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--out", SUBNET.with_suffix(".onnx"), "--baseline",
             SUBNET, words=(f"would replace {SUBNET}, an input; choose another name",))
 
 
@@ -177,7 +177,7 @@ def test_after_a_fault_nothing_is_written(place, run, capfd, monkeypatch, where)
     module, words = COMPARED[where]
     monkeypatch.setattr(module, "run_each", lambda net, images: 1.01 * run_each(net, images))
     before = contents(place)
-    command = ("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET, "--output", "new/subnet.onnx")
+    command = ("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET, "--out", "new/subnet.onnx")
     assert run(*command) == 1
     error = capfd.readouterr().err.strip()
     assert error.startswith(f"fbnet-pfld: {SUPERNET} for new/subnet.onnx: {words} differs from torch by ")
@@ -191,12 +191,12 @@ def test_a_supernet_that_has_diverged_is_refused(place, refused):
     loaded.weights["points.0.bias"][0] = float("nan")
     loaded.save(SUPERNET)
     refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET,
-            words=(f"{SUPERNET}: predicts points that are not finite; allowed:",))
+            words=(f"{SUPERNET}: predicts points that are not finite: its training",))
 
 
 def test_figures_of_the_architecture_file_stay_in_the_checkpoint(place, run):
     replace(Architecture.load(ARCH), metrics={"val_nme": 5.0}).save(ARCH)
     assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET) == 0
     saved = Checkpoint.load("output/subnet.pth")
-    assert saved.architecture("x") == Architecture.load(ARCH)
+    assert saved.architecture() == Architecture.load(ARCH)
     assert saved.metrics == {}

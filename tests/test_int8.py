@@ -18,7 +18,7 @@ from fbnet_pfld.evaluators import (
     split_indices,
     train_for_int8,
 )
-from fbnet_pfld.evaluators.int8 import round_weight
+from fbnet_pfld.evaluators.training.int8 import round_weight
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldMobileNetV3, SpaceSpec
 from fbnet_pfld.search_space.blocks import Conv, MBBlock
 from fbnet_pfld.search_space.registry import BLOCKS
@@ -242,7 +242,7 @@ def test_what_is_kept_has_unrounded_weights_and_the_rounded_networks_figure(blob
     model = SMALL.build()
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     kept = train_for_int8(model, SMALL, data, tmp_path, 2, 3, [Watch()])
-    built = kept.build("int8").eval()
+    built = kept.build().eval()
     assert built.state_dict().keys() == start.keys()
     assert not torch.equal(built.state_dict()["points.0.weight"], start["points.0.weight"])
     assert kept.metrics["val_nme"] == pytest.approx(min(seen), rel=1e-5)

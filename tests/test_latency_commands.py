@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau
 from typer.testing import CliRunner
 
-from fbnet_pfld.experiments.latency_commands import app
+from fbnet_pfld.experiments.cli.latency import app
 from fbnet_pfld.latency import LookupTable, report
 from fbnet_pfld.search_space import InputError, Signature, SpaceSpec
 
@@ -30,7 +30,7 @@ def test_fit_without_points_writes_the_shipped_table(tmp_path):
 
 
 def test_the_report_is_printed_and_drawn(tmp_path):
-    result = run("fit", "--report", "--picture", tmp_path / "fit.png", "--json")
+    result = run("fit", "--report", "--figure", tmp_path / "fit.png", "--json")
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout.splitlines()[-1])["report"]
     for threads, found in figures.items():
@@ -67,14 +67,14 @@ def test_list_shows_every_shipped_table():
 
 
 def test_show_prints_and_draws_a_table(tmp_path):
-    result = run("show", "snapdragon625-1t", "--picture", tmp_path / "t.png", "--json")
+    result = run("show", "snapdragon625-1t", "--out", tmp_path / "t.png", "--json")
     assert result.exit_code == 0, result.output
     table, figures = LookupTable.load("snapdragon625-1t"), json.loads(result.stdout.splitlines()[-1])
     layout = SpaceSpec.load("pfld").layout(106, 112)
     assert figures["blocks_us"]["layer_2"]["gh_k5"] == table.row(layout.layers["layer_2"]["gh_k5"])
     fixed = sum(map(table.row, layout.fixed()))
     assert figures["fixed_us"] == pytest.approx(fixed)
-    for limit, name in ((min, "cheapest_us"), (max, "dearest_us")):
+    for limit, name in ((min, "cheapest_us"), (max, "slowest_us")):
         each = [limit(map(table.row, row.values())) for row in layout.layers.values()]
         assert figures[name] == pytest.approx(fixed + sum(each))
     line = next(line for line in result.stdout.splitlines() if "mb_k3_e4_res " in line)
@@ -84,7 +84,7 @@ def test_show_prints_and_draws_a_table(tmp_path):
 
 
 def test_show_wants_a_table_of_the_space(tmp_path):
-    result = run("show", "snapdragon625-1t", "--points", 5, "--picture", tmp_path / "t.png")
+    result = run("show", "snapdragon625-1t", "--points", 5, "--out", tmp_path / "t.png")
     assert isinstance(result.exception, InputError)
     assert "has no row for points 128->10" in str(result.exception)
     assert not list(tmp_path.iterdir())
@@ -97,7 +97,7 @@ def test_compare_tells_rank_and_outliers(tmp_path):
     rows = {key: us * 2.5 * rng.uniform(0.98, 1.02) for key, us in table.rows.items()} | {odd: 40 * table.row(odd)}
     del rows[Signature("gh_k3", 64, 64, 1, 7)]
     table.model_copy(update={"name": "other", "rows": rows}).save(tmp_path / "other.csv")
-    result = run("compare", "snapdragon625-1t", tmp_path / "other.csv", "--picture", tmp_path / "c.png", "--json")
+    result = run("compare", "snapdragon625-1t", tmp_path / "other.csv", "--out", tmp_path / "c.png", "--json")
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout.splitlines()[-1])
     assert figures["median_ratio"] == pytest.approx(2.5, rel=0.01)
@@ -115,14 +115,14 @@ def test_rounding_makes_no_outliers(tmp_path):
     table = LookupTable.load("snapdragon625-4t")
     rows = {key: round(2.137 * us, 3) for key, us in table.rows.items()}
     table.model_copy(update={"rows": rows}).save(tmp_path / "scaled.csv")
-    result = run("compare", "snapdragon625-4t", tmp_path / "scaled.csv", "--picture", tmp_path / "c.png", "--json")
+    result = run("compare", "snapdragon625-4t", tmp_path / "scaled.csv", "--out", tmp_path / "c.png", "--json")
     assert json.loads(result.stdout.splitlines()[-1])["outliers"] == []
 
 
 def test_compare_wants_common_rows(tmp_path):
     table = LookupTable.load("snapdragon625-1t")
     table.model_copy(update={"rows": {Signature("x", 1, 1, 1, 1): 1.0}}).save(tmp_path / "other.csv")
-    result = run("compare", "snapdragon625-1t", tmp_path / "other.csv", "--picture", tmp_path / "c.png")
+    result = run("compare", "snapdragon625-1t", tmp_path / "other.csv", "--out", tmp_path / "c.png")
     assert "have 0 rows in common; allowed: 3 or more" in str(result.exception)
 
 
@@ -141,7 +141,7 @@ def test_faults_are_input_errors_and_write_nothing(tmp_path, arguments, message)
 
 def test_fit_wants_something_to_do():
     result = run("fit")
-    assert "nothing to do; allowed: --out for a table, --report" in str(result.exception)
+    assert "nothing to do; give --out for a table, --report" in str(result.exception)
 
 
 def test_an_unwritable_place_is_an_input_error(tmp_path):

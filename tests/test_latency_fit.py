@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from fbnet_pfld.latency import TABLES, LookupTable, fit_table, left_out_networks, report, table_signatures, whole_network_us
-from fbnet_pfld.latency.fit import (
+from fbnet_pfld.latency.a53_model.fit import (
     CACHE_BYTES,
     MACS,
     THREADS,
@@ -25,10 +25,10 @@ from fbnet_pfld.latency.fit import (
     published,
     solve,
 )
-from fbnet_pfld.latency.lower import Layer
-from fbnet_pfld.latency.modelled import block_us, follows_model
-from fbnet_pfld.latency.uncertainty import uncertainty_percent
-from fbnet_pfld.latency.validate import REFERENCE_US
+from fbnet_pfld.latency.a53_model.lower import Layer
+from fbnet_pfld.latency.a53_model.modelled import block_us, follows_model
+from fbnet_pfld.latency.a53_model.uncertainty import uncertainty_percent
+from fbnet_pfld.latency.a53_model.validate import REFERENCE_US
 from fbnet_pfld.search_space import BLOCKS, Architecture, InputError, PfldLite, Signature, SpaceSpec
 from fbnet_pfld.search_space.spec import built_in
 
@@ -217,7 +217,7 @@ def test_every_block_has_the_uncertainty_that_the_errors_justify(threads):
 
 def test_a_family_that_the_model_misses_is_the_uncertain_one(monkeypatch):
     """Networks with much depthwise work made wrong: the depthwise family's error grows most."""
-    from fbnet_pfld.latency import uncertainty
+    from fbnet_pfld.latency.a53_model import uncertainty
     before = uncertainty._family_errors(1)
     share = networks().assign(dw=lambda x: x["kind"].str.startswith("dw") * x["macs"]).groupby("network")[["dw", "macs"]].sum()
     much = (share["dw"] / share["macs"]).nlargest(6).index

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fbnet_pfld.experiments import latency_measure
-from fbnet_pfld.experiments.latency_measure import write_subnet
-from fbnet_pfld.latency import Host, LookupTable, convert, processor
+from fbnet_pfld.experiments.pipeline import measurement
+from fbnet_pfld.experiments.pipeline.measurement import write_subnet
+from fbnet_pfld.latency import Host, LookupTable, processor
+from fbnet_pfld.latency.engines import convert
 from fbnet_pfld.search_space import Architecture, SpaceSpec
 
 TINY = {"name": "my tiny", "stem": 8, "entry": {"block": "gh_k3", "channels": 8, "stride": 2},
@@ -100,7 +101,7 @@ def test_a_table_measured_on_this_machine_is_measured_again(folder, paste, run, 
     monkeypatch.setattr(Host, "rounds", 2)
     spec = SpaceSpec.from_dict(TINY, "test")
     write_subnet(Architecture(spec, 5, 32, {"layer_0": "gh_k3", "layer_1": "mb_k3"}), Path("one.onnx"))
-    monkeypatch.setattr(latency_measure, "write_subnet", lambda subnet, path: shutil.copyfile("one.onnx", path))
+    monkeypatch.setattr(measurement, "write_subnet", lambda subnet, path: shutil.copyfile("one.onnx", path))
     Path("my space.yaml").write_text(json.dumps(TINY | {"stages": [TINY["stages"][0] | {"layers": 3}]}))
     known = LookupTable.load("snapdragon625-1t")
     known.model_copy(update={"method": "measured", "device": processor()[0], "engine": engine}).save("host.csv")
@@ -147,7 +148,7 @@ def test_a_file_that_is_no_architecture_is_no_space(folder, refused, content):
     (("--report", "--space", "pfld"), "--space is for a table, which --out writes"),
     (("--report", "--points", "5"), "--points is for a table, which --out writes"),
     (("--report", "--threads", "4"), "--threads is for a table"),
-    (("--out", "t.csv", "--picture", "t.png"), "--picture is for the report; add --report"),
+    (("--out", "t.csv", "--figure", "t.png"), "--figure is for the report; add --report"),
 ])
 def test_options_that_would_be_ignored_are_refused(folder, refused, options, message):
     refused("latency", "fit", *options, words=[message])

@@ -13,13 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fbnet_pfld.experiments import latency_measure
 from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
-from fbnet_pfld.latency import Host, LookupTable, Timing, make_design, measure, open_net
-from fbnet_pfld.latency.convert import to_mnn, to_ncnn
-from fbnet_pfld.latency.design import is_identity
-from fbnet_pfld.latency.measure import summarise
-from fbnet_pfld.latency.solve import agreement, solve
+from fbnet_pfld.experiments.pipeline import measurement
+from fbnet_pfld.latency import Host, LookupTable, Timing, make_design, open_net
+from fbnet_pfld.latency.engines.convert import to_mnn, to_ncnn
+from fbnet_pfld.latency.measure.design import is_identity
+from fbnet_pfld.latency.measure.rounds import measure, summarise
+from fbnet_pfld.latency.measure.solve import agreement, solve
 from fbnet_pfld.search_space import Architecture, InputError, Signature, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
@@ -75,7 +75,7 @@ def test_a_small_space_has_fewer_unseen_subnets():
     design = make_design(space, 5, 32, 1, 50, seed=0)
     known = {tuple(subnet.choices.values()) for subnet in design.known if "skip" not in subnet.choices.values()}
     assert len(design.unseen) == 9 - len(known) >= 2
-    with pytest.raises(InputError, match="'tiny' has 0 subnets left to test a table on; allowed: 2 or more"):
+    with pytest.raises(InputError, match="'tiny' has 0 subnets left to test a table on; at least 2 are needed"):
         make_design(space, 5, 32, 50, 50, seed=0)
 
 
@@ -195,7 +195,7 @@ def test_every_round_has_an_order_of_its_own(tmp_path):
 def test_another_measurements_folder_is_refused(tmp_path):
     run_measure(tmp_path, Fake())
     before = (tmp_path / "times.csv").read_text()
-    with pytest.raises(InputError, match=r"holds timings with another seed \(0, now 1\); allowed: the same options"):
+    with pytest.raises(InputError, match=r"holds timings with another seed \(0, now 1\); use the same options"):
         run_measure(tmp_path, Fake(), seed=1)
     (tmp_path / "settings.json").write_text("[]")
     with pytest.raises(InputError, match="no record of a measurement"):
@@ -211,7 +211,7 @@ def test_another_measurements_folder_is_refused(tmp_path):
     (("--space", "none"), "unknown search space 'none'"),
     (("--input-size", 100), "input size 100 does not fit"),
     (("--points", 0), "points is 0; allowed: 1 or more"),
-    (("--out", "mine.txt"), "cannot write latency table mine.txt; allowed: a name that ends in .csv"),
+    (("--out", "mine.txt"), "cannot write latency table mine.txt: its name must end in .csv"),
     (("--serial", "A1"), "--program and --serial are for a phone"),
     (("--out", "file/mine.csv"), "cannot write"),
     (("--out", "folder.csv"), "cannot write folder.csv"),
@@ -229,7 +229,7 @@ def test_faults_are_one_line_and_write_nothing(tmp_path, refused, monkeypatch, a
 
 
 def test_an_engine_that_is_not_installed_is_told(tmp_path, run, capfd, monkeypatch):
-    monkeypatch.setattr("fbnet_pfld.latency.convert.version", lambda name: (_ for _ in ()).throw(_not_found(name)))
+    monkeypatch.setattr("fbnet_pfld.latency.engines.convert.version", lambda name: (_ for _ in ()).throw(_not_found(name)))
     assert run("latency", "measure", "--backend", "mnn", "--out", tmp_path / "mine.csv") == 2
     assert capfd.readouterr().err == "fbnet-pfld: MNN is not installed; install it with: pip install 'MNN>=3.6.1'\n"
     monkeypatch.setitem(sys.modules, "pnnx", None)
@@ -304,5 +304,5 @@ def test_this_machine_is_measured(tmp_path, run, capfd, monkeypatch, backend):
 
 def test_models_are_written_by_the_exporter_of_export(tmp_path):
     subnet = Architecture(SpaceSpec.from_dict(TINY, "tiny"), 5, 32, {"layer_0": "gh_k3", "layer_1": "gh_k3"})
-    latency_measure.write_subnet(subnet, tmp_path / "a.onnx")
+    measurement.write_subnet(subnet, tmp_path / "a.onnx")
     assert open_net(tmp_path / "a.onnx").shape == (1, 3, 32, 32)

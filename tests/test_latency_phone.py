@@ -11,8 +11,9 @@ import fake_adb
 import pandas as pd
 import pytest
 
-from fbnet_pfld.experiments import latency_measure
-from fbnet_pfld.latency import Adb, LookupTable, phone
+from fbnet_pfld.experiments.pipeline import measurement
+from fbnet_pfld.latency import Adb, LookupTable
+from fbnet_pfld.latency.measure import phone
 from fbnet_pfld.search_space import InputError, SpaceSpec
 
 SPEC = {"name": "two", "stem": 8, "entry": {"block": "mb_k3", "channels": 16, "stride": 2},
@@ -35,7 +36,7 @@ def device(tmp_path, monkeypatch):
         fake_adb.program(tmp_path / "build", root, name)
         monkeypatch.setitem(phone.PROGRAMS, name, replace(phone.PROGRAMS[name], convert=shutil.copyfile))
     (tmp_path / "build/libMNN.so").write_text("a library")
-    monkeypatch.setattr(latency_measure, "write_subnet", lambda subnet, path: path.write_text(
+    monkeypatch.setattr(measurement, "write_subnet", lambda subnet, path: path.write_text(
         str(sum(map(true_us, subnet.signatures())) / 1e3)))
     return root
 
@@ -172,13 +173,13 @@ def test_an_older_program_that_ignores_the_model_is_told(device, run, capfd):
 def test_no_adb(device, run, capfd, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert run(*measure()) == 2
-    assert capfd.readouterr().err == "fbnet-pfld: adb not found; allowed: Android's platform tools on the PATH\n"
+    assert capfd.readouterr().err == "fbnet-pfld: adb not found; install Android's platform tools, and put them on the PATH\n"
 
 
 @pytest.mark.parametrize(("devices", "more", "message"), [
-    ("List of devices attached\n\n", (), "no Android device is ready (none is connected); allowed: one with USB debugging"),
+    ("List of devices attached\n\n", (), "no Android device is ready (none is connected); connect one, and allow"),
     ("List of devices attached\nB2\tunauthorized\n", (), "no Android device is ready (B2 is unauthorized)"),
-    ("List of devices attached\nB2\tdevice\nA1\tdevice\n", (), "2 Android devices are connected; allowed: --serial, one of A1"),
+    ("List of devices attached\nB2\tdevice\nA1\tdevice\n", (), "2 Android devices are connected; choose one by --serial: A1"),
     ("List of devices attached\nB2\toffline\nA1\tdevice\n", ("--serial", "B2"), "device 'B2' is offline; allowed: A1"),
     ("List of devices attached\nA1\tdevice\n", ("--serial", "C3"), "device 'C3' is not connected; allowed: A1"),
 ])
@@ -201,7 +202,7 @@ def test_one_of_two_devices_can_be_named(device, run, monkeypatch):
     (("--program", "folder/benchmark.out"), "benchmark program cannot be read: folder/benchmark.out: Is a directory"),
     (("--program", "../link/benchmark.out"), "benchmark program cannot be read: ../link/benchmark.out: Input/output error"),
     (("--program", "build/bench"), "unknown benchmark program build/bench; allowed: benchmark.out, benchncnn"),
-    ((), "--backend adb needs --program; allowed: MNN's benchmark.out"),
+    ((), "--backend adb needs --program: MNN's benchmark.out"),
 ])
 def test_which_program(device, refused, arguments, message, monkeypatch, tmp_path_factory):
     monkeypatch.setenv("PATH", "/nowhere")  # told without a phone, too

@@ -1,14 +1,13 @@
 """``LookupTable``: sums, files, and a message for every fault in them."""
 
 import json
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fbnet_pfld.latency import TABLES, Cost, LookupTable
-from fbnet_pfld.search_space import Architecture, InputError, Signature, SpaceSpec
+from fbnet_pfld.search_space import Architecture, InputError, NetworkLayout, Signature, SpaceSpec
 
 INFO = {"name": "bench", "device": "a phone", "clock_ghz": 2.0, "engine": "ncnn", "threads": 1, "precision": "fp32",
         "unit": "us", "method": "measured",
@@ -18,26 +17,8 @@ ROW = "sep_k3,32,32,1,14,99.5"
 SPEC = SpaceSpec.load("pfld")
 
 
-@dataclass
-class Layout:
-    """What a space looks like from here."""
-
-    spec: SpaceSpec
-    num_points: int
-    layers: dict
-    fixed: list
-    input_size: int = 112
-
-    def signatures(self):
-        return self.layers
-
-    def fixed_signatures(self):
-        return self.fixed
-
-
-def space(points: int = 106) -> Layout:
-    layout = SPEC.layout(points, 112)
-    return Layout(SPEC, points, layout.layers, layout.fixed())
+def space(points: int = 106) -> NetworkLayout:
+    return SPEC.layout(points, 112)
 
 
 def write(folder, lines=(HEADER, ROW), **changes):
@@ -205,7 +186,7 @@ def test_missing_and_broken_files(tmp_path):
 
 def test_a_table_is_not_saved_where_it_cannot_be(tmp_path):
     table = LookupTable.load(write(tmp_path))
-    with pytest.raises(InputError, match=r"ends in \.csv"):
+    with pytest.raises(InputError, match=r"must end in \.csv"):
         table.save(tmp_path / "t.txt")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match="cannot write"):

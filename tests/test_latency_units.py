@@ -103,7 +103,7 @@ def test_a_table_in_another_unit_is_refused_by_every_command(place, refused, com
 
 
 def test_a_trial_refuses_it_too(place, refused, monkeypatch):
-    from fbnet_pfld.experiments import nni_trial
+    from fbnet_pfld.experiments.nni_jobs import trial_channel as nni_trial
 
     write_table("s")
     Path("lut.yaml").write_text("lut: mine.csv\n")
@@ -201,6 +201,6 @@ def test_no_hint_where_no_unit_explains():
 
 
 @pytest.mark.parametrize("command", [("search", "--data-root", "data", "--target-us", "2"),
-                                     ("launch", "multi-trial", "--data-root", "data", "--budget-us", "2")])
+                                     ("launch", "multi-trial", "--data-root", "data", "--max-us", "2")])
 def test_commands_ask_whether_milliseconds_are_meant(place, refused, command):
     refused(*command, words=["no architecture within 2 us", "did you mean 2 ms, which are 2000 us?"])

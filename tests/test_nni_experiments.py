@@ -17,8 +17,8 @@ import torch
 import yaml
 from nni_tools import (
     BIN,
+    CONFIGS,
     ENV,
-    EXPERIMENTS,
     answers,
     background,
     ended,
@@ -31,19 +31,19 @@ from nni_tools import (
     wait_for,
 )
 
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.finished_trials import read_trials
+from fbnet_pfld.experiments.nni_jobs.finished_trials import read_trials
+from fbnet_pfld.experiments.pipeline.config import Config
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture
 
 pytestmark = pytest.mark.slow
 
-DATA = "--data-root ../data"
+DATA = "--data-root ../../../data"
 STATUS = "http://localhost:{}/api/v1/nni/check-status"
 TRIALS = "http://localhost:{}/api/v1/nni/trial-jobs"
 FILE = "http://localhost:{}/api/v1/nni/trial-file/{}/model.onnx"
 """What the web UI asks for when a trial's Visualization tab is opened."""
-SUBNET = f"timeout 100s fbnet-pfld trial subnet {DATA} --supernet ../ckpt_save/supernet/checkpoint_best.pth --budget-us 2550"
+SUBNET = f"timeout 100s fbnet-pfld trial subnet {DATA} --supernet ../../../ckpt_save/supernet/checkpoint_best.pth --max-us 2550"
 FAST = SUBNET.replace("2550", "1880")
 """Where it does not matter what a subnet is worth: nearly all are over this budget, and are reported without being rated."""
 
@@ -59,8 +59,8 @@ def test_subnets_from_nnictl_to_a_network(place, run):
     Path("data").rename("moved")
     Path("data").mkdir()
     Path("moved").rename("data/106points")
-    command = yaml.safe_load((EXPERIMENTS / "subnets.yml").read_text())["trialCommand"]
-    config = shipped("subnets", maxTrialNumber=3, trialCommand=command.replace("--budget-us 2350", "--budget-us 2550"))
+    command = yaml.safe_load((CONFIGS / "subnets.yml").read_text())["trialCommand"]
+    config = shipped("subnets", maxTrialNumber=3, trialCommand=command.replace("--max-us 2350", "--max-us 2550"))
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         results, trials = finals(experiment), experiment.list_trial_jobs()
@@ -76,11 +76,11 @@ def test_subnets_from_nnictl_to_a_network(place, run):
             assert result["over_budget"] == (result["latency_us"] > 2550)
         for kind in ("json", "csv"):
             execute("nnictl", "experiment", "export", experiment.id, "--filename", f"out.{kind}", "--type", kind)
-        done = execute("fbnet-pfld", "from-experiment", experiment.id, "--output", "running.json")
+        done = execute("fbnet-pfld", "from-experiment", experiment.id, "--out", "running.json")
         assert done.returncode == 0, done.stderr
     best = min((result for result in results.values() if result["latency_us"] <= 2550), key=lambda result: result["default"])
     for source, output in ((experiment.id, "stopped.json"), ("out.json", "exported.json"), ("out.csv", "table.json")):
-        assert run("from-experiment", source, "--output", output) == 0
+        assert run("from-experiment", source, "--out", output) == 0
     for name in ("running.json", "stopped.json", "exported.json", "table.json"):
         network = Architecture.load(name)
         assert {label: best[label] for label in network.choices} == network.choices
@@ -92,7 +92,7 @@ def test_subnets_from_nnictl_to_a_network(place, run):
 def test_failed_trials_and_a_killed_manager_end_no_experiment(place):
     """The first trial takes too long, the second crashes; during the fourth, the manager is killed."""
     command = (f"if [ $NNI_TRIAL_SEQ_ID = 0 ]; then timeout 1s sleep 60; elif [ $NNI_TRIAL_SEQ_ID = 1 ]; "
-               f"then {SUBNET.replace('../data', '../none')}; else {FAST}; fi")
+               f"then {SUBNET.replace('../../../data', '../../../none')}; else {FAST}; fi")
     tuner = {"name": "Evolution", "classArgs": {"optimize_mode": "minimize", "population_size": 4}}
     config = shipped("subnets", maxTrialNumber=5, trialConcurrency=1, trialCommand=command, tuner=tuner)
     with nnictl("create", "--config", config, stopped="no experiments matched") as experiment:
@@ -101,7 +101,7 @@ def test_failed_trials_and_a_killed_manager_end_no_experiment(place):
         trials = {trial.sequenceId: trial for trial in experiment.list_trial_jobs()}
         assert [trials[i].status for i in range(3)] == ["FAILED", "FAILED", "SUCCEEDED"]
         assert (Path(trials[1].logPath) / "trial.stderr").read_text().strip() == \
-            "fbnet-pfld: data root not found: ../none; allowed: a folder with train_data/list.txt and test_data/list.txt"
+            "fbnet-pfld: data root not found: ../../../none; give a folder with train_data/list.txt and test_data/list.txt"
         manager_of(experiment.id).kill()
         wait_for(lambda: processes_of(experiment.id) == [])
     with nnictl("resume", experiment.id) as resumed:
@@ -134,13 +134,13 @@ def test_an_experiment_all_of_whose_trials_fail_says_why_and_what_mends_it(place
 
 
 def test_a_poor_finetuning_is_stopped_early(place, run, capfd):
-    Path("experiments").mkdir()
+    Path("experiments/nni_jobs/configs").mkdir(parents=True)
     for trial, epochs in enumerate((12, 60)):  # the second is long, since it goes on until NNI has stopped it
-        Path(f"experiments/c{trial}.yaml").write_text(f"finetune: {{epochs: {epochs}, batch_size: 16}}\n")
+        Path(f"experiments/nni_jobs/configs/c{trial}.yaml").write_text(f"finetune: {{epochs: {epochs}, batch_size: 16}}\n")
     space = {"finetune.learning_rate": {"_type": "choice", "_value": [0.005, 1e-9]}}
     assessor = {"name": "Medianstop", "classArgs": {"optimize_mode": "minimize", "start_step": 3}}
     command = (f"timeout 100s fbnet-pfld trial finetune {DATA} --config c$NNI_TRIAL_SEQ_ID.yaml --arch "
-               "../ckpt_save/supernet/architecture.json --supernet ../ckpt_save/supernet/checkpoint_best.pth")
+               "../../../ckpt_save/supernet/architecture.json --supernet ../../../ckpt_save/supernet/checkpoint_best.pth")
     config = shipped("finetune", maxTrialNumber=2, searchSpace=space, tuner={"name": "GridSearch"}, assessor=assessor,
                      trialCommand=command)
     with nnictl("create", "--config", config) as experiment:
@@ -157,12 +157,12 @@ def test_a_poor_finetuning_is_stopped_early(place, run, capfd):
 
 
 def test_a_search_at_a_latency_target_is_one_trial(place):
-    Path("experiments").mkdir()
-    Path("experiments/c.yaml").write_text("search: {epochs: 3, batch_size: 16}\n")
+    Path("experiments/nni_jobs/configs").mkdir(parents=True)
+    Path("experiments/nni_jobs/configs/c.yaml").write_text("search: {epochs: 3, batch_size: 16}\n")
     space = {"search.target_us": {"_type": "choice", "_value": [2100]}}
     config = shipped("search", maxTrialNumber=1, searchSpace=space,
                      trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml "
-                                  "--supernet ../ckpt_save/supernet/checkpoint_best.pth")
+                                  "--supernet ../../../ckpt_save/supernet/checkpoint_best.pth")
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         (metrics,) = experiment.get_job_metrics().values()
@@ -182,7 +182,7 @@ def test_a_search_at_a_latency_target_is_one_trial(place):
 def test_nas_experiment_stops_at_ctrl_c_and_resumes(place, run, capfd):
     port = free_port()
     command = ("fbnet-pfld", "launch", "multi-trial", "--data-root", "data", "--strategy", "evolution", "--trials", "3",
-               "--budget-us", "2200", "--port", port)
+               "--max-us", "2200", "--port", port)
     with background(*command) as launch:
         experiment = launch.stderr.readline().split()[1].rstrip(":")
         assert launch.stderr.readline().startswith("trial 1/3  best ")
@@ -204,7 +204,7 @@ def test_nas_experiment_stops_at_ctrl_c_and_resumes(place, run, capfd):
     # NNI's top model, as the command exported it, is the best by the trials' own reports
     assert Architecture.load(found["architecture"]).choices == best.architecture.choices == found["choices"]
     assert len(trials) == found["trials"] == 3
-    assert all(trial.architecture.latency["us"] <= 2200 for trial in trials)
+    assert all(trial.architecture.latency.us <= 2200 for trial in trials)
     image = {"image": torch.rand(1, 3, 112, 112).numpy()}
     assert onnxruntime.InferenceSession(Path(best.folder) / "model.onnx").run(None, image)[0].shape == (1, 212)
     with background("fbnet-pfld", "launch", "view", experiment, "--port", port) as viewer:

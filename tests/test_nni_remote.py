@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nni_tools import BIN, EXPERIMENTS, answers, ended, free_port, nnictl, processes_of, shipped, wait_for
+from nni_tools import BIN, CONFIGS, answers, ended, free_port, nnictl, processes_of, shipped, wait_for
 
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.finished_trials import read_trials
+from fbnet_pfld.experiments.nni_jobs.finished_trials import read_trials
+from fbnet_pfld.experiments.pipeline.config import Config
 
 SSHD = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
 
@@ -49,17 +49,17 @@ def machine(tmp_path_factory):
 
 
 def test_remote_yml_is_subnets_yml_elsewhere():
-    remote, subnets = (yaml.safe_load((EXPERIMENTS / f"{name}.yml").read_text()) for name in ("remote", "subnets"))
+    remote, subnets = (yaml.safe_load((CONFIGS / f"{name}.yml").read_text()) for name in ("remote", "subnets"))
     different = {name for name in remote.keys() | subnets.keys() if remote.get(name) != subnets.get(name)}
     assert different == {"experimentName", "trialCommand", "trainingService", "nniManagerIp"}
-    assert remote["trialCommand"].replace("/srv/fbnet-pfld/", "../") == subnets["trialCommand"]
+    assert remote["trialCommand"].replace("/srv/fbnet-pfld/", "../../../") == subnets["trialCommand"]
 
 
 @pytest.mark.slow
 def test_two_trials_over_ssh(place, machine):
-    command = yaml.safe_load((EXPERIMENTS / "remote.yml").read_text())["trialCommand"]
+    command = yaml.safe_load((CONFIGS / "remote.yml").read_text())["trialCommand"]
     command = command.replace("/srv/fbnet-pfld/data/106points", str(place / "data")).replace("/srv/fbnet-pfld", str(place))
-    config = shipped("remote", maxTrialNumber=2, trialCommand=command.replace("--budget-us 2350", ""),
+    config = shipped("remote", maxTrialNumber=2, trialCommand=command.replace("--max-us 2350", ""),
                      nniManagerIp="127.0.0.1", trainingService={"platform": "remote", "machineList": [machine]})
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment), 180)

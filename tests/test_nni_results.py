@@ -8,9 +8,9 @@ import pytest
 import yaml
 from nni_tools import BIN, make_database, stderr
 
-from fbnet_pfld.experiments import trial_states
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.finished_trials import read_trials
+from fbnet_pfld.experiments.nni_jobs import trial_states
+from fbnet_pfld.experiments.nni_jobs.finished_trials import read_trials
+from fbnet_pfld.experiments.pipeline.config import Config
 from fbnet_pfld.search_space import Architecture, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
@@ -28,7 +28,7 @@ def test_results_are_read_under_the_parameters_that_the_trial_had(tmp_path):
     a, b = read_trials(str(tmp_path / "e"), Config())
     assert (a.id, a.nme, a.parameters, a.architecture.choices, a.folder) == ("a", 8.0, {"x.y": 1}, SMALL, "/trials/a")
     assert (b.id, b.nme, b.parameters, b.architecture.choices) == ("b", 5.0, {"x.y": 0}, LARGE)
-    assert b.architecture.latency["us"] > a.architecture.latency["us"]
+    assert b.architecture.latency.us > a.architecture.latency.us
 
 
 def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, capfd):

@@ -13,18 +13,19 @@ import pytest
 import typer
 import yaml
 from nni.experiment.config import ExperimentConfig
-from nni_tools import BIN, ENV, EXPERIMENTS, answers, free_port, make_database, shipped, wait_for
+from nni_tools import BIN, CONFIGS, ENV, answers, free_port, make_database, shipped, wait_for
 
-from fbnet_pfld.experiments import cli, nni_trial
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.launch import nni_search_space, resuming
+from fbnet_pfld.experiments.cli import app as cli
+from fbnet_pfld.experiments.cli.launch import nni_search_space, resuming
+from fbnet_pfld.experiments.nni_jobs import trial_channel
+from fbnet_pfld.experiments.pipeline.config import Config
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True))
 LARGE = dict(zip(PFLD.labels, ("mb_k5_e2_res", "mb_k5_e2_res", *["mb_k3_e4_res"] * 3), strict=True))
-YAMLS = sorted(path.stem for path in EXPERIMENTS.glob("*.yml"))
+YAMLS = sorted(path.stem for path in CONFIGS.glob("*.yml"))
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def trial(place, run, monkeypatch):
     def command(parameters, *arguments):
         steps, finals = [], []
         monkeypatch.setenv("NNI_OUTPUT_DIR", str(place / "trial"))
-        monkeypatch.setattr(nni_trial, "begin", lambda: (parameters, nni_trial.Report()))
+        monkeypatch.setattr(trial_channel, "begin", lambda: (parameters, trial_channel.Report()))
         monkeypatch.setattr(nni, "report_intermediate_result", steps.append)
         monkeypatch.setattr(nni, "report_final_result", finals.append)
         return run("trial", *arguments, "--data-root", "data", "--config", "config.yaml"), steps, finals
@@ -41,18 +42,18 @@ def trial(place, run, monkeypatch):
 
 
 def test_search_space_file_is_that_of_the_model_space(tmp_path, run):
-    file = json.loads((EXPERIMENTS / "subnets_space.json").read_text())
+    file = json.loads((CONFIGS / "subnets_space.json").read_text())
     assert file == nni_search_space(PFLD)
     assert {label: row["_value"] for label, row in file.items()} == \
         {label: list(mutable.values) for label, mutable in PfldSpace().simplify().items()}
     assert run("launch", "space", "--out", tmp_path / "s.json") == 0
-    assert (tmp_path / "s.json").read_text() == (EXPERIMENTS / "subnets_space.json").read_text()
+    assert (tmp_path / "s.json").read_text() == (CONFIGS / "subnets_space.json").read_text()
 
 
 @pytest.mark.parametrize("name", YAMLS)
 def test_yaml_files_are_configs_of_nni_whose_commands_parse(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = yaml.safe_load((EXPERIMENTS / f"{name}.yml").read_text())
+    data = yaml.safe_load((CONFIGS / f"{name}.yml").read_text())
     for machine in data["trainingService"].get("machineList", ()):
         (tmp_path / "key").touch()
         machine["sshKeyFile"] = str(tmp_path / "key")
@@ -73,28 +74,28 @@ def test_yaml_files_are_configs_of_nni_whose_commands_parse(name, tmp_path, monk
 
 def test_subnets_within_the_budget_are_rated_and_others_cost_nothing(trial, place):
     table = LookupTable.load("snapdragon625-4t")
-    code, steps, (final,) = trial(SMALL, "subnet", "--budget-us", 2000)
+    code, steps, (final,) = trial(SMALL, "subnet", "--max-us", 2000)
     assert (code, steps) == (0, [])
     small = Architecture(PFLD, 106, 112, SMALL)
     assert final == {"default": final["default"], "latency_us": round(table.latency_us(small), 1), "over_budget": 0, **SMALL}
     assert Architecture.load("trial/architecture.json").choices == SMALL
     assert Path("trial/model.onnx").stat().st_size > 100_000
     Path("trial/model.onnx").unlink()
-    code, steps, (final,) = trial(LARGE, "subnet", "--budget-us", 2000, "--supernet", "none.pth")  # not even looked at
+    code, steps, (final,) = trial(LARGE, "subnet", "--max-us", 2000, "--supernet", "none.pth")  # not even looked at
     assert (code, final["over_budget"]) == (0, 1)
     assert final["default"] == pytest.approx(table.latency_us(Architecture(PFLD, 106, 112, LARGE)) / 20, abs=0.01)
     assert not Path("trial/model.onnx").exists()
 
 
 def test_a_subnet_can_be_finetuned_before_it_is_rated(trial):
-    code, steps, (final,) = trial(SMALL, "subnet", "--epochs", 2)
+    code, steps, (final,) = trial(SMALL, "subnet", "--finetune-epochs", 2)
     assert code == 0
     assert len(steps) == 2
     assert final["default"] == pytest.approx(min(step["default"] for step in steps), abs=1e-3)
 
 
 def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch, capfd):
-    monkeypatch.setattr("fbnet_pfld.experiments.trial.rate", lambda *_, **__: float("nan"))
+    monkeypatch.setattr("fbnet_pfld.experiments.pipeline.rating.rate", lambda *_, **__: float("nan"))
     code, _, finals = trial(SMALL, "subnet")
     assert (code, finals) == (1, [])
 
@@ -107,7 +108,7 @@ def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch,
     ({"search.target_us": 1000}, ["search"], "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest"),
     ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
     (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
-    (SMALL, ["subnet", "--budget-us", "2"], "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the slowest "
+    (SMALL, ["subnet", "--max-us", "2"], "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the slowest "
                                             "takes 2790.2 us); did you mean 2 ms, which are 2000 us?"),
 ])
 def test_faults_of_a_trial_are_one_line(trial, capfd, parameters, command, message):
@@ -141,7 +142,7 @@ def test_only_an_id_can_be_viewed_or_resumed(place, refused):
 
 @pytest.mark.parametrize(("options", "message"), [
     (("--strategy", "best"), "unknown strategy 'best'; allowed: evolution, random"),
-    (("--budget-us", "1000"), "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest (the slowest takes"),
+    (("--max-us", "1000"), "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest (the slowest takes"),
     (("--supernet", "none.pth"), "checkpoint cannot be read: none.pth"),
     (("--data-root", "none"), "data root not found: none"),
     (("--resume", "none"), "no NNI experiment 'none'"),
@@ -167,7 +168,7 @@ def test_a_port_in_use_is_told(place, run, capfd):
 
 def example(name: str) -> Path:
     """The script, which is as short as an example should be."""
-    script = EXPERIMENTS / "examples" / f"{name}.py"
+    script = CONFIGS.parents[1] / "examples" / f"{name}.py"
     assert 20 <= len(script.read_text().splitlines()) <= 40
     return script
 

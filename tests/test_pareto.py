@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch.optim.swa_utils import update_bn
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate, inherit, score, split_indices
-from fbnet_pfld.experiments import front as command
+from fbnet_pfld.experiments.pipeline import front as command
 from fbnet_pfld.latency import LookupTable
-from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
+from fbnet_pfld.search_space import Architecture, Latency, PfldSpace, SpaceSpec
 from fbnet_pfld.strategies import cost_of, cost_range, evolve, k_best, pareto_front, sweep
 
 SMALL = {"name": "small", "stem": 8, "entry": {"block": "mb_k3", "channels": 16, "stride": 2}, "head": 16,
@@ -44,7 +44,7 @@ def reference(spec, choices, images):
     """A subnet on its own, in training mode: BatchNorm by the statistics of the batch."""
     architecture = Architecture(spec, 106, 112, choices)
     model = architecture.build()
-    inherit(model, architecture, Checkpoint.load("small.pth"), "small.pth")
+    inherit(model, architecture, Checkpoint.load("small.pth"))
     with torch.no_grad():
         return model.train()(images)
 
@@ -53,7 +53,7 @@ def as_exported(spec, choices, trained, held_out):
     """NME of a subnet with the supernet's weights and BatchNorm statistics of the training faces."""
     architecture = Architecture(spec, 106, 112, choices)
     model = architecture.build()
-    inherit(model, architecture, Checkpoint.load("small.pth"), "small.pth")
+    inherit(model, architecture, Checkpoint.load("small.pth"))
     update_bn((images.float() / 255 for images in trained.images.split(64)), model)
     return evaluate(model, held_out)["nme"]
 
@@ -138,7 +138,7 @@ def test_the_command_writes_the_front(small, run, capsys):
     for row in front.to_dict("records"):
         architecture = Architecture.load(f"output/pareto/{row['file']}")
         assert architecture.choices == {label: row[label] for label in labels}
-        assert architecture.latency == {"us": row["us"], "table": "made", "method": "modelled"}
+        assert architecture.latency == Latency(row["us"], "made", "modelled")
         assert architecture.metrics == {"val_nme": row["nme"]}
     part = data.subset(held_out[:16])
     alone = reference(small.spec, every[3], part.images.float() / 255).view_as(part.points)
@@ -159,7 +159,7 @@ def test_known_scores_serve_another_table_and_a_stopped_run(small, run, monkeypa
                 raise KeyboardInterrupt
             yield result
 
-    monkeypatch.setattr("fbnet_pfld.experiments.scoring.sweep", stopped)
+    monkeypatch.setattr("fbnet_pfld.experiments.pipeline.scoring.sweep", stopped)
     assert run(*arguments) == 130
     assert len(pd.read_csv("output/pareto/scores.csv")) == 5
     assert run(*arguments) == 0
@@ -174,7 +174,7 @@ def test_a_front_point_can_be_finetuned(small, run):
     front = pd.read_csv("output/pareto/pareto.csv")
     assert run("finetune", "--data-root", "data", "--config", "config.yaml", "--arch", f"output/pareto/{front['file'][0]}",
                "--supernet", "small.pth") == 0
-    assert Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth").architecture("it").space.name == "small"
+    assert Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth").architecture().space.name == "small"
 
 
 def test_a_larger_space_is_searched_by_evolution(small, run, monkeypatch):
@@ -185,7 +185,7 @@ def test_a_larger_space_is_searched_by_evolution(small, run, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("--supernet", "ckpt_save/subnet/checkpoint_best.pth"), "a subnet; allowed: checkpoint of a supernet"),
+    (("--supernet", "ckpt_save/subnet/checkpoint_best.pth"), "a subnet; give the checkpoint of a supernet"),
     (("--supernet", "nowhere.pth"), "checkpoint cannot be read: nowhere.pth"),
     (("--lut", "nowhere.csv"), "latency table not found: nowhere.csv"),
     (("--supernet", "small.pth", "--lut", "snapdragon625-4t"), "has no row for"),

@@ -21,11 +21,11 @@ from fbnet_pfld.evaluators import (
     parts_of,
     score,
 )
-from fbnet_pfld.evaluators.prepare.layouts3d import TO_106
-from fbnet_pfld.experiments import evaluation_picture, face_pictures
-from fbnet_pfld.experiments.evaluation_picture import draw_curves, draw_parts
-from fbnet_pfld.experiments.face_pictures import AXES, PART_COLORS, contact_sheet, pose_axes
-from fbnet_pfld.experiments.report import Row
+from fbnet_pfld.evaluators.data.prepare.layouts3d import TO_106
+from fbnet_pfld.experiments.deploy.comparison import Row
+from fbnet_pfld.experiments.plots import evaluation, faces
+from fbnet_pfld.experiments.plots.evaluation import draw_curves, draw_parts
+from fbnet_pfld.experiments.plots.faces import AXES, PART_COLORS, contact_sheet, pose_axes
 
 SIZES = [68, 98, 106]
 
@@ -106,7 +106,7 @@ def test_bars_are_the_parts_errors():
 def figures(monkeypatch):
     """The figures that are written, in place of their files."""
     kept = []
-    for module in (face_pictures, evaluation_picture):
+    for module in (faces, evaluation):
         monkeypatch.setattr(module, "write_figure", lambda path, figure, dpi: kept.append(figure))
     return kept
 
@@ -115,13 +115,13 @@ def test_the_worst_faces_are_the_last_networks_sixteen(blobs, figures):
     data = LandmarkDataset(blobs, "test")
     noise = torch.randn(data.points.shape, generator=torch.Generator().manual_seed(0))
     predicted = {"a": data.points, "b": data.points + torch.linspace(0.01, 0.1, 32)[:, None, None] * noise}
-    evaluation_picture.evaluation_picture("x.png", [row("a"), row("b")], predicted, data)
-    faces = figures[0].subfigs[1].axes
+    evaluation.evaluation_figure("x.png", [row("a"), row("b")], predicted, data)
+    drawn = figures[0].subfigs[1].axes
     errors = 100 * normalised_errors(predicted["b"], data.points, (35, 93))
     largest = sorted(errors.tolist(), reverse=True)[:16]
-    assert [axis.get_title() for axis in faces] == [f"NME {error:.1f} %" for error in largest]
+    assert [axis.get_title() for axis in drawn] == [f"NME {error:.1f} %" for error in largest]
     worst = int(errors.argmax())
-    for line, marks in zip(faces[0].lines, (data.points[worst], predicted["b"][worst]), strict=True):
+    for line, marks in zip(drawn[0].lines, (data.points[worst], predicted["b"][worst]), strict=True):
         assert np.allclose(np.transpose(line.get_data()), 112 * marks)
 
 
@@ -177,16 +177,16 @@ def test_faces_without_pose_and_of_unknown_layouts_are_shown(blobs, figures):
 
 def test_evaluate_draws_and_tells_the_parts(place, run, capfd):
     constant_network(Path("network.onnx"), LandmarkDataset("data", "test").points.mean(0))
-    assert run("evaluate", "--data_root", "data", "--resume", "network.onnx", "--plot", "plots/e.png", "--json") == 0
+    assert run("evaluate", "--data_root", "data", "--checkpoint", "network.onnx", "--out", "plots/e.png", "--json") == 0
     said = json.loads(capfd.readouterr().out.splitlines()[-1])
     network, = said["networks"]
     weights = {group: len(indices) / 106 for group, indices in groups_of(106).items()}
     assert sum(weights[group] * nme for group, nme in network["part_nme"].items()) == pytest.approx(network["nme"], rel=1e-4)
-    assert said["plot"] == "plots/e.png"
+    assert said["figure"] == "plots/e.png"
     assert cv2.imread("plots/e.png").shape[0] > 500
 
 
-@pytest.mark.parametrize("command", [("evaluate", "--plot"), ("data", "show", "--out")])
+@pytest.mark.parametrize("command", [("evaluate", "--out"), ("data", "show", "--out")])
 def test_pictures_of_no_known_kind_are_refused(place, run, capfd, command):
     *words, option = command
     assert run(*words, "--data_root", "data", option, "out/e.xyz") == 2
@@ -200,6 +200,6 @@ def test_a_network_that_predicts_no_numbers_is_named(place, run, capfd):
     checkpoint = Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth")
     checkpoint.weights["points.0.bias"][0] = float("nan")
     checkpoint.save("nan.pth")
-    assert run("evaluate", "--data-root", "data", "--resume", "nan.pth", "--plot", "e.png") == 2
+    assert run("evaluate", "--data-root", "data", "--checkpoint", "nan.pth", "--out", "e.png") == 2
     assert "nan.pth: predicts points that are not finite" in capfd.readouterr().err
     assert not Path("e.png").exists()

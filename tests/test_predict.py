@@ -12,9 +12,9 @@ import pytest
 from tiny_onnx import blob, centre_network, constant_network, yunet
 from tiny_video import write_video
 
-from fbnet_pfld.evaluators.images import read_picture
-from fbnet_pfld.experiments.annotate import annotate
-from fbnet_pfld.experiments.faces import Detector, GivenBox
+from fbnet_pfld.evaluators.data.images import read_picture
+from fbnet_pfld.experiments.predict.annotate import annotate
+from fbnet_pfld.experiments.predict.detect import Detector, GivenBox
 from fbnet_pfld.runtime import square_of
 from fbnet_pfld.search_space import InputError
 

@@ -14,8 +14,8 @@ from source_faces import contents
 from tiny_onnx import blob, centre_network
 from tiny_video import FakeCapture, write_video
 
-from fbnet_pfld.evaluators.images import SUFFIXES
-from fbnet_pfld.experiments.sources import Kind, find_sources
+from fbnet_pfld.evaluators.data.images import SUFFIXES
+from fbnet_pfld.experiments.predict.sources import Kind, find_sources
 from fbnet_pfld.search_space import InputError
 
 MODEL = ("--model", "centre.onnx")

@@ -12,8 +12,8 @@ from source_faces import contents
 from tiny_onnx import blob, centre_network
 from tiny_video import FakeCapture, damage, state_rate, write_video
 
-from fbnet_pfld.experiments import mp4
-from fbnet_pfld.experiments.mp4 import Mp4, container_rate, fitted
+from fbnet_pfld.experiments.predict import mp4
+from fbnet_pfld.experiments.predict.mp4 import Mp4, container_rate, fitted
 
 CLIP = ("predict", "clip.avi", "--model", "centre.onnx", "--box", "10,10,220,200")
 RECORD = Path("output/predict/clip.json")

@@ -15,11 +15,11 @@ from scipy.ndimage import map_coordinates
 from source_faces import BOX, PEOPLE, contents, ibug, in_jd_order, lines, make, names, picture, pts, row, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
-from fbnet_pfld.evaluators.prepare import FORMATS, PrepareOptions, prepare
-from fbnet_pfld.evaluators.prepare.crop import cut
-from fbnet_pfld.evaluators.prepare.faces import SourceFace
-from fbnet_pfld.evaluators.prepare.identity import identities
-from fbnet_pfld.evaluators.prepare.split import by_fraction
+from fbnet_pfld.evaluators.data.prepare import FORMATS, PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare.crop import cut
+from fbnet_pfld.evaluators.data.prepare.identity import identities
+from fbnet_pfld.evaluators.data.prepare.source_face import SourceFace
+from fbnet_pfld.evaluators.data.prepare.split import by_fraction
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -10,9 +10,9 @@ import pytest
 from source_faces import SIDE, contents, make, pts, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
-from fbnet_pfld.evaluators.exif import orientation
-from fbnet_pfld.evaluators.images import decode_content
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.exif import orientation
+from fbnet_pfld.evaluators.data.images import decode_content
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 from fbnet_pfld.search_space import InputError
 
 # orientation -> where the stored image's first row and first column are to be seen (EXIF 2.3, tag 274)

@@ -7,14 +7,14 @@ from scipy.spatial.transform import Rotation
 from source_faces import PEOPLE, ibug, pts, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset, layout_of
-from fbnet_pfld.evaluators.prepare import PrepareOptions, head_pose, prepare
-from fbnet_pfld.evaluators.prepare.checks import check
-from fbnet_pfld.evaluators.prepare.crop import apply, cut, square, turned
-from fbnet_pfld.evaluators.prepare.layouts3d import TO_106, average_head
-from fbnet_pfld.evaluators.prepare.pose import FOCAL
-from fbnet_pfld.evaluators.synthetic.landmarks import PARTS, face_model
-from fbnet_pfld.evaluators.synthetic.look import random_look
-from fbnet_pfld.evaluators.synthetic.render import Camera, pose_rotation
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, head_pose, prepare
+from fbnet_pfld.evaluators.data.prepare.checks import check
+from fbnet_pfld.evaluators.data.prepare.crop import apply, cut, square, turned
+from fbnet_pfld.evaluators.data.prepare.head_pose import FOCAL
+from fbnet_pfld.evaluators.data.prepare.layouts3d import TO_106, average_head
+from fbnet_pfld.evaluators.data.synthetic.landmarks import PARTS, face_model
+from fbnet_pfld.evaluators.data.synthetic.look import random_look
+from fbnet_pfld.evaluators.data.synthetic.render import Camera, pose_rotation
 
 SIZE = 112
 

@@ -9,7 +9,7 @@ import source_faces
 from source_faces import SIDE, make, names, pfld98, picture, pixels, row, view, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 from fbnet_pfld.search_space import InputError
 
 

@@ -13,7 +13,7 @@ import pytest
 from source_faces import PEOPLE, contents, ibug, pts, view, wflw, write
 
 from fbnet_pfld.evaluators import LandmarkDataset
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 from fbnet_pfld.search_space import InputError
 
 OPTIONS = PrepareOptions("ibug", test_fraction=0.4)
@@ -40,7 +40,7 @@ def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(workers, tmp_path):
     assert done.count("\n") == 3
     (work / "done.jsonl").write_text(done[:-20])  # as a kill may leave it
     before = {path: path.stat().st_mtime_ns for path in sorted(work.rglob("*ann*.jpg"))}
-    with pytest.raises(InputError, match=r"out.preparing holds an unfinished data set with another seed \(0, now 1\); allowed"):
+    with pytest.raises(InputError, match=r"out.preparing holds an unfinished data set with another seed \(0, now 1\); use"):
         prepare(src, out, PrepareOptions("ibug", size=48, copies=2, test_fraction=0.4, seed=1))
     seen = []
     assert prepare(src, out, options, workers, lambda done, total: seen.append((done, total))) == whole
@@ -97,13 +97,13 @@ def test_nothing_of_the_users_is_replaced(tmp_path):
     (out / "mine.txt").unlink()
     prepare(src, out, OPTIONS)
     old = contents(out)
-    with pytest.raises(InputError, match="is not empty; allowed: .*--overwrite"):
+    with pytest.raises(InputError, match="is not empty; give .*--overwrite"):
         prepare(src, out, OPTIONS)
     assert contents(out) == old
     prepare(src, out, PrepareOptions("ibug", test_fraction=0.4, copies=1), overwrite=True)
     assert set(contents(out)) > set(old)
     write(tmp_path / "new.preparing" / "mine.txt", "more work")
-    with pytest.raises(InputError, match="new.preparing is in the way; allowed: another OUT"):
+    with pytest.raises(InputError, match="new.preparing is in the way; move it, or give another OUT"):
         prepare(src, tmp_path / "new", OPTIONS)
     assert contents(tmp_path / "new.preparing") == {"mine.txt": b"more work"}
 
@@ -150,7 +150,7 @@ FAULTS = {
     "no expression": (("src", "out", "--format", "ibug", "--identity", "("), ("--identity: '(' is no regular expression",)),
     "no group": (("src", "out", "--format", "ibug", "--identity", "a"), ("--identity: 'a' has 0 groups; wanted: one",)),
     "no match": (("src", "out", "--format", "ibug", "--identity", "(ann)"), ("'(ann)' finds nothing in 'bob_0'; wanted:",)),
-    "in the way": (("src", "src", "--format", "ibug", "--overwrite"), ("src is not empty; allowed:",)),
+    "in the way": (("src", "src", "--format", "ibug", "--overwrite"), ("src is not empty; give",)),
     "in the source": (("src", "src/deep/out", "--format", "ibug"),
                       ("src/deep/out is in the source src; wanted: a folder outside of it",)),
     "around the source": (("src", ".", "--format", "ibug"), (". is not empty",)),
@@ -165,7 +165,7 @@ FAULTS = {
                               ("--image-suffix is given, but lists of format 'wflw' name every image with its suffix",)),
     "list that is none": (("src", "out", "--format", "ibug", "--test-list", "src/bob_0.png"),
                           ("test list cannot be read: src/bob_0.png is a PNG image",)),
-    "on a file": (("src", "list.txt", "--format", "ibug"), ("list.txt is a file; allowed: a new folder",)),
+    "on a file": (("src", "list.txt", "--format", "ibug"), ("list.txt is a file; give a new folder",)),
     "beneath a file": (("src", "list.txt/out", "--format", "ibug", "--test-fraction", "0.4"), ("cannot write list.txt/out",)),
 }
 
@@ -216,11 +216,11 @@ def test_a_replaced_set_is_gone_and_so_is_what_only_an_unfinished_one_has(tmp_pa
 
 
 def test_an_interrupted_command_says_how_to_go_on(place, run, capfd, monkeypatch):
-    from fbnet_pfld.experiments import data_prepare
+    from fbnet_pfld.evaluators.data import prepare as package
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data_prepare, "prepare", interrupted)
+    monkeypatch.setattr(package, "prepare", interrupted)
     assert run("data", "prepare", "--format", "ibug", "src", "out") != 0
     assert "out.preparing, the same command goes on" in capfd.readouterr().err

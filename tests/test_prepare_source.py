@@ -10,8 +10,8 @@ import pytest
 import source_faces
 from source_faces import PEOPLE, contents, ibug, in_jd_order, lines, make, names, picture, pts, view, write
 
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
-from fbnet_pfld.evaluators.prepare.walk import walk
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.walk import walk
 from fbnet_pfld.search_space import InputError
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from source_faces import contents, ibug, names, picture, pts, view, write
 
-from fbnet_pfld.evaluators.prepare import FORMATS, PrepareOptions, prepare
-from fbnet_pfld.evaluators.prepare.faces import SourceFace
-from fbnet_pfld.evaluators.prepare.identity import identities
-from fbnet_pfld.evaluators.prepare.split import by_folders, split_of_folder
+from fbnet_pfld.evaluators.data.prepare import FORMATS, PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare.identity import identities
+from fbnet_pfld.evaluators.data.prepare.source_face import SourceFace
+from fbnet_pfld.evaluators.data.prepare.split import by_folders, split_of_folder
 from fbnet_pfld.search_space import InputError
 
 # as 300W has them: numbers of images begin anew in every folder

@@ -6,7 +6,7 @@ import pytest
 import source_faces
 from source_faces import PEOPLE, contents, ibug, make, pts, view, write
 
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 
 # how an editor may rewrite a file -> the same file
 EDITED = {

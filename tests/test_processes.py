@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fbnet_pfld.evaluators import BEST, Checkpoint, LandmarkDataset
-from fbnet_pfld.evaluators.loaders import make_loader
+from fbnet_pfld.evaluators.data.loaders import make_loader
 
 SEARCH = """
 import json

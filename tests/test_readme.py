@@ -12,13 +12,14 @@ import torch
 import typer
 
 from fbnet_pfld.evaluators import Checkpoint
-from fbnet_pfld.experiments import cli
-from fbnet_pfld.experiments.config import Config
+from fbnet_pfld.experiments.cli import app as cli
+from fbnet_pfld.experiments.pipeline.config import Config
 from fbnet_pfld.search_space import Architecture, PfldLite
 
 ROOT = Path(__file__).parents[1]
+NNI_JOBS = ROOT / "experiments/nni_jobs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {ROOT: README, ROOT / "experiments": (ROOT / "experiments" / "NNI.md").read_text(encoding="utf-8")}
+PAGES = {ROOT: README, NNI_JOBS: (NNI_JOBS / "README.md").read_text(encoding="utf-8")}
 COMMANDS = [shlex.split(line, comments=True) for page in PAGES.values()
             for line in re.findall(r"^\$ fbnet-pfld (.*)$", page, re.MULTILINE)]
 QUICK = ("data show", "evaluate", "export", "benchmark-models", "latency list", "latency show snapdragon", "latency compare",

@@ -1,20 +1,17 @@
-"""Losses, schedules, moving averages and distillation against closed forms and plain loops."""
+"""Losses, schedules and distillation against closed forms and plain loops."""
 
-import math
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from fbnet_pfld.evaluators import BEST, Checkpoint, FinetuneOptions, LandmarkDataset, finetune, network_input
-from fbnet_pfld.evaluators.callbacks import AverageWeights
-from fbnet_pfld.evaluators.loss import LOSSES, SmoothL1, Wing
-from fbnet_pfld.evaluators.schedule import SCHEDULES, WARM_UP
-from fbnet_pfld.evaluators.teacher import Teacher, load_teacher
+from fbnet_pfld.evaluators.training.loss import LOSSES, SmoothL1
+from fbnet_pfld.evaluators.training.schedule import SCHEDULES
+from fbnet_pfld.evaluators.training.teacher import Teacher, load_teacher
 from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
@@ -24,13 +21,6 @@ SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "g
 def column(*errors):
     """Points (1, P, 2) that are ``errors`` off zero in both coordinates."""
     return torch.tensor(errors, dtype=torch.float64)[None, :, None].expand(1, -1, 2)
-
-
-@given(st.floats(-0.5, 0.5))
-def test_wing_loss_is_its_formula(d):
-    w, eps = 10 / 112, 2 / 112
-    expected = w * math.log(1 + abs(d) / eps) if abs(d) < w else abs(d) - (w - w * math.log(1 + w / eps))
-    assert float(Wing()(column(d), column(0.0))) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.floats(-0.5, 0.5))
@@ -46,7 +36,7 @@ def test_a_supernets_weights_learn_slower_unless_a_rate_is_set():
     assert FinetuneOptions(learning_rate=0.02).inheriting().learning_rate == 0.02
 
 
-@pytest.mark.parametrize("name", ["l1", "wing", "smooth_l1"])
+@pytest.mark.parametrize("name", ["l1", "smooth_l1"])
 def test_losses_of_points_are_means_over_faces_and_points(name):
     predicted, true = torch.rand(2, 3, 5, 2)
     single = [LOSSES[name]()(predicted[n:n + 1, p:p + 1], true[n:n + 1, p:p + 1]) for n in range(3) for p in range(5)]
@@ -68,56 +58,9 @@ def test_schedules_come_to_their_peak_and_end_near_zero(name):
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
 
 
-def test_cosine_schedule_is_its_formula():
-    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=0.01)
-    schedule, up = SCHEDULES["cosine"](optimizer, 0.01, 200), round(200 * WARM_UP)
-    for step in range(200):
-        expected = (1 / up + (1 - 1 / up) * step / up if step < up else (1 + math.cos(math.pi * (step - up) / (200 - up))) / 2)
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * expected, abs=1e-9)
-        optimizer.step()
-        schedule.step()
-
-
 def test_unknown_schedule_is_named():
-    with pytest.raises(ValueError, match="'steps' is unknown; allowed: cosine, one_cycle"):
+    with pytest.raises(ValueError, match="'steps' is unknown; allowed: one_cycle"):
         FinetuneOptions(schedule="steps")
-
-
-@pytest.mark.slow
-def test_what_is_kept_is_the_moving_average_and_training_goes_on_from_the_weights(blobs, tmp_path):
-    data, seen = LandmarkDataset(blobs, "train"), []
-
-    class Watch(pl.Callback):
-        def on_train_batch_end(self, trainer, module, *_):
-            seen.append({name: tensor.clone() for name, tensor in module.model.state_dict().items()})
-
-    options = {"epochs": 2, "batch_size": 16, "val_fraction": 0.34}
-    torch.manual_seed(0)
-    kept = finetune(SMALL.build(), SMALL, data, FinetuneOptions(**options, ema=0.9), tmp_path / "ema", callbacks=[Watch()])
-    averages, best = dict(seen[0]), []
-    for n, weights in enumerate(seen[1:], 1):
-        decay = min(0.9, (1 + n) / (10 + n))
-        for name, tensor in weights.items():
-            averages[name] = decay * averages[name] + (1 - decay) * tensor if tensor.is_floating_point() else tensor
-        best.append(dict(averages))
-    steps = len(seen) // 2
-    for epoch in (best[steps - 2], best[-1]):  # the better one was kept
-        if all(torch.allclose(epoch[name], tensor, atol=1e-5) for name, tensor in kept.weights.items()):
-            break
-    else:
-        raise AssertionError("neither epoch's average was kept")
-    averaged = [weights["points.0.weight"] for weights in seen]
-    seen.clear()
-    torch.manual_seed(0)
-    finetune(SMALL.build(), SMALL, data, FinetuneOptions(**options), tmp_path / "plain", callbacks=[Watch()])
-    assert all(torch.equal(a, weights["points.0.weight"]) for a, weights in zip(averaged, seen, strict=True))
-
-
-def test_the_moving_average_counts_whole_numbers_as_they_are():
-    callback = AverageWeights(0.5)
-    averages, current = [torch.tensor(3)], [torch.tensor(7)]
-    callback._kwargs["multi_avg_fn"](averages, current, torch.tensor(4))
-    assert averages[0] == 7
 
 
 def test_a_teacher_is_a_part_of_the_loss_and_does_not_learn():
@@ -147,7 +90,7 @@ def test_a_network_comes_nearer_to_its_teacher_than_to_the_truth(blobs, tmp_path
     teacher = SMALL.build()
     Checkpoint.of(teacher, SMALL, {}).save(tmp_path / BEST)
     options = FinetuneOptions(epochs=8, batch_size=8, learning_rate=5e-3, teacher=str(tmp_path / BEST), distillation=1.0)
-    network = finetune(SMALL.build(), SMALL, data, options, tmp_path / "student").build("student")
+    network = finetune(SMALL.build(), SMALL, data, options, tmp_path / "student").build()
     images = network_input(data.images)
     with torch.no_grad():
         student, taught = network(images).view_as(data.points), teacher.eval()(images).view_as(data.points)

@@ -21,9 +21,9 @@ from tiny_onnx import blob, centre_network, constant_network, yunet
 
 from fbnet_pfld import runtime
 from fbnet_pfld.evaluators import LandmarkDataset
-from fbnet_pfld.evaluators.images import read_picture
-from fbnet_pfld.evaluators.prepare import PrepareOptions, prepare
-from fbnet_pfld.evaluators.prepare.crop import cut, square
+from fbnet_pfld.evaluators.data.images import read_picture
+from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
+from fbnet_pfld.evaluators.data.prepare.crop import cut, square
 from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
 from fbnet_pfld.runtime import Landmarker, ModelError, square_of, square_of_crop
 from fbnet_pfld.search_space import Architecture, SpaceSpec
@@ -279,7 +279,7 @@ def test_a_file_that_cannot_be_used_is_one_line_with_its_name(tmp_path, fault):
 
 def test_points_that_are_not_finite_are_refused(centre, models):
     """The middle of the light where there is none."""
-    with pytest.raises(ModelError, match="points that are not finite; allowed: a trained network") as error:
+    with pytest.raises(ModelError, match="points that are not finite; its network has diverged") as error:
         centre(np.zeros((112, 112, 3), np.uint8))
     assert str(error.value).startswith(f"{models['centre']}: ")
 
@@ -288,7 +288,7 @@ def test_points_that_are_not_finite_are_refused(centre, models):
                                      np.zeros((0, 9, 3), np.uint8)])
 @pytest.mark.parametrize("box", [None, (1, 2, 3, 4)])
 def test_what_is_no_picture_is_refused(centre, picture, box):
-    with pytest.raises(ValueError, match=r"^no picture; allowed: an array uint8 \(H, W, 3\), BGR, as OpenCV reads it$"):
+    with pytest.raises(ValueError, match=r"^no picture; give an array uint8 \(H, W, 3\), BGR, as OpenCV reads it$"):
         centre(picture, box)
 
 

@@ -15,6 +15,7 @@ from fbnet_pfld.search_space import (
     BLOCKS,
     Architecture,
     InputError,
+    Latency,
     PfldLite,
     PfldMobileNetV3,
     PfldSpace,
@@ -121,7 +122,7 @@ def test_context_freeze_and_json_give_the_same_subnet(case):
 @settings(max_examples=20, deadline=None)
 @given(choices)
 def test_architecture_file_round_trip(chosen):
-    architecture = Architecture(PFLD, 106, 112, chosen, {"us": 1.0, "table": "t", "method": "modelled"}, {"val_nme": 5.0})
+    architecture = Architecture(PFLD, 106, 112, chosen, Latency(1.0, "t", "modelled"), {"val_nme": 5.0})
     assert Architecture.from_dict(json.loads(json.dumps(architecture.to_dict())), "test") == architecture
 
 

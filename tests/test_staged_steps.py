@@ -9,7 +9,7 @@ import torch
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from torch import nn
 
-from fbnet_pfld.strategies import STAGES, Chain, StagedFBNet, Stages
+from fbnet_pfld.strategies import STAGES, LayerSequence, StagedFBNet, Stages
 
 COSTS = {"a": {"cheap": 1.0, "mid": 3.0, "dear": 9.0}, "b": {"cheap": 2.0, "dear": 5.0}, "c": {"cheap": 1.0, "dear": 4.0}}
 COST = SimpleNamespace(fixed_us=2.0, blocks_us=COSTS)
@@ -179,7 +179,7 @@ class Loose(Line):
 @pytest.mark.parametrize("space", [Line, Loose])
 def test_the_sandwich_has_the_gradient_of_its_paths(space):
     module = at_stage(search(space()), "sandwich")
-    assert isinstance(module.model, Chain) == (space is Line)
+    assert isinstance(module.model, LayerSequence) == (space is Line)
     first, second = {"a": "mid", "b": "cheap", "c": "cheap"}, {"a": "cheap", "b": "dear", "c": "dear"}
     groups = [[first, first | {"c": "dear"}], [second]]
     module._draw_students = lambda: groups

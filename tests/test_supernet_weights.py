@@ -121,7 +121,7 @@ def test_another_target_needs_no_new_weights(place, run, capsys):
     first = Checkpoint.load("ckpt_save/supernet/checkpoint_best.pth")
     assert first.stage == "sandwich"
     capsys.readouterr()
-    other = (*search, "--supernet", "ckpt_save/supernet/checkpoint_best.pth", "--snapshot", "other", "--target-us", "2100")
+    other = (*search, "--supernet", "ckpt_save/supernet/checkpoint_best.pth", "--workspace", "other", "--target-us", "2100")
     assert run(*other, "--epochs", "2") == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     second = Checkpoint.load("other/supernet/checkpoint_best.pth")
@@ -131,7 +131,7 @@ def test_another_target_needs_no_new_weights(place, run, capsys):
             continue
         assert torch.equal(tensor, first.weights[name]) == ("alpha" not in name), name
     chosen = Architecture.load("other/supernet/architecture.json")
-    assert chosen.latency["us"] <= 2100
+    assert chosen.latency.us <= 2100
     assert chosen.metrics["val_nme"] == found["val_nme"]
     assert Path(found["front"]).is_file()
     assert run(*other, "--epochs", "3", "--resume", "auto") == 0  # extended

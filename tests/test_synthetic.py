@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from fbnet_pfld.evaluators import LandmarkDataset
-from fbnet_pfld.evaluators.augment import Augment
-from fbnet_pfld.evaluators.layouts import layout_of
-from fbnet_pfld.evaluators.synthetic import generate, render_face
-from fbnet_pfld.evaluators.synthetic.head import Expression
-from fbnet_pfld.evaluators.synthetic.landmarks import PARTS, face_model
-from fbnet_pfld.evaluators.synthetic.look import random_look
-from fbnet_pfld.evaluators.synthetic.paint import Texture
-from fbnet_pfld.evaluators.synthetic.render import render_look
-from fbnet_pfld.evaluators.synthetic.scene import head_surfaces
+from fbnet_pfld.evaluators.data.augment import Augment
+from fbnet_pfld.evaluators.data.layouts import layout_of
+from fbnet_pfld.evaluators.data.synthetic import generate, render_face
+from fbnet_pfld.evaluators.data.synthetic.head import Expression
+from fbnet_pfld.evaluators.data.synthetic.landmarks import PARTS, face_model
+from fbnet_pfld.evaluators.data.synthetic.look import random_look
+from fbnet_pfld.evaluators.data.synthetic.paint import Texture
+from fbnet_pfld.evaluators.data.synthetic.render import render_look
+from fbnet_pfld.evaluators.data.synthetic.scene import head_surfaces
 from fbnet_pfld.search_space import InputError
 
 SIZE = 112
@@ -192,7 +192,7 @@ def test_faces_differ_in_pose_light_and_framing():
 def test_a_data_set_is_replaced_only_on_request_and_whole(tmp_path, monkeypatch):
     generate(tmp_path / "d", 1, 1, 48)
     old = (tmp_path / "d" / "train_data" / "list.txt").read_text()
-    with pytest.raises(InputError, match="is not empty; allowed: .*--overwrite"):
+    with pytest.raises(InputError, match="is not empty; give .*--overwrite"):
         generate(tmp_path / "d", 2, 1, 48, seed=1)
     (tmp_path / "file").write_text("x")
     for out, message in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "d", "cannot write")):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbnet_pfld.search_space.inputs import InputError, read_json, read_text, read_yaml
+from fbnet_pfld.search_space.errors import InputError
+from fbnet_pfld.search_space.files import read_json, read_text, read_yaml
 from fbnet_pfld.search_space.text import decode, describe, fields, numbered
 
 SAVED_AS = {"utf-8": "utf-8", "utf-8 with a mark": "utf-8-sig", "utf-16": "utf-16", "utf-32": "utf-32",

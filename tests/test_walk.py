@@ -18,8 +18,9 @@ import torch
 from source_faces import ibug
 
 from fbnet_pfld.evaluators import Checkpoint
-from fbnet_pfld.experiments import cli, nni_trial
+from fbnet_pfld.experiments.cli import app as cli
 from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
+from fbnet_pfld.experiments.nni_jobs import trial_channel
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture
 
@@ -32,11 +33,13 @@ ROLES = {
     "model": (FILE, ".onnx"), "detector": (FILE, ".onnx"), "space": (FILE, ".yaml"), "table": (FILE, ".csv"),
     "a": (FILE, ".csv"), "b": (FILE, ".csv"), "measured": (FILE, ".csv"), "program": (FILE, ".out"),
     "test_list": (FILE, ".txt"),
-    "data_root": (FOLDER, ""), "snapshot": (OUT_FOLDER, ""), "output": (OUT_FILE, ".json"), "out": (OUT_FILE, ".csv"),
-    "picture": (OUT_FILE, ".png"), "plot": (OUT_FILE, ".png"),
+    "data_root": (FOLDER, ""), "workspace": (OUT_FOLDER, ""), "checkpoint": (FILE, ".pth"), "out": (OUT_FILE, ".csv"),
+    "figure": (OUT_FILE, ".png"), "evaluate out": (OUT_FILE, ".png"), "latency show out": (OUT_FILE, ".png"),
+    "latency compare out": (OUT_FILE, ".png"), "from-experiment out": (OUT_FILE, ".json"),
+    "launch multi-trial out": (OUT_FILE, ".json"),
     "predict source": (FILE, ".jpg"), "from-experiment source": (FILE, ".json"), "data prepare source": (FOLDER, ""),
-    "evaluate resume": (FILE, ".pth"), "export resume": (FILE, ".pth"), "export output": (OUT_FILE, ".onnx"),
-    "pareto output": (OUT_FOLDER, ""), "demo output": (OUT_FOLDER, ""), "demo data_root": (OUT_FOLDER, ""),
+    "export out": (OUT_FILE, ".onnx"), "pareto out": (OUT_FOLDER, ""), "demo out": (OUT_FOLDER, ""),
+    "demo data_root": (OUT_FOLDER, ""),
     "predict out": (OUT_FOLDER, ""), "data prepare out": (OUT_FOLDER, ""), "data synth out": (OUT_FOLDER, ""),
     "data show out": (OUT_FILE, ".png"), "launch space out": (OUT_FILE, ".json"),
 }
@@ -113,7 +116,7 @@ def needed(sound_place, tmp_path_factory) -> Path:
     cv2.imwrite(str(folder / "face.png"), np.zeros((32, 32, 3), np.uint8))
     cv2.imwrite(str(folder / "photo.jpg"), np.zeros((64, 64, 3), np.uint8))
     ibug(folder / "ibug", [f"{letter}_0" for letter in "abcdefghijkl"])
-    model = Checkpoint.load(sound_place / "ckpt_save/subnet/checkpoint_best.pth").build("x")
+    model = Checkpoint.load(sound_place / "ckpt_save/subnet/checkpoint_best.pth").build()
     write_onnx(model, folder / "net.onnx", torch.rand(1, 3, 112, 112))
     LookupTable.load("snapdragon625-4t").save(folder / "mine.csv")
     small = Architecture.load(sound_place / "ckpt_save/supernet/architecture.json")
@@ -130,7 +133,7 @@ def sound(place, needed, monkeypatch):
     shutil.copytree(needed, place, dirs_exist_ok=True)
     monkeypatch.setenv("NNI_OUTPUT_DIR", "trial")
     blocks = Architecture.load("a.json").choices
-    monkeypatch.setattr(nni_trial, "begin", lambda: (blocks if "subnet" in sys.argv else {}, nni_trial.Report()))
+    monkeypatch.setattr(trial_channel, "begin", lambda: (blocks if "subnet" in sys.argv else {}, trial_channel.Report()))
     return place
 
 

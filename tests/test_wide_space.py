@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from fbnet_pfld.evaluators import BEST, Checkpoint, inherit
-from fbnet_pfld.experiments.config import Config
-from fbnet_pfld.experiments.finetune import finetune_network
-from fbnet_pfld.experiments.search import search_supernet
+from fbnet_pfld.experiments.pipeline.config import Config
+from fbnet_pfld.experiments.pipeline.finetuning import finetune_network
+from fbnet_pfld.experiments.pipeline.supernet_search import search_supernet
 from fbnet_pfld.latency import LookupTable
-from fbnet_pfld.latency.design import make_design
-from fbnet_pfld.latency.solve import agreement, solve
+from fbnet_pfld.latency.measure.design import make_design
+from fbnet_pfld.latency.measure.solve import agreement, solve
 from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
 from fbnet_pfld.strategies import sweep
 
@@ -33,10 +33,10 @@ def test_search_chooses_the_ends_and_the_subnet_is_finetuned(few_blobs, tmp_path
     config = Config(space=str(tmp_path / "ends.yaml")).override(
         {"search__epochs": 4, "search__front": 0, "search__method": method, "search__loss": loss, "finetune__epochs": 1,
          "finetune__batch_size": 8, "search__batch_size": 8}, "test")
-    chosen = search_supernet(config, few_blobs, tmp_path / "supernet")
+    chosen = search_supernet(config, config.faces(few_blobs), tmp_path / "supernet")
     assert chosen.choices.keys() == {"stem", "entry", "layer_0", "layer_1", "head"}
-    assert chosen.latency["us"] == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)
-    best = finetune_network(config, few_blobs, tmp_path / "subnet", chosen, tmp_path / "supernet" / BEST)
+    assert chosen.latency.us == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)
+    best = finetune_network(config, config.faces(few_blobs), tmp_path / "subnet", chosen, tmp_path / "supernet" / BEST)
     assert np.isfinite(best.metrics["val_nme"])
 
 
@@ -48,7 +48,7 @@ def test_sweeping_a_searched_stem_equals_running_each_subnet_on_its_own(tmp_path
     for index, output in sweep(space, images, subnets):
         architecture = Architecture(WIDE, 106, 112, dict(zip(WIDE.labels, subnets[index], strict=True)))
         model = architecture.build()
-        inherit(model, architecture, supernet, "supernet")
+        inherit(model, architecture, supernet)
         with torch.no_grad():
             assert torch.allclose(output, model.train()(images), atol=1e-4)
 

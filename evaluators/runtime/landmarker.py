@@ -14,6 +14,7 @@ In a picture a pixel i reaches from i to i + 1, so that (0, 0) is the picture's 
 from collections.abc import Sequence
 from math import ceil, isfinite
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,7 +41,7 @@ and 5.5 if the box is that of the landmarks alone."""
 LARGE = 8
 """Side of a face over that of the crop from which the whole picture is reduced first, to bound memory."""
 LARGEST = 1e6
-"""Side of a square, in pixels, that no picture has which OpenCV can cut."""
+"""Side of a square, in pixels, beyond every picture that OpenCV can crop."""
 
 STATED = {"colour_order": "BGR", "input_range": "0..1"}
 """What a file's metadata must say where they say anything about it: every crop is made like that."""
@@ -145,7 +146,7 @@ class Landmarker:
         """
         points = self._runner.run(None, {self._input: crop})[0].reshape(-1, 2)
         if not np.isfinite(points).all():
-            raise ModelError(f"{self._path}: points that are not finite; allowed: a trained network")
+            raise ModelError(f"{self._path}: points that are not finite; its network has diverged")
         return points
 
     @staticmethod
@@ -198,23 +199,28 @@ def matrix_of(square: Square, size: int) -> NDArray[np.float64]:
 def cut(image: Image, matrix: NDArray[np.float64], size: int) -> Image:
     """Make the crop, uint8 (size, size, 3); ``matrix`` (2, 3) takes pixels of the picture to pixels of the crop.
 
-    What lies outside of the picture repeats its border. A large face is cut out at a whole multiple of the size, near its own
+    Pixels outside of the picture repeat its border. A large face is cropped at a whole multiple of the size, near its own
     resolution, and averaged down, so that no detail turns into noise. Data sets are prepared with this function too: a network
-    sees in an app what it has been trained on.
+    sees in an app what it was trained on.
     """
+    source: NDArray[Any] = image
     times = _reduction(matrix)
+    # reduce the whole picture first, if the face is so large that its crop would take too much memory
     if times > LARGE:
-        height, width = image.shape[:2]
+        height, width = source.shape[:2]
         small = max(1, width * LARGE // times), max(1, height * LARGE // times)
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        source = cv2.resize(source, small, interpolation=cv2.INTER_AREA)
         matrix = matrix * (width / small[0], height / small[1], 1)
         times = min(_reduction(matrix), LARGE)  # a side of one pixel was not reduced as much as it should
+    # crop at a multiple of the size; warpAffine counts from the middle of the first pixel
     fine = times * matrix
-    # warpAffine counts from the middle of the first pixel
     fine[:, 2] += fine[:, :2] @ (0.5, 0.5) - 0.5
     side = times * size
-    out = cv2.warpAffine(image, fine, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA) if times > 1 else out
+    crop: NDArray[Any] = cv2.warpAffine(source, fine, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # average down
+    if times > 1:
+        crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+    return crop
 
 
 def _reduction(matrix: NDArray[np.float64]) -> int:
@@ -224,7 +230,7 @@ def _reduction(matrix: NDArray[np.float64]) -> int:
 
 def _check_picture(bgr: Image) -> None:
     if not (isinstance(bgr, np.ndarray) and bgr.dtype == np.uint8 and bgr.ndim == 3 and bgr.shape[2] == 3 and bgr.size):
-        raise ValueError("no picture; allowed: an array uint8 (H, W, 3), BGR, as OpenCV reads it")
+        raise ValueError("no picture; give an array uint8 (H, W, 3), BGR, as OpenCV reads it")
 
 
 def _open(path: str | Path, threads: int) -> onnxruntime.InferenceSession:

@@ -1,6 +1,6 @@
 """What exported files are worth: each run by its own engine on the test set, and all timed in turns on this machine."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,14 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...evaluators import LandmarkDataset, predict, score
+from ...evaluators import LandmarkDataset, score
 from ...latency import Interval, LookupTable, interleave, interval, open_net, pinned, ratio, run_each
-from ..report import Candidate, check_finite, table_us
-from .formats import FORMATS
+from ...search_space.progress import Track, silent
+from .candidate import TrainedNetwork, check_finite
+from .file_formats import FORMATS
 from .onnx_file import TOLERANCE, check_deviation, deviation
 
-INT8_NME, INT8_BYTES = 1.05, 0.30
-"""Largest NME and number of bytes of an INT8 file that we aim at, as parts of the fp32 file's."""
+INT8_NME = 1.05
+"""Largest NME of an INT8 file that we aim at, as a part of the fp32 file's."""
+
+INT8_BYTES = 0.30
+"""Largest number of its bytes that we aim at, as a part of the fp32 file's."""
 
 
 class Accuracy(NamedTuple):
@@ -34,7 +38,7 @@ class Deployed:
     ``name`` is what the user calls it in messages, ``trained`` tells whether its points mean anything.
     """
 
-    candidate: Candidate
+    candidate: TrainedNetwork
     files: Mapping[str, Path]
     name: str
     trained: bool = True
@@ -84,7 +88,7 @@ class Assessment:
 
 
 def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDataset, table: LookupTable, threads: int = 1,
-           eye_corners: tuple[int, int] | None = None, track: Callable[[range], Iterator[int]] = iter) -> Assessment:
+           eye_corners: tuple[int, int] | None = None, track: Track = silent) -> Assessment:
     """Run every file on every test face, and time all of them in turns.
 
     Parameters
@@ -92,7 +96,7 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
     baseline
         One of ``networks``, which has files in the formats of all others.
     track
-        Wraps the range of the timing's sessions in a progress bar.
+        Shows the progress of the timing.
 
     Raises
     ------
@@ -103,8 +107,10 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
     """
     size = test.images.shape[-1]
     images = (test.images.float() / 255).numpy()
-    truth = {name: check_finite(predict(deployed.candidate.model, test), name) for name, deployed in networks.items()}
-    points, engines = {}, {}
+    # points by torch, and by each file's own engine
+    truth = {name: check_finite(deployed.candidate.predict(test), name) for name, deployed in networks.items()}
+    points: dict[tuple[str, str], Tensor] = {}
+    engines: dict[tuple[str, str], str] = {}
     with pinned(threads):
         for name, deployed in networks.items():
             for form, file in deployed.files.items():
@@ -112,8 +118,12 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
                 engines[name, form] = net.engine
                 found = torch.from_numpy(run_each(net, images)).view_as(test.points)
                 points[name, form] = check_finite(found, f"{name}, {form}")
-        us = interleave({key: networks[key[0]].files[key[1]] for key in points}, threads, track=track)
+        # all files timed in turns, by their numbers
+        numbered = {str(i): networks[name].files[form] for i, (name, form) in enumerate(points)}
+        timed = interleave(numbered, threads, track=lambda sessions: iter(track(sessions, "timings")))
+    us = dict(zip(points, timed.values(), strict=True))
 
+    # figures of each file, against torch and against the baseline's file of the same format
     def accuracy(found: Tensor, name: str) -> Accuracy | None:
         return Accuracy(**score(found, test.points, eye_corners)) if networks[name].trained else None
 
@@ -129,7 +139,7 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
             deviation(*outputs), float(distances[name, form].max()), float(distances[name, form].mean()),
             interval(np.median(us[name, form], axis=(1, 2))), float(np.percentile(us[name, form], 95)),
             ratio(us[name, form], us[baseline, form]),
-            None if FORMATS[form].of else table_us(deployed.candidate, table)))
+            None if FORMATS[form].of else deployed.candidate.table_us(table)))
     return Assessment(rows, {name: accuracy(truth[name], name) for name in networks}, distances)
 
 
@@ -138,7 +148,9 @@ def of_fp32(row: FileRow, rows: Sequence[FileRow]) -> tuple[float, float | None]
     fp32 = next((each for each in rows if (each.network, each.format) == (row.network, FORMATS[row.format].of)), None)
     if fp32 is None:
         return None
-    return row.bytes / fp32.bytes, row.accuracy and row.accuracy.nme / fp32.accuracy.nme
+    if row.accuracy is None or fp32.accuracy is None:
+        return row.bytes / fp32.bytes, None
+    return row.bytes / fp32.bytes, row.accuracy.nme / fp32.accuracy.nme
 
 
 def aims(network: str, rows: Sequence[FileRow]) -> list[dict[str, Any]]:

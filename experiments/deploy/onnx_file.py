@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...latency import OnnxNet, run_each
-from ...search_space.errors import ResultError
-from ...search_space.inputs import InputError, atomic_path
+from ...search_space.errors import InputError, ResultError
+from ...search_space.files import atomic_path
 from .fold import deployable
 
-INPUT, OUTPUT = "image", "landmarks"
+INPUT = "image"
+"""Name of the file's input."""
+
+OUTPUT = "landmarks"
+"""Name of the file's output."""
+
 TOLERANCE = 1e-4
 """Largest :func:`deviation` from torch at which an exported fp32 file is accepted."""
 
@@ -141,5 +146,5 @@ def _opened(path: Path, opset: int) -> OnnxNet:
     try:
         return OnnxNet(path)
     except InputError as error:
-        raise InputError(f"opset {opset}: {OnnxNet.engine} refuses it: {error}; allowed: one that it knows, such as "
+        raise InputError(f"opset {opset}: {OnnxNet.engine} refuses it: {error}; give one that it knows, such as "
                          f"{OPSET}") from None

@@ -20,6 +20,7 @@ Images = NDArray[np.uint8]
 BATCH = 32
 """Images in a step of MNN's moving averages."""
 
+
 def int8_onnx(source: Path, out: Path, images: Images, metadata: Mapping[str, str]) -> None:
     """Quantise an ONNX file by onnxruntime: activations uint8, weights int8, whole ranges of what the images show.
 

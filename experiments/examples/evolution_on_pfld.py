@@ -28,7 +28,7 @@ def train(model, data_root):
 
 space = PfldSpace("pfld")  # or the path of your own .yaml spec
 table = LookupTable.load("snapdragon625-4t")
-within = Filter(lambda model: table.latency_us(Architecture(space.spec, 106, 112, dict(model.sample))) <= BUDGET_US)
+within = Filter(lambda model: table.latency_us(Architecture(space.spec, 106, 112, dict(model.sample or {}))) <= BUDGET_US)
 strategy = Chain(RegularizedEvolution(population_size=3, sample_size=2, mutation_prob=0.2, seed=0), within)
 config = NasExperimentConfig(execution_engine="sequential", model_format="simplified", max_trial_number=5)
 experiment = NasExperiment(space, FunctionalEvaluator(train, data_root=sys.argv[1]), strategy, config)

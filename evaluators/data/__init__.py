@@ -1,0 +1,1 @@
+"""Landmark data sets: reading, augmenting, preparing and rendering them."""

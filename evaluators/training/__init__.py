@@ -1,0 +1,1 @@
+"""Training of networks with Lightning, and their checkpoints."""

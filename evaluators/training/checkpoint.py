@@ -1,0 +1,200 @@
+"""Checkpoints of finished networks: plain data and weights, so that loading them runs no foreign code."""
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+
+from ...search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec
+from ...search_space.errors import allowed
+from ...search_space.files import atomic_path
+from .plain_data import read_plain
+from .typed_network import as_network
+
+KINDS = ("supernet", "subnet", "baseline")
+_KEYS = {"kind", "network", "num_points", "input_size", "weights", "metrics", "version"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of a network and what is needed to build it again.
+
+    Parameters
+    ----------
+    kind
+        ``supernet``, ``subnet`` or ``baseline``.
+    network
+        The supernet's space spec or the subnet's architecture as plain data, or the baseline's name.
+    num_points, input_size
+        Of the network; input size in pixels.
+    weights
+        Its state dict.
+    metrics
+        Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
+    stage
+        Stage of the search in which a supernet's weights were saved.
+    partial
+        Whether only some of a supernet's subnets have been trained.
+    path
+        The file that it was read from; None for one made in memory. No part of the file.
+    """
+
+    kind: str
+    network: dict[str, Any] | str
+    num_points: int
+    input_size: int
+    weights: dict[str, Tensor]
+    metrics: dict[str, float] = field(default_factory=dict)
+    stage: str | None = None
+    partial: bool = False
+    path: Path | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, model: nn.Module, network: Architecture | SpaceSpec | str, metrics: dict[str, float],
+           stage: str | None = None, partial: bool = False) -> "Checkpoint":
+        """Checkpoint of a subnet (given its architecture), a supernet (its space) or a baseline (its name)."""
+        kind = {Architecture: "subnet", SpaceSpec: "supernet"}.get(type(network), "baseline")
+        data = network if isinstance(network, str) else network.to_dict()
+        weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+        size = as_network(model)
+        return cls(kind, data, size.num_points, size.input_size, weights, metrics, stage, partial)
+
+    def save(self, path: str | Path) -> None:
+        """Write by way of a temporary file."""
+        content = {name: value for name, value in vars(self).items() if name != "path"}
+        with atomic_path(path) as temporary:
+            torch.save({**content, "version": version("fbnet-pfld")}, temporary)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Checkpoint":
+        """Read a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, unreadable, or no checkpoint of this package.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"checkpoint cannot be read: {path}: {error.strerror}") from None
+        data = read_plain(content)
+        if not _sound(data):
+            raise InputError(f"not a checkpoint of this package: {path}; give the checkpoint_best.pth of search or finetune")
+        optional = {name: data[name] for name in ("stage", "partial") if name in data}  # files of earlier versions have none
+        return cls(**{name: data[name] for name in _KEYS - {"version"}}, **optional, path=Path(path))
+
+    @property
+    def where(self) -> str:
+        """What messages call it: its path, or its kind if it was made in memory."""
+        return f"{self.kind} in memory" if self.path is None else str(self.path)
+
+    def architecture(self) -> Architecture:
+        """The subnet's architecture; an :class:`InputError` if this is no subnet."""
+        self._check_kind("subnet")
+        return Architecture.from_dict(self.network, self.where)
+
+    def build(self) -> nn.Module:
+        """Build the network with these weights, in eval mode.
+
+        Raises
+        ------
+        InputError
+            If this is a supernet, or its weights are not those of its network.
+        """
+        model: nn.Module
+        if self.kind == "subnet":
+            model = self.architecture().build()
+        elif self.kind == "baseline":
+            if self.network not in BASELINES:
+                raise InputError(f"{self.where}: unknown baseline {self.network!r}; {allowed(BASELINES)}")
+            model = BASELINES[self.network](self.num_points, self.input_size)
+        else:
+            raise InputError(f"{self.where}: a supernet; give the checkpoint of a subnet or a baseline")
+        load_weights(model, self.weights, self.where)
+        return model.eval()
+
+    def supernet(self) -> PfldSpace:
+        """The supernet with all candidates and these weights.
+
+        Raises
+        ------
+        InputError
+            If this is no supernet, only one of its subnets is trained, or its weights are not those of its space.
+        """
+        self.check_supernet()
+        space = PfldSpace(SpaceSpec.from_dict(self.network, self.where), self.num_points, self.input_size)
+        self.load_space(space)
+        return space
+
+    def load_space(self, space: PfldSpace) -> None:
+        """Load a supernet's weights into its space; whatever else a search keeps among them is skipped."""
+        load_weights(space, {name: self.weights[name] for name in space.state_dict() if name in self.weights}, self.where)
+
+    def check_architecture(self, architecture: Architecture) -> None:
+        """Raise :class:`InputError` unless this is a subnet of that architecture."""
+        own = self.architecture()
+        if not own.same_blocks(architecture) or own.input_size != architecture.input_size:
+            raise InputError(f"{self.where}: checkpoint of another architecture; its blocks are "
+                             f"{' '.join(own.choices.values())} of space {own.space.name} at input size {own.input_size}")
+
+    def check_supernet(self) -> None:
+        """Raise :class:`InputError` unless this is a supernet of which all subnets are trained."""
+        self._check_kind("supernet")
+        if self.partial:
+            raise InputError(f"{self.where}: the supernet of a search that stopped in its first stage, {self.stage}, in which "
+                             "one subnet alone learns; finish it with search --resume auto")
+
+    def check_points(self, num_points: int) -> None:
+        """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""
+        if self.num_points != num_points:
+            raise InputError(f"{self.where}: checkpoint of {self.num_points} points, but {num_points} are wanted")
+
+    def _check_kind(self, kind: str) -> None:
+        if self.kind != kind:
+            raise InputError(f"{self.where}: a {self.kind}; give the checkpoint of a {kind}")
+
+
+def check_size(checkpoint: Checkpoint, wanted: int) -> None:
+    """Raise :class:`InputError` unless a network sees images of ``wanted`` x ``wanted`` pixels."""
+    size = checkpoint.input_size
+    if size != wanted:
+        raise InputError(f"{checkpoint.where}: network of input size {size}, but {wanted} is wanted; input_size: {size} in a "
+                         "config fits")
+
+
+def weights_digest(checkpoint: Checkpoint) -> str:
+    """Short name of a network's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in checkpoint.weights.items():
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str) -> None:
+    """Load a state dict that must fit exactly; an :class:`InputError` names the first weight that does not."""
+    own = model.state_dict()
+    for name in sorted(own.keys() ^ weights.keys()):
+        raise InputError(f"{where}: weight {name!r} is {'missing' if name in own else 'not in the network'}")
+    for name, tensor in weights.items():
+        if tensor.shape != own[name].shape:
+            raise InputError(f"{where}: weight {name!r} has shape {tuple(tensor.shape)}, the network's "
+                             f"{tuple(own[name].shape)}")
+    model.load_state_dict(weights)
+
+
+def _sound(data: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this is what :meth:`Checkpoint.save` writes, as far as types tell."""
+    if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
+        return False
+    weights = data["weights"]
+    return (isinstance(data.get("stage"), (str, type(None))) and isinstance(data.get("partial", False), bool)
+            and isinstance(data["network"], str if data["kind"] == "baseline" else dict) and isinstance(data["metrics"], dict)
+            and all(type(data[name]) is int and data[name] > 0 for name in ("num_points", "input_size"))
+            and isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
+            and all(isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_complex()
+                    for tensor in weights.values()))

@@ -1,0 +1,108 @@
+"""Networks that take over trained weights: from a supernet, or from a network that was trained before."""
+
+from torch import nn
+
+from ...search_space import Architecture, InputError, PfldSpace, SpaceSpec
+from ..data.dataset import LandmarkDataset
+from .checkpoint import Checkpoint, check_size, load_weights
+from .recalibrate import RECALIBRATION_FACES, recalibrate
+from .typed_network import as_network
+
+
+def load_supernet(space: PfldSpace, supernet: Checkpoint) -> None:
+    """Give a search space the weights of its trained supernet.
+
+    Raises
+    ------
+    InputError
+        If the supernet is of another space, number of points or input size, or only one of its subnets is trained.
+    """
+    _check_fits(supernet, space.spec, space.num_points, space.input_size)
+    supernet.load_space(space)
+
+
+def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint) -> None:
+    """Give a subnet the weights that its blocks have in a trained supernet.
+
+    Raises
+    ------
+    InputError
+        If the supernet is of another space, number of points or input size.
+    """
+    _check_fits(supernet, architecture.space, architecture.num_points, architecture.input_size)
+    # the supernet's layers hold all candidates by name, the subnet's hold the chosen one alone
+    prefixes = {f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}."
+                for i, label in enumerate(architecture.space.labels)}
+    weights = {}
+    for name, tensor in supernet.weights.items():
+        if not name.startswith("layers."):
+            weights[name] = tensor
+        for long, short in prefixes.items():
+            if name.startswith(long):
+                weights[short + name[len(long):]] = tensor
+    load_weights(subnet, weights, supernet.where)
+
+
+def as_it_is(architecture: Architecture, supernet: Checkpoint, faces: LandmarkDataset) -> nn.Module:
+    """Return the subnet with a supernet's weights, not finetuned, in eval mode.
+
+    Its BatchNorm statistics are those of the training ``faces``, or of the first :data:`RECALIBRATION_FACES` of them.
+
+    Raises
+    ------
+    InputError
+        If the supernet is of another space, number of points or input size.
+    """
+    model = architecture.build()
+    inherit(model, architecture, supernet)
+    recalibrate(model, faces.subset(range(min(RECALIBRATION_FACES, len(faces)))))
+    return model.eval()
+
+
+def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoint) -> list[str]:
+    """Load the weights of a trained network; if it has another number of points, all but those of the last layer.
+
+    Parameters
+    ----------
+    model
+        The network, with new weights; changed in place.
+    network
+        Its architecture, or the name of a baseline.
+
+    Returns
+    -------
+    list of str
+        Names of the weights that stay new: none if the number of points is the same.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is of another network or input size.
+    """
+    if trained.kind == "supernet":
+        raise InputError(f"{trained.where}: the weights of a supernet; a subnet inherits them with --supernet")
+    if isinstance(network, str):
+        same, wanted = trained.network == network, network
+    else:
+        same = trained.kind == "subnet" and trained.architecture().same_blocks(network)
+        wanted = f"a subnet of {network.space.name} with the blocks {' '.join(network.choices.values())}"
+    if not same:
+        found = trained.network if isinstance(trained.network, str) else " ".join(trained.network["choices"].values())
+        raise InputError(f"{trained.where}: the weights of another network, {found}; wanted: {wanted}")
+    check_size(trained, as_network(model).input_size)
+    own, fresh = model.state_dict(), []
+    if trained.num_points != as_network(model).num_points:
+        # the last layer is the one whose shapes depend on the number of points
+        fresh = [name for name, tensor in own.items()
+                 if name.startswith("points.") and name in trained.weights and trained.weights[name].shape != tensor.shape]
+    load_weights(model, trained.weights | {name: own[name] for name in fresh}, trained.where)
+    return fresh
+
+
+def _check_fits(supernet: Checkpoint, space: SpaceSpec, num_points: int, input_size: int) -> None:
+    """Raise :class:`InputError` unless this is a trained supernet of that space, number of points and input size."""
+    supernet.check_supernet()
+    supernet.check_points(num_points)
+    if SpaceSpec.from_dict(supernet.network, supernet.where) != space:
+        raise InputError(f"{supernet.where}: supernet of another search space; expected {space.name!r}")
+    check_size(supernet, input_size)

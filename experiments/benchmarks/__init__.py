@@ -1,5 +1,0 @@
-"""Speed, measured: each module prints ratios against a named peer in one run, and one JSON line last."""
-
-from ..quiet import quieten
-
-quieten()

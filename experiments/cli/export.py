@@ -1,0 +1,94 @@
+"""``fbnet-pfld export``: a checkpoint as files for devices, and a report on them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...search_space.errors import InputError, only_one
+from ..pipeline.workspace import Workspace
+from .options import DATA_ROOT, OUTPUT, WORKSPACE, ConfigFile, DataRoot, Json, Lut, Points, Seed, to_file
+from .output import finish, remark, track
+
+if TYPE_CHECKING:
+    from ...evaluators import Checkpoint
+
+SUBNET = Workspace(WORKSPACE).checkpoint()
+
+CheckpointFile = Annotated[Path | None, typer.Option("--checkpoint", help=f"Trained network to export; {SUBNET} by default.")]
+Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file that the checkpoint must be of; with --supernet, "
+                                                          "of the subnet to export.")]
+Supernet = Annotated[Path | None, typer.Option("--supernet", help="Supernet whose weights the subnet of --arch gets, without "
+                                                                  "finetuning, in place of a checkpoint.")]
+Out = Annotated[Path, typer.Option("--out", callback=to_file,
+                                   help="The ONNX file; other files and report.json, report.png go beside it.")]
+Formats = Annotated[str, typer.Option("--formats", help="Of onnx, mnn, torchscript, int8-onnx, int8-mnn; separated by commas.")]
+Baseline = Annotated[Path | None, typer.Option(
+    "--baseline", help="Checkpoint of the network to compare with; by default the trained pfld_lite of the workspace, or an "
+                       "untrained one, which is timed only.")]
+Opset = Annotated[int | None, typer.Option("--opset", help="Version of the ONNX operators; 18 by default.")]
+Dynamic = Annotated[bool, typer.Option("--dynamic-batch", help="Let ONNX files take any number of images at once.")]
+Int8Epochs = Annotated[int, typer.Option("--int8-epochs", min=0,
+                                         help="Finetune so long with INT8 rounding, for the INT8 files.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads per engine when files are timed.")]
+
+
+def export(checkpoint: CheckpointFile = None, data_root: DataRoot = DATA_ROOT, out: Out = OUTPUT / "subnet.onnx",
+           formats: Formats = "onnx", arch: Arch = None, supernet: Supernet = None, baseline: Baseline = None,
+           opset: Opset = None, dynamic_batch: Dynamic = False, int8_epochs: Int8Epochs = 0, threads: Threads = 1,
+           config: ConfigFile = None, points: Points = None, lut: Lut = None, seed: Seed = 0, as_json: Json = False) -> None:
+    """Write a checkpoint as files for devices, each run on the test set by its own engine and timed beside a baseline.
+
+    BatchNorms are folded, denormal weights zeroed. INT8 formats bring the fp32 file that they are compared with. With
+    --supernet, the subnet of --arch is exported with the supernet's weights, and its checkpoint goes beside the other files.
+    """
+    from ...evaluators import Checkpoint
+    from ...search_space import Architecture
+    from ..deploy.exporter import BASELINE, Exporter
+    from ..deploy.file_formats import FORMATS, chosen_formats
+    from ..deploy.onnx_file import OPSET
+    from ..pipeline.config import Config
+    from ..pipeline.training_progress import TrainingProgress
+    from .export_table import export_table
+
+    only_one({"--supernet": supernet, "--checkpoint": checkpoint})
+    if supernet is not None and arch is None:
+        raise InputError(f"--supernet {supernet} needs the architecture file of the subnet to export; give it with --arch")
+    chosen = chosen_formats(formats)
+    if int8_epochs and not any(FORMATS[form].of for form in chosen):
+        raise InputError("--int8-epochs finetunes INT8 files, but --formats names none")
+    if (dynamic_batch or opset is not None) and not any("onnx" in form for form in chosen):
+        raise InputError("--opset and --dynamic-batch are for ONNX files, but --formats names none")
+    loaded = Checkpoint.load(supernet or checkpoint or SUBNET)
+    loaded.check_points(points or loaded.num_points)
+    architecture = None if arch is None else Architecture.load(arch)
+    if architecture is not None and supernet is None:
+        loaded.check_architecture(architecture)
+    settings = Config.load(config, lut=lut, points=loaded.num_points, input_size=loaded.input_size)
+    if baseline is None:
+        baseline = _own_baseline(BASELINE, loaded)
+    exporter = Exporter(settings.faces(data_root), settings.lut, settings.eye_corners, chosen, opset or OPSET, dynamic_batch,
+                        int8_epochs, threads, seed, track, lambda: [TrainingProgress("INT8")])
+    data, found = exporter.export(supernet or checkpoint or SUBNET, out, baseline, None if supernet is None else architecture)
+    for form in FORMATS.keys() - data["written"].keys():
+        if (older := out.with_suffix(FORMATS[form].suffix)).is_file():
+            remark(f"{older} is of an earlier export")
+    if supernet is not None:
+        remark(f"{data['checkpoint']}: the subnet with the weights of {supernet}, not finetuned; its BatchNorm statistics are "
+               f"those of {data['batch_norm_faces']:,} training faces")
+    for aim in data["aims"]:
+        if not aim["reached"]:
+            remedy = "; --int8-epochs finetunes for it" if aim["aim"].startswith("NME") else ""
+            remark(f"{aim['format']}: {aim['aim']}: {aim['figure']:.3g}; aimed at: {aim['at_most']:g} at most{remedy}")
+    finish(data, as_json, export_table(found, exporter.table, threads))
+
+
+def _own_baseline(name: str, exported: "Checkpoint") -> Path | None:
+    """The baseline that finetune has trained, if it has the points and the input size of what is exported."""
+    from ...evaluators import Checkpoint
+
+    path = Workspace(WORKSPACE).checkpoint(name)
+    if not path.is_file():
+        return None
+    own = Checkpoint.load(path)
+    return path if (own.num_points, own.input_size) == (exported.num_points, exported.input_size) else None

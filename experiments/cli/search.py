@@ -1,0 +1,60 @@
+"""``fbnet-pfld search``: train the supernet, choose the architecture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...search_space.errors import InputError, only_one
+from ..pipeline.workspace import PARETO, Workspace
+from .options import (
+    DATA_ROOT,
+    WORKSPACE,
+    ConfigFile,
+    DataRoot,
+    DevId,
+    Epochs,
+    Json,
+    Lut,
+    Points,
+    Precision,
+    Resume,
+    Seed,
+    WorkspaceFolder,
+)
+from .output import finish, track
+
+TargetUs = Annotated[float | None, typer.Option("--target-us", help="Latency target in microseconds.")]
+TargetMs = Annotated[float | None, typer.Option("--target-ms", help="The same in milliseconds.")]
+Supernet = Annotated[Path | None, typer.Option("--supernet", help="Keep the weights of this trained supernet, and let the "
+                                                                  "logits alone learn: for another target or table.")]
+
+
+def search(data_root: DataRoot = DATA_ROOT, workspace: WorkspaceFolder = WORKSPACE, dev_id: DevId = "",
+           config: ConfigFile = None, points: Points = None, lut: Lut = None, target_us: TargetUs = None,
+           target_ms: TargetMs = None, supernet: Supernet = None, epochs: Epochs = None, precision: Precision = None,
+           resume: Resume = None, seed: Seed = 0, as_json: Json = False) -> None:
+    """Train the supernet, choose the architecture with the latency table in the loss or around a target, and find the front.
+
+    Writes WORKSPACE/supernet/checkpoint_best.pth, architecture.json, pareto.csv, pareto.png, front/*.json, history.csv and
+    TensorBoard logs. NMEs are those of subnets with the supernet's weights, not finetuned, on held-out training faces.
+    """
+    from ..pipeline.config import Config
+    from ..pipeline.supernet_search import search_supernet
+    from ..pipeline.training_progress import TrainingProgress
+    from .training import announce
+
+    only_one({"--target-us": target_us, "--target-ms": target_ms})
+    if target_ms is not None:
+        target_us = 1000 * target_ms
+    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
+                           search__precision=precision)
+    place = Workspace(workspace)
+    if supernet is not None and supernet.resolve() == place.supernet.resolve():
+        raise InputError(f"--supernet {supernet} is the file that this search writes; give another --workspace")
+    announce(dev_id, resume, place.search)
+    chosen = search_supernet(settings, settings.faces(data_root), place.search, seed, resume, dev_id,
+                             [TrainingProgress("search")], supernet, track)
+    finish({"architecture": str(place.architecture), "checkpoint": str(place.supernet), "choices": chosen.choices,
+            "latency": chosen.latency and vars(chosen.latency), **chosen.metrics,
+            "front": str(place.search / PARETO) if settings.search.front else None}, as_json)

@@ -1,0 +1,1 @@
+"""Experiments of many trials that NNI runs and shows."""

@@ -1,0 +1,1 @@
+"""Search, finetuning, scoring and comparison as plain functions."""

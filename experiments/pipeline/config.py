@@ -1,0 +1,233 @@
+"""The YAML config: everything that is not a data set, an output, a device or a seed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ...evaluators import FaceData, FinetuneOptions, TrainOptions, layout_of, refuse_together
+from ...evaluators.training.loss import LOSSES
+from ...evaluators.training.training_options import one_of
+from ...latency import LookupTable
+from ...search_space import InputError, SpaceSpec
+from ...search_space.files import read_yaml
+from ...search_space.validation import first_error
+from ...strategies import SHARES, STAGES, CostTable, FBNet, StagedFBNet, Stages, split
+
+Positive = Annotated[float, Field(gt=0)]
+Epochs = Annotated[int, Field(ge=0)]
+
+WARMUP = 4
+"""One epoch in so many is warm-up, unless ``warmup_epochs`` is set."""
+
+# keys whose values may be paths, with the suffixes by which they are known (none: always)
+_PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml", ".json"), "lut": (".csv",), "finetune.teacher": ()}
+
+
+class StageOptions(BaseModel):
+    """Lengths of a search's stages in epochs, and highest learning rates of the weights; see ``strategies.StagedFBNet``.
+
+    If a length is set, those that are not have their defaults, and ``search.epochs`` means nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    teacher: Epochs = SHARES["teacher"]
+    distillation: Epochs = SHARES["distillation"]
+    sandwich: Epochs = SHARES["sandwich"]
+    logits: Epochs = SHARES["logits"]
+    teacher_rate: Positive = Stages.teacher_rate
+    distillation_rate: Positive = Stages.distillation_rate
+    sandwich_rate: Positive = Stages.sandwich_rate
+
+    @property
+    def lengths_set(self) -> bool:
+        """Whether the user has set the length of a stage."""
+        return not self.model_fields_set.isdisjoint(STAGES)
+
+
+class SearchOptions(TrainOptions):
+    """How a supernet is searched: its training, and the options of ``strategies.StagedFBNet`` or ``strategies.FBNet``.
+
+    ``method: stages`` trains the supernet in stages, which share the ``epochs`` out unless ``stages`` says how long each is;
+    ``reference`` is the reference's algorithm, a mixture from scratch. ``val_fraction`` is the part of the training data on
+    which the architecture parameters learn. ``target_us`` is a latency target in microseconds, in place of ``mode``, ``alpha``
+    and ``beta``. Without ``warmup_epochs``, a quarter of the reference's epochs train the weights only. ``front`` is the number
+    of subnets that are scored for the front at the end. Defaults that differ from the reference's: a search of tens of epochs
+    needs faster logits and a temperature that falls faster, and the weight decay of the logits, an L2 term in Adam's gradient,
+    would outweigh the gradient of a loss of a few hundredths.
+    """
+
+    method: Literal["stages", "reference"] = "stages"
+    epochs: Annotated[int, Field(ge=1)] = sum(SHARES.values())
+    loss: Annotated[str, one_of(LOSSES)] = "smooth_l1"
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    mode: Literal["mul", "add"] = "mul"
+    alpha: Annotated[float, Field(ge=0)] = 0.25
+    beta: Annotated[float, Field(ge=0)] = 0.8
+    target_us: Positive | None = None
+    stages: StageOptions = StageOptions()
+    paths: Annotated[int, Field(ge=0)] = 2
+    branches: Annotated[int, Field(ge=1)] = 3
+    temperature: Positive = 5.0
+    anneal: Annotated[float, Field(gt=0, le=1)] | None = None
+    warmup_epochs: Epochs | None = None
+    arc_learning_rate: Positive = 0.03
+    arc_weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    front: Annotated[int, Field(ge=0)] = 2000
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "SearchOptions":
+        if self.target_us is not None:
+            refuse_together(self, "beside target_us", ("mode", "alpha", "beta"))
+        meaningless = {"stages": ("learning_rate", "schedule", "warmup_epochs"), "reference": ("stages", "paths", "branches")}
+        refuse_together(self, f"with method: {self.method}", meaningless[self.method])
+        if self.stages.lengths_set:
+            refuse_together(self, "beside the length of a stage", ["epochs"])
+        if self.method == "stages" and LOSSES[self.loss].needs_pose:
+            raise InputError(f"loss: {self.loss} is for method: reference; the stages train no pose branch")
+        if self.total_epochs < 1:
+            raise InputError("all stages have a length of 0 epochs: nothing is trained")
+        if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
+            raise InputError(f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs: none is left to train the "
+                             "architecture")
+        return self
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Stage -> its epochs."""
+        if self.stages.lengths_set:
+            return {name: getattr(self.stages, name) for name in STAGES}
+        return split(self.epochs)
+
+    def logits_only(self) -> "SearchOptions":
+        """The same for a supernet that is trained: all ``epochs``, or else those of the last stage, train the logits."""
+        if self.method == "reference":
+            raise InputError("--supernet is for method: stages; the reference trains weights and logits together")
+        data = self.model_dump(exclude_unset=True)
+        epochs = data.pop("epochs", self.lengths["logits"])
+        data["stages"] = {**data.get("stages", {}), **dict.fromkeys(STAGES, 0), "logits": epochs}
+        return SearchOptions.model_validate(data)
+
+    def record(self) -> dict[str, Any]:
+        """The settings as plain data, for the record of a run; every length in it is called ``epochs``, which may grow."""
+        data = self.model_dump(mode="json")
+        if self.method == "stages":
+            data["epochs"] = self.total_epochs
+            data["stages"] |= {name: {"epochs": epochs} for name, epochs in self.lengths.items()}
+        return data
+
+    @property
+    def total_epochs(self) -> int:
+        """Of the whole search."""
+        return sum(self.lengths.values()) if self.method == "stages" else self.epochs
+
+    def strategy(self, cost: CostTable) -> FBNet:
+        """The one-shot strategy with these options."""
+        shared: dict[str, Any] = {
+            "temperature": self.temperature, "arc_learning_rate": self.arc_learning_rate,
+            "arc_weight_decay": self.arc_weight_decay, "target_us": self.target_us, "mode": self.mode, "alpha": self.alpha,
+            "beta": self.beta,
+        }
+        if self.method == "reference":
+            warmup = self.epochs // WARMUP if self.warmup_epochs is None else self.warmup_epochs
+            return FBNet(cost, anneal=self.anneal or 0.9, warmup_epochs=warmup, **shared)
+        rates = {name: value for name, value in self.stages.model_dump().items() if name not in STAGES}
+        return StagedFBNet(cost, stages=Stages(**self.lengths, **rates), paths=self.paths, branches=self.branches,
+                           anneal=self.anneal or 0.5, **shared)
+
+
+class Config(BaseModel):
+    """All settings of a search and what follows it, with their defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str = "pfld"
+    points: Annotated[int, Field(ge=1)] = 106
+    input_size: Annotated[int, Field(ge=1)] = 112
+    eye_corners: tuple[int, int] | None = None
+    lut: str = "snapdragon625-4t"
+    search: SearchOptions = SearchOptions()
+    finetune: FinetuneOptions = FinetuneOptions()
+
+    @classmethod
+    def load(cls, path: str | Path | None, **overrides: Any) -> "Config":
+        """Read a YAML file, or take the defaults; ``overrides`` that are not None win (``search__epochs`` for nested keys).
+
+        Paths in the file are relative to it.
+
+        Raises
+        ------
+        InputError
+            Naming the file and the key that is unknown or wrong, and what is allowed.
+        """
+        if path is None:
+            return cls._checked({}, "command line").override(overrides, "command line")
+        data = read_yaml(path, "config")
+        if data is None:
+            raise InputError(f"{path}: no settings in it; write key: value lines, or leave --config out")
+        if not isinstance(data, dict):
+            raise InputError(f"{path}: not a mapping; write key: value lines")
+        for key, suffixes in _PATHS.items():
+            _place(data, key.split("."), suffixes, Path(path).parent)
+        return cls._checked(data, str(path)).override(overrides, "command line")
+
+    def override(self, values: Mapping[str, Any], where: str) -> "Config":
+        """The same with other ``values`` (``search__epochs`` for nested keys), those that are not None.
+
+        Raises
+        ------
+        InputError
+            Naming the key that is unknown or wrong, and what is allowed; ``where`` says in it who gave the values.
+        """
+        data = self.model_dump(exclude_unset=True)
+        for name, value in values.items():
+            *parents, key = name.split("__")
+            if value is None:
+                continue
+            target = data
+            for parent in parents:
+                if not isinstance(getattr(self, parent, self), BaseModel):
+                    raise InputError(f"{where}: {parent!r} has no keys, but {name.replace('__', '.')!r} is given")
+                target = target.setdefault(parent, {})
+            target[key] = value
+        return self._checked(data, where)
+
+    @classmethod
+    def _checked(cls, data: dict[str, Any], where: str) -> "Config":
+        try:
+            config = cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(f"{where}: {first_error(error, cls)}") from None
+        # names and files must exist before any image is decoded
+        checks = {"space": lambda: SpaceSpec.load(config.space), "lut": lambda: LookupTable.load(config.lut),
+                  "points": lambda: layout_of(config.points, config.eye_corners),
+                  "eye_corners": lambda: layout_of(config.points, config.eye_corners)}
+        for key, check in checks.items():
+            try:
+                if config.given(key):
+                    check()
+            except InputError as error:
+                raise InputError(f"{where}: {key}: {str(error).removeprefix(f'{key}: ')}") from None
+        return config
+
+    def faces(self, data_root: str | Path) -> FaceData:
+        """A data set as networks of these points and this input size want it; nothing is decoded yet."""
+        return FaceData(Path(data_root), self.points, self.input_size)
+
+    def given(self, key: str) -> bool:
+        """Whether the user has set ``key``, in the file or on the command line."""
+        return key in self.model_fields_set
+
+
+def _place(data: dict[str, Any], keys: list[str], suffixes: tuple[str, ...], folder: Path) -> None:
+    """Prefix the path at ``keys`` of nested data with ``folder``, in place, if its suffix marks it as a path."""
+    inner: Any = data
+    for parent in keys[:-1]:
+        inner = inner.get(parent)
+        if not isinstance(inner, dict):
+            return
+    value = inner.get(keys[-1])
+    if isinstance(value, str) and (not suffixes or Path(value).suffix in suffixes):
+        inner[keys[-1]] = str(folder / value)

@@ -1,0 +1,44 @@
+"""How good is a subnet with the weights of a trained supernet? What every trial of a multi-trial search asks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from ...evaluators import Checkpoint, FaceData, as_it_is, evaluate, split_indices
+from ...search_space import Architecture
+from ..deploy.onnx_file import write_onnx
+from .config import Config
+from .finetuning import finetune_network
+
+ONNX = "model.onnx"
+"""NNI's web UI shows the file of this name in a trial's folder in its Visualization tab."""
+
+
+def rate(architecture: Architecture, supernet: Path, config: Config, faces: FaceData, folder: Path, epochs: int = 0,
+         seed: int = 0, callbacks: Sequence[pl.Callback] = ()) -> float:
+    """NME in percent of a subnet with a supernet's weights, on held-out training data; its ONNX file goes into ``folder``.
+
+    Parameters
+    ----------
+    epochs
+        Of finetuning before the rating. With none, BatchNorm statistics are taken anew and the network is rated on the faces
+        on which its supernet's weights have not been trained (if the search had this ``seed``).
+
+    Raises
+    ------
+    InputError
+        If data or supernet are not as they must be.
+    """
+    if epochs:
+        settings = config.override({"finetune__epochs": epochs}, "epochs")
+        best = finetune_network(settings, faces, folder, architecture, supernet, seed, callbacks=callbacks)
+        model, nme = best.build(), best.metrics["val_nme"]
+    else:
+        train, held_out = split_indices(len(faces.train), config.search.val_fraction, seed)
+        model = as_it_is(architecture, Checkpoint.load(supernet), faces.train.subset(train))
+        nme = evaluate(model, faces.train.subset(held_out), config.eye_corners)["nme"]
+    size = architecture.input_size
+    write_onnx(model, folder / ONNX, torch.zeros(1, 3, size, size))
+    return nme

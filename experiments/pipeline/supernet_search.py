@@ -1,0 +1,138 @@
+"""Train the supernet, choose the architecture, and find the front."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
+
+from ...evaluators import Checkpoint, FaceData, RunRecord, load_supernet, make_evaluator, weights_digest
+from ...evaluators.names import BEST
+from ...latency import LookupTable
+from ...search_space import Architecture, PfldSpace
+from ...search_space.files import write_text
+from ...search_space.progress import Track, silent
+from ...strategies import cost_of, decode, run_search
+from ...strategies.search_module import SearchModule
+from .config import Config
+from .front import find_front
+from .scoring import FACES, Scorer
+from .workspace import ARCHITECTURE, HISTORY
+
+
+class History(pl.Callback):
+    """Write every figure of the validations, one row per epoch, as CSV; a resumed run goes on with the rows before it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # what training steps log comes an epoch late here, and not at all in a resumed run's first epoch
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("train_")}
+        self.rows.append({"epoch": trainer.current_epoch, **figures})
+        write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+def search_supernet(config: Config, faces: FaceData, folder: Path, seed: int = 0, resume: str | None = None,
+                    devices: str = "", callbacks: Sequence[pl.Callback] = (), supernet: Path | None = None,
+                    track: Track = silent) -> Architecture:
+    """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``, then the front.
+
+    The latest, and at the end the last, is the best in a search: its logits have learnt longest, under the lowest temperature.
+    An epoch with a lower NME may be one whose latency had yet to fall.
+
+    Parameters
+    ----------
+    folder
+        Gets the results, see :class:`~.workspace.Workspace`.
+    resume
+        ``auto``, or the state to go on from.
+    devices
+        See :func:`~fbnet_pfld.evaluators.training.evaluator.make_evaluator`.
+    supernet
+        Checkpoint of a search in stages with this ``seed`` and ``val_fraction``, whose weights stay as they are: only the
+        logits learn, for another target or table.
+    track
+        Shows the progress of the scoring at the end; ``callbacks`` show that of the training.
+
+    Returns
+    -------
+    Architecture
+        The chosen one, with latency and the NME that it has with the supernet's weights on the held-out faces.
+
+    Raises
+    ------
+    InputError
+        If any input is invalid; nothing has been written.
+    """
+    # the space, with the weights of a supernet that is trained already, and the strategy
+    table = LookupTable.load(config.lut)
+    pl.seed_everything(seed, verbose=False)
+    space, trained = PfldSpace(config.space, config.points, config.input_size), None
+    if supernet is not None:
+        config = config.model_copy(update={"search": config.search.logits_only()})
+        trained = Checkpoint.load(supernet)
+        load_supernet(space, trained)
+    strategy = config.search.strategy(table.cost(space))
+
+    @rank_zero_only
+    def save(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        module = strategy.oneshot_module
+        assert isinstance(module, SearchModule)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val_")}
+        chosen = Architecture(space.spec, config.points, config.input_size, module.export(), metrics=metrics)
+        Checkpoint.of(strategy.supernet, space.spec, metrics, module.stage, module.partial).save(folder / BEST)
+        table.annotate(chosen).save(folder / ARCHITECTURE)
+
+    # the training, new or resumed
+    network = {"kind": "supernet", "space": space.spec.to_dict(), "num_points": config.points, "input_size": config.input_size}
+    record = RunRecord(folder, resume, {"network": network, "seed": seed, "eye_corners": config.eye_corners, "lut": config.lut,
+                                        "search": config.search.record(),
+                                        "supernet": trained and weights_digest(trained)})
+    own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY)]
+    options = config.search.model_copy(update={"epochs": config.search.total_epochs})
+    evaluator = make_evaluator(faces.train, options, folder, seed, [*own, *callbacks], eye_corners=config.eye_corners,
+                               shuffle_val=True, record=record, devices=devices)
+    record.begin((BEST, ARCHITECTURE, HISTORY))
+    run_search(space, evaluator, strategy)
+    finish_search(config, faces, folder, seed, track)
+    return Architecture.load(folder / ARCHITECTURE)
+
+
+@rank_zero_only
+def finish_search(config: Config, faces: FaceData, folder: Path, seed: int, track: Track = silent) -> None:
+    """Write the front, and at last the chosen subnet with the NME that it has with the supernet's weights.
+
+    The logits choose. After a search in stages around a latency target, the front's best within the target takes the place of
+    their choice, which is rated for the front in any case: NMEs of the reference's mixture do not tell subnets apart.
+    """
+    # choose by the logits
+    table, chosen = LookupTable.load(config.lut), Architecture.load(folder / ARCHITECTURE)
+    scorer = Scorer(Checkpoint.load(folder / BEST), faces, config, seed, FACES, folder, track)
+    options, cost = config.search, table.cost(scorer.space)
+    if options.target_us is not None:  # the file may have the front's best, of a search that has ended before
+        chosen = replace(chosen, choices=decode(scorer.logits, cost, options.target_us))
+    subnet = tuple(chosen.choices.values())
+    # find the front, whose best within a target takes the place of that choice
+    if options.front:
+        front = find_front(scorer, table, seed, folder, options.front, [subnet], track)
+        if options.target_us is not None and options.method == "stages":
+            # the front is sorted by latency, so that its last subnet within the target has the lowest NME
+            within = [row for row in front[[*scorer.logits]].itertuples(index=False, name=None)
+                      if cost_of(cost, row) <= options.target_us]
+            subnet = within[-1]
+    # rate the chosen subnet
+    chosen = replace(chosen, choices=dict(zip(scorer.logits, subnet, strict=True)),
+                     metrics={"val_nme": round(scorer.rate(subnet), 3)})
+    table.annotate(chosen).save(folder / ARCHITECTURE)

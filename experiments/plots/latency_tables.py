@@ -1,0 +1,103 @@
+"""Figures of the latency tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...latency.table_comparison import Comparison
+from .figure import PREDICTED, TRUE, write_figure
+
+GREY = "0.6"
+
+
+def fit_figure(path: str | Path, left_out: Mapping[int, pd.DataFrame], other: Mapping[str, dict[str, float]],
+                reference: Mapping[int, Mapping[str, dict]]) -> None:
+    """Draw modelled against published latency, log-log: one part per number of threads.
+
+    Parameters
+    ----------
+    left_out
+        Threads -> published figures with ``latency_ms`` and ``modelled_ms``, by fits that have not seen the network.
+    other
+        Network -> published and modelled microseconds on the Snapdragon 625 itself, one thread.
+    reference
+        Threads -> the same for the reference's two networks.
+    """
+    figure = Figure(figsize=(6 * len(left_out), 5.5), layout="constrained")
+    for axis, (threads, figures) in zip(np.atleast_1d(figure.subplots(1, len(left_out))), left_out.items(), strict=True):
+        axis.loglog(figures["latency_ms"], figures["modelled_ms"], ".", color=GREY, markersize=4,
+                    label=f"{len(figures)} figures of other boards, network left out of the fit")
+        if threads == 1:
+            axis.loglog(*_milliseconds(other.values()), "o", color=TRUE, label="Snapdragon 625, Paddle-Lite, not in the fit")
+        axis.loglog(*_milliseconds(reference[threads].values()), "s", color=PREDICTED,
+                    label="the reference's baseline and subnet, not in the fit")
+        _diagonal(axis)
+        axis.set_title(f"{threads} thread(s)", fontsize=10)
+        axis.set_xlabel("published, ms")
+        axis.set_ylabel("modelled, ms")
+        axis.legend(fontsize=7)
+    write_figure(path, figure, 110)
+
+
+def agreement_figure(path: str | Path, subnets: pd.DataFrame, device: str) -> None:
+    """Draw the predicted against the measured latency of whole subnets, by their ``role``."""
+    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    axis = figure.subplots()
+    for role, label, color in (("known", "the table is made from these", GREY), ("unseen", "not seen", PREDICTED)):
+        group = subnets[subnets["role"] == role]
+        axis.plot(group["measured_us"], group["predicted_us"], "o", color=color, markersize=3,
+                  label=f"{len(group)} subnets, {label}")
+    _diagonal(axis)
+    axis.set_xlabel("measured, us")
+    axis.set_ylabel("sum of the table's rows, us")
+    axis.set_title(device, fontsize=9)
+    axis.legend(fontsize=8)
+    write_figure(path, figure, 110)
+
+
+def table_figure(path: str | Path, grid: pd.DataFrame, title: str) -> None:
+    """Draw a heat map of microseconds; ``grid`` has a row per block and a column per layer, NaN where there is none."""
+    figure = Figure(figsize=(2 + 0.9 * grid.shape[1], 1.5 + 0.3 * grid.shape[0]), layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(grid, aspect="auto", cmap="viridis_r")
+    for (y, x), us in np.ndenumerate(grid.to_numpy()):
+        if np.isfinite(us):
+            axis.text(x, y, f"{us:.0f}", ha="center", va="center", fontsize=8,
+                      color="white" if us > np.nanmean(image.get_clim()) else "black")
+    axis.set_xticks(range(grid.shape[1]), grid.columns, fontsize=8)
+    axis.set_yticks(range(grid.shape[0]), grid.index, fontsize=8)
+    axis.set_title(title, fontsize=9)
+    figure.colorbar(image, label="us")
+    write_figure(path, figure, 110)
+
+
+def comparison_figure(path: str | Path, comparison: Comparison, a: str, b: str) -> None:
+    """Draw the rows of one table against those of another, log-log, outliers with their names."""
+    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    axis = figure.subplots()
+    for outlier, color in ((False, GREY), (True, PREDICTED)):
+        rows = comparison.rows[comparison.rows["outlier"] == outlier]
+        axis.loglog(rows["a_us"], rows["b_us"], "o", color=color, markersize=4)
+    for row in comparison.rows[comparison.rows["outlier"]].itertuples():
+        axis.annotate(row.block, (row.a_us, row.b_us), fontsize=6)
+    ends = np.array([comparison.rows["a_us"].min(), comparison.rows["a_us"].max()])
+    axis.loglog(ends, comparison.median_ratio * ends, color=TRUE, linewidth=1, label=f"b = {comparison.median_ratio:.3g} a")
+    axis.set_xlabel(f"{a}, us")
+    axis.set_ylabel(f"{b}, us")
+    axis.legend(fontsize=8)
+    write_figure(path, figure, 110)
+
+
+def _diagonal(axis: Axes) -> None:
+    low, high = (limit(axis.get_xlim()[i], axis.get_ylim()[i]) for i, limit in enumerate((min, max)))
+    axis.plot([low, high], [low, high], color="black", linewidth=0.8)
+
+
+def _milliseconds(entries) -> tuple[list[float], list[float]]:
+    """Published and modelled latency; of a range of modelled ones both ends, one below the other."""
+    pairs = [(entry["published_us"] / 1e3, us / 1e3) for entry in entries for us in np.atleast_1d(entry["modelled_us"])]
+    return [x for x, _ in pairs], [y for _, y in pairs]

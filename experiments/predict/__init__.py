@@ -1,0 +1,1 @@
+"""Landmarks of users' photos, videos and cameras."""

@@ -1,0 +1,130 @@
+"""Landmarks of all sources, and what became of each source."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ...runtime import ModelError
+from ...search_space.errors import InputError, WriteError
+from ...search_space.progress import Track, ignore, silent
+from .media import Video, further_frames
+from .predictor import Predictor, predict_image, predict_video, until_interrupted
+from .sources import Found, Kind, Source
+
+
+class Frames(Protocol):
+    """Shows the frames of one video: begun with their number if it is known, told of each, ended in any case."""
+
+    def begin(self, total: int | None) -> None: ...
+
+    def advance(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class NoFrames:
+    """Shows nothing."""
+
+    def begin(self, total: int | None) -> None:
+        pass
+
+    def advance(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+@dataclass
+class Tally:
+    """What became of the sources.
+
+    Attributes
+    ----------
+    skipped
+        Source -> why it, or a part of it, is not used.
+    not_drawn
+        Video -> why there is none with its points drawn in; the points themselves are written.
+    """
+
+    images: int = 0
+    videos: int = 0
+    frames: int = 0
+    unread_frames: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    not_drawn: dict[str, str] = field(default_factory=dict)
+
+
+def predict_all(found: Found, predictor: Predictor, model: Path, out: Path, limit: int | None = None,
+                track: Track = silent, frames: Frames | None = None, remark: Callable[[str], None] = ignore) -> Tally:
+    """Write the results of every source; one that cannot be used is skipped.
+
+    Parameters
+    ----------
+    limit
+        Frames after which a video ends.
+    track, frames
+        Show the progress over the sources, and over the frames of a video.
+    remark
+        Is told how a live source ends.
+
+    Raises
+    ------
+    InputError, ModelError
+        If none can be used.
+    WriteError
+        If ``out`` cannot be written; the results so far stay.
+    """
+    tally = Tally(skipped=dict(found.skipped))
+    faults = []
+    for source in track(found.sources, "sources"):
+        try:
+            if source.kind is Kind.IMAGE:
+                _one_image(source, predictor, model, out, tally)
+            else:
+                _one_video(source, predictor, model, out, limit, tally, frames or NoFrames(), remark)
+        except WriteError:
+            raise
+        except (InputError, ModelError) as error:
+            faults.append(error)
+            tally.skipped[source.name] = str(error)
+    if len(faults) == len(found.sources):
+        raise faults[0]
+    return tally
+
+
+def _one_image(source: Source, predictor: Predictor, model: Path, out: Path, tally: Tally) -> None:
+    predict_image(source, predictor, model, out)
+    tally.images += 1
+    if further := further_frames(source.path):
+        tally.skipped[source.name] = f"an image of {further + 1} frames, of which the first alone is used"
+
+
+def _one_video(source: Source, predictor: Predictor, model: Path, out: Path, limit: int | None, tally: Tally,
+               frames: Frames, remark: Callable[[str], None]) -> None:
+    live = source.kind is Kind.LIVE
+    with until_interrupted() if live else nullcontext(lambda: False) as stop:
+        video = Video(source, stop)
+        frames.begin(limit or video.stated)
+        seen = 0
+
+        def advance() -> None:
+            nonlocal seen
+            if live and not seen:  # the first frame is there
+                remark(f"{source.name}: Ctrl-C ends it; the results so far are written then")
+            seen += 1
+            frames.advance()
+
+        try:
+            result = predict_video(source, video, predictor, model, out, limit, advance)
+        finally:
+            frames.end()
+    tally.videos += 1
+    tally.frames += result.frames
+    tally.unread_frames += result.unread
+    if remarks := result.remarks(video.stated):
+        tally.skipped[source.name] = "; ".join(remarks)
+    if result.error:
+        tally.not_drawn[source.name] = result.error

@@ -1,0 +1,167 @@
+"""Run the experiment: ``python -m fbnet_pfld.experiments.studies.accuracy recipe --name NAME --data-root DATA``, and so on.
+
+``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``searched`` adds what the
+evidence experiment has searched and finetuned, ``costs`` tells what these networks cost, and ``report`` prints the tables and
+draws the picture. Each writes CSV files and goes on where it was stopped.
+"""
+
+from ...pipeline.quiet import quieten
+
+quieten()
+
+import json  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+import typer  # noqa: E402
+
+from ....evaluators import FaceData  # noqa: E402
+from ....latency import LookupTable  # noqa: E402
+from ....search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec  # noqa: E402
+from ...deploy.candidate import TrainedNetwork  # noqa: E402
+from ...pipeline.command import make_command, run  # noqa: E402
+from ...pipeline.config import Config  # noqa: E402
+from ..results import Records, digest, train_and_test  # noqa: E402
+from .accuracy_report import accuracy_figure, costs_table, networks_table, recipes_table  # noqa: E402
+from .contenders import BASE, MEDIAN, RECIPES, contenders  # noqa: E402
+from .costs import costs_of  # noqa: E402
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+Name = Annotated[str, typer.Option(help="What the results call the data set.")]
+DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
+Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
+Epochs = Annotated[int, typer.Option(help="Of every training.")]
+Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
+Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
+ConfigFile = Annotated[Path, typer.Option(help="YAML config with the space, and the common recipe in finetune.")]
+Finetuning = Annotated[Path, typer.Option(help="finetuning.csv of the evidence experiment.")]
+Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
+Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
+ALL: list[str] = []
+"""No choice by ``--only``."""
+
+RESULTS = Path("runs/accuracy")
+"""Default folder of the CSV files."""
+
+TABLES = ("snapdragon625-4t", "snapdragon625-1t")
+"""Latency tables of the costs."""
+
+CONFIG = Path(__file__).parent / "config.yaml"
+"""Default config."""
+
+FINETUNING = Path("runs/evidence/finetuning.csv")
+"""Where the evidence experiment writes what it has finetuned."""
+
+KEYS = ("data", "epochs", "network", "seed")
+"""Columns by which a training is known."""
+
+SEARCHED = "searched, at most"
+"""Beginning of the searched subnets' names; the budget follows."""
+
+
+@app.command(cls=make_command({}))
+def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 6, seeds: Seeds = 2,
+           teacher: Teacher = None, only: Only = ALL, results: Results = RESULTS) -> None:
+    """Train the median subnet from scratch by every recipe -> recipe.csv; without a teacher, by all but the distillation."""
+    if teacher is None and "distillation" in only:
+        raise InputError("the recipe with distillation needs a checkpoint as --teacher")
+    records = Records(results / "recipe.csv", "data", "epochs", "recipe", "seed")
+    spec = SpaceSpec.load("pfld")
+    network = Architecture.from_blocks(spec, points, 112, MEDIAN)
+    faces = FaceData(data_root, points, 112)
+    for seed in range(seeds):
+        for arm, changes in RECIPES.items():
+            if "distillation" in changes:
+                if teacher is None:
+                    continue
+                changes = {**changes, "teacher": str(teacher)}
+            if (only and arm not in only) or records.has(data=name, epochs=epochs, recipe=arm, seed=seed):
+                continue
+            changes = {f"finetune__{key}": value for key, value in {**BASE, **changes}.items()}
+            settings = Config.load(None, points=points, finetune__epochs=epochs).override(changes, arm)
+            records.add(data=name, epochs=epochs, recipe=arm, seed=seed, **train_and_test(settings, faces, network, seed))
+
+
+@app.command(cls=make_command({}))
+def networks(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
+             config: ConfigFile = CONFIG, only: Only = ALL, results: Results = RESULTS) -> None:
+    """Train every network from scratch by one recipe -> networks.csv."""
+    records = Records(results / "networks.csv", *KEYS)
+    settings = Config.load(config, points=points, finetune__epochs=epochs)
+    faces = settings.faces(data_root)
+    setup = digest(SpaceSpec.load(settings.space).to_dict(), settings.finetune.model_dump(mode="json"))
+    for seed in range(seeds):
+        for network, architecture in _contenders(settings).items():
+            if only and network not in only:
+                continue
+            key = {"data": name, "epochs": epochs, "network": network}
+            records.check(setup=setup, **key)
+            if not records.has(**key, seed=seed):
+                records.add(**key, seed=seed, setup=setup, **train_and_test(settings, faces, architecture, seed))
+
+
+@app.command(cls=make_command({}))
+def searched(name: Name, finetuning: Finetuning = FINETUNING, epochs: Epochs = 10, config: ConfigFile = CONFIG,
+             results: Results = RESULTS) -> None:
+    """Take the subnets that the evidence experiment has searched and finetuned into networks.csv."""
+    records = Records(results / "networks.csv", *KEYS)
+    settings = Config.load(config)
+    wanted = {"space": settings.space, "method": "stages", "supernet_epochs": settings.search.total_epochs, "epochs": epochs}
+    for row in Records(finetuning).frame().to_dict("records"):
+        if any(row[column] != value for column, value in wanted.items()):
+            continue
+        key = {"data": name, "epochs": epochs, "network": f"{SEARCHED} {row['budget']:,.0f} us"}
+        records.check(setup=row["setup"], **key)
+        if not records.has(**key, seed=row["seed"]):
+            figures = {column: row[column] for column in ("setup", "test_nme", "test_fr8", "test_auc8", "seconds", "blocks")}
+            records.add(**key, seed=row["seed"], **figures)
+
+
+@app.command(cls=make_command({}))
+def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = RESULTS) -> None:
+    """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv.
+
+    A searched subnet differs from seed to seed: its figures are means.
+    """
+    settings = Config.load(config, points=points)
+    # name and seed -> network: those that are compared, and the searched ones
+    networks: dict[tuple[str, int], Architecture | str] = {(name, 0): each for name, each in _contenders(settings).items()}
+    spec = SpaceSpec.load(settings.space)
+    for row in Records(results / "networks.csv").frame().query(f"network.str.startswith('{SEARCHED}')").to_dict("records"):
+        networks[row["network"], row["seed"]] = Architecture.from_blocks(spec, points, settings.input_size,
+                                                                         row["blocks"].split())
+    candidates = {}
+    for (name, seed), network in networks.items():
+        torch.manual_seed(0)
+        if isinstance(network, str):
+            candidate = TrainedNetwork(BASELINES[network](points, settings.input_size))
+        else:
+            candidate = TrainedNetwork(network.build(), network)
+        candidates[f"{name}, seed {seed}"] = candidate
+    # measure them in one run, and take the means over the seeds
+    rows = pd.DataFrame(costs_of(candidates, [LookupTable.load(table) for table in TABLES]).values())
+    means = rows.groupby([name for name, _ in networks], sort=False).mean().rename_axis("network").reset_index()
+    Records(results / "costs.csv", "network").replace(means.round(1).to_dict("records"))
+
+
+@app.command(cls=make_command({}))
+def report(results: Results = RESULTS) -> None:
+    """Print the tables; draw accuracy.png."""
+    recipes, trained, cost = (Records(results / f"{name}.csv").frame() for name in ("recipe", "networks", "costs"))
+    for title, table in (("recipes", recipes_table(recipes)), ("networks", networks_table(trained, cost)),
+                         ("costs", costs_table(cost))):
+        print(f"{title}\n{table.to_string(index=False)}\n")
+    accuracy_figure(results / "accuracy.png", trained, cost)
+    print(json.dumps({"recipes": recipes_table(recipes).to_dict("records"),
+                      "networks": networks_table(trained, cost).to_dict("records")}))
+
+
+def _contenders(settings: Config) -> dict[str, Architecture | str]:
+    space = PfldSpace(settings.space, settings.points, settings.input_size)
+    return contenders(space, LookupTable.load(TABLES[0]).cost(space))
+
+
+if __name__ == "__main__":
+    run(app)

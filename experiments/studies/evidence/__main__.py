@@ -1,0 +1,105 @@
+"""Run the experiment: ``python -m fbnet_pfld.experiments.studies.evidence alone --data-root DATA``, and so on.
+
+``alone`` trains a sample of a space's subnets, each from scratch: the truth. ``supernet`` trains a supernet and rates subnets
+with its weights; ``blocks``, ``choices``, ``finetuning`` and ``inherited`` look into that supernet, given the same options.
+Each writes CSV files, goes on where it was stopped, and does one seed, so that calls with a --results folder of their own can
+run side by side. ``report`` prints and draws what there is.
+"""
+
+from ...pipeline.quiet import quieten
+
+quieten()
+
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+
+from ....search_space.errors import check_name  # noqa: E402
+from ...pipeline.command import make_command, run  # noqa: E402
+from .alone import BUDGETS, recipe_of, train_alone  # noqa: E402
+from .block_spread import score_blocks  # noqa: E402
+from .choices import train_choices  # noqa: E402
+from .evidence_report import write_report  # noqa: E402
+from .finetuned import LENGTHS, finetune_choices, finetune_sample  # noqa: E402
+from .supernets import METHODS, Supernet, train_and_score  # noqa: E402
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
+Space = Annotated[str, typer.Option(help=" or ".join(BUDGETS))]
+Method = Annotated[str, typer.Option(help="How the supernet is trained: " + " or ".join(METHODS))]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of the supernet's training; by default, those of the method.")]
+Lengths = Annotated[list[int], typer.Option("--length", help="Epochs of finetuning; may be repeated.")]
+Seed = Annotated[int, typer.Option(help="Seed of the training.")]
+Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
+Work = Annotated[Path, typer.Option(help="Folder of the supernets.")]
+ALL_LENGTHS = list(LENGTHS)
+"""What Typer takes for the default of an option that may be repeated."""
+
+RESULTS = Path("runs/evidence")
+"""Default folder of the CSV files."""
+
+WORK = Path("runs/evidence")
+"""Default folder of the supernets."""
+
+SPACE = "pfld-wide"
+"""Default space."""
+
+METHOD = "stages"
+"""Default method."""
+
+
+@app.command(cls=make_command({}))
+def alone(data_root: DataRoot, space: Space = SPACE, seed: Seed = 0, results: Results = RESULTS) -> None:
+    """Train a sample of a space's subnets, each alone -> alone.csv."""
+    train_alone(check_name(space, BUDGETS), recipe_of(space).faces(data_root), results, seed)
+
+
+@app.command(cls=make_command({}))
+def supernet(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
+             results: Results = RESULTS, work: Work = WORK) -> None:
+    """Train a supernet -> supernets.csv, and rate the sample and subnets all over the space in it -> scores.csv."""
+    of = Supernet(space, method, seed, epochs, work)
+    train_and_score(of, of.config.faces(data_root), results)
+
+
+@app.command(cls=make_command({}))
+def blocks(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
+           results: Results = RESULTS, work: Work = WORK) -> None:
+    """Measure how far each block of a layer moves the NME in a supernet -> blocks.csv."""
+    of = Supernet(space, method, seed, epochs, work)
+    score_blocks(of, of.config.faces(data_root), results)
+
+
+@app.command(cls=make_command({}))
+def choices(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
+            results: Results = RESULTS, work: Work = WORK) -> None:
+    """Let a supernet choose within latency budgets, and train its choices alone -> choices.csv."""
+    of = Supernet(space, method, seed, epochs, work)
+    train_choices(of, of.config.faces(data_root), results)
+
+
+@app.command(cls=make_command({}))
+def finetuning(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
+               length: Lengths = ALL_LENGTHS, results: Results = RESULTS, work: Work = WORK) -> None:
+    """Finetune a supernet's choices for some numbers of epochs, with the supernet's seed -> finetuning.csv."""
+    of = Supernet(space, method, seed, epochs, work)
+    finetune_choices(of, of.config.faces(data_root), results, length)
+
+
+@app.command(cls=make_command({}))
+def inherited(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
+              results: Results = RESULTS, work: Work = WORK) -> None:
+    """Finetune the sample from a supernet, as long as it is trained alone, with the supernet's seed -> inherited.csv."""
+    of = Supernet(space, method, seed, epochs, work)
+    finetune_sample(of, of.config.faces(data_root), results)
+
+
+@app.command(cls=make_command({}))
+def report(space: Space = SPACE, results: Results = RESULTS) -> None:
+    """Print what the results say; draw correlation.png, and minutes.png if supernets were trained for different times."""
+    write_report(space, results)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,174 @@
+"""Correct a table by a few whole subnets that were timed on the device.
+
+Timings and tables in different units are refused: a subnet that is faster or slower than on any device, one that is far off the
+others, and a table that is off by more than :data:`FAR_SCALE` times. ``--insist`` accepts them nevertheless, and notes that in
+the corrected table, so that it can be loaded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from ..search_space.architecture import Architecture
+from ..search_space.errors import InputError
+from ..search_space.registry import PARTS
+from ..search_space.signature import Signature
+from .plausible import NAMES, check_alike, check_speed, macs_of, unit_of
+from .records import LATENCY, microseconds, read_records
+from .table import LookupTable
+
+FEWEST_SUBNETS = 3
+PAYS = 0.8
+"""Fit an offset only if its error on held-out subnets is below this share of a single scale's."""
+
+FLAT = 0.01
+"""A factor below this share of the single scale would mean that these parts take no time, which is so on no device."""
+
+FAR_SCALE = 20.0
+"""A scale above this, or below its inverse, means that table and timings are in different units: another device makes up to
+about 15 (a server's core beside a Cortex-A53), another unit 1000."""
+
+Floats = NDArray[np.float64]
+
+COLUMNS = ("architecture", LATENCY)
+
+INSIST = "add --insist"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A corrected table, and its mean errors on the timed subnets in percent.
+
+    Attributes
+    ----------
+    scale
+        Factor on the rows of searched blocks.
+    offset_us
+        Added to the fixed parts beyond that factor, as a mean over the subnets, in microseconds; 0 where a scale alone
+        predicts left-out subnets about as well.
+    before_percent, after_percent
+        Mean error of the table as it was, and corrected.
+    left_out_percent
+        Mean error on each subnet of a correction by the others: what error to expect.
+    """
+
+    table: LookupTable
+    scale: float
+    offset_us: float
+    before_percent: float
+    after_percent: float
+    left_out_percent: float
+
+
+def read_measured(path: str | Path, insist: bool = False) -> list[tuple[Architecture, float]]:
+    """Read whole subnets' latencies: a CSV file with columns ``architecture`` (a JSON file, from the CSV file's folder) and
+    ``latency_us``.
+
+    Parameters
+    ----------
+    insist
+        Whether to take latencies that no device can have, or that are far off the others.
+
+    Raises
+    ------
+    InputError
+        Naming file and line.
+    """
+    path = Path(path)
+    found: list[tuple[Architecture, float]] = []
+    wheres: list[str] = []
+    for where, record in read_records(path, "timings of whole subnets", COLUMNS):
+        us = microseconds(record[LATENCY], where)
+        if us == 0:
+            raise InputError(f"{where}: {LATENCY} is 0; expected microseconds above 0")
+        if not record["architecture"]:
+            raise InputError(f"{where}: architecture is empty; expected the path of an architecture's JSON file")
+        try:
+            subnet = Architecture.load(path.parent / record["architecture"])
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        found.append((subnet, us))
+        wheres.append(where)
+    if len(found) < FEWEST_SUBNETS:
+        raise InputError(f"{path}: {len(found)} subnets; expected {FEWEST_SUBNETS} or more")
+    if not insist:
+        macs = [macs_of(subnet.signatures()) for subnet, _ in found]
+        for count, (_, us), where in zip(macs, found, wheres, strict=True):
+            check_speed(count, us, where, INSIST)
+        check_alike(macs, [us for _, us in found], wheres, INSIST)
+    return found
+
+
+def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]], name: str, device: str | None = None,
+              insist: bool = False) -> Calibration:
+    """Fit a scale, and an offset of the fixed parts where it pays, to measured subnets.
+
+    Latency = a * searched blocks + c * fixed parts, with a and c above 0 by least squares on relative errors; a = c unless two
+    numbers predict left-out subnets clearly better than one.
+
+    Parameters
+    ----------
+    name, device
+        Of the new table; the device stays the same by default. Its engine and threads are taken to be those of the old one.
+    insist
+        Whether a scale beyond :data:`FAR_SCALE` is right.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a block, the subnets do not differ in it, or table and timings seem to be in different units.
+    """
+    for subnet, _ in measured:
+        table.latency_us(subnet)  # all rows are there
+    us = np.array([each for _, each in measured])
+    fixed = {part for subnet, _ in measured for part in subnet.space.layout(subnet.num_points, subnet.input_size).fixed()}
+
+    def is_fixed(signature: Signature) -> bool:
+        return signature in fixed or signature.op in PARTS
+
+    parts = np.array([[sum(table.row(key) for key in subnet.signatures() if is_fixed(key) == kind) for kind in (False, True)]
+                      for subnet, _ in measured])
+    if np.ptp(parts.sum(axis=1)) == 0:
+        raise InputError("the measured subnets all have the same latency in the table; measure subnets that differ")
+    models = {"scale": parts.sum(axis=1, keepdims=True), "scale and offset": parts}
+    single = float(_factors(models["scale"], us)[0])
+    if not (insist or 1 / FAR_SCALE <= single <= FAR_SCALE):
+        unit = unit_of(1 / single)
+        raise InputError(f"the timings are {single:.3g} times what table {table.file or table.name} says"
+                         + (f", as if they were in {NAMES[unit]}" if unit else "")
+                         + f"; both are to be in microseconds; if they are, {INSIST}")
+    left_out = {kind: float(np.mean([_percent(inputs[[i]], us[[i]], _factors(np.delete(inputs, i, 0), np.delete(us, i)))
+                                     for i in range(len(us))])) for kind, inputs in models.items()}
+    flat = _factors(parts, us).min() < FLAT * single
+    both = not flat and left_out["scale and offset"] < PAYS * left_out["scale"]
+    kind = "scale and offset" if both else "scale"
+    factors = _factors(models[kind], us)
+    blocks, rest = factors[0], factors[-1]
+    after, before = _percent(models[kind], us, factors), _percent(models["scale"], us, np.ones(1))
+    text = (f"calibrated ({kind}) by {len(us)} whole subnets: mean error {before:.1f} % before, {after:.1f} % after, "
+            f"{left_out[kind]:.1f} % on a subnet left out; engine and threads are the old table's; before that: "
+            f"{table.uncertainty}")
+    rows = {key: round(value * (rest if is_fixed(key) else blocks), 3) for key, value in table.rows.items()}
+    made = table.model_copy(update={
+        "name": name, "device": device or table.device, "clock_ghz": None if device else table.clock_ghz, "method": "modelled",
+        "rows": rows, "uncertainty": text, "date": date.today().isoformat(), "version": version("fbnet-pfld"),
+        "insist": insist or table.insist,
+        "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"]})
+    return Calibration(made, float(blocks), float((rest - blocks) * parts[:, 1].mean()), before, after, left_out[kind])
+
+
+def _factors(inputs: Floats, us: Floats) -> Floats:
+    """Factors (F,) of 0 or more with the least squares of the relative errors of ``inputs @ factors``, ``inputs`` (N, F)."""
+    factors: Floats = nnls(inputs / us[:, None], np.ones(len(us)))[0]
+    return factors
+
+
+def _percent(inputs: Floats, us: Floats, factors: Floats) -> float:
+    """Mean error in percent of ``inputs @ factors``."""
+    return float(100 * np.abs(inputs @ factors / us - 1).mean())

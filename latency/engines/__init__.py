@@ -1,0 +1,1 @@
+"""Conversion to engines' files, and running and timing them."""

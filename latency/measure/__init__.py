@@ -1,0 +1,1 @@
+"""Tables from whole subnets timed on this machine or on a phone."""

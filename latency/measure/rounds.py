@@ -1,0 +1,146 @@
+"""Time a set of models on a device, in rounds, so that a killed run loses nothing.
+
+Every round times every model once, in an order of its own: what slows the device down for a while slows all models alike, and
+is taken out by the round's level. A finished timing is in the file before the next begins.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ...search_space.errors import InputError
+from ...search_space.files import check_same, read_whole_lines, write_text
+
+COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
+
+
+class Timing(NamedTuple):
+    """One figure of one model, with the clock and the temperature at which it was taken where they can be read."""
+
+    us: float
+    clock_mhz: float | None = None
+    celsius: float | None = None
+
+
+class Backend(Protocol):
+    """A device with an inference engine. What it needs there is put and removed by its context manager."""
+
+    device: str
+    clock_ghz: float | None
+    engine: str
+    precision: str
+    threads: int
+    rounds: int
+    identity: str
+    """What tells it from others with the same names: timings of two are not to be mixed."""
+
+    def load(self, model: str, onnx: Path) -> None:
+        """Get a model ready, from an ONNX file with one image as its input."""
+
+    def time(self, model: str) -> Timing:
+        """Time a loaded model; raise :class:`InputError` if that fails."""
+
+    def remarks(self, times: pd.DataFrame) -> str:
+        """What else to know of the timings, those of :class:`Measured`; may be empty."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the rounds found.
+
+    Attributes
+    ----------
+    us
+        Model -> median latency over the rounds in microseconds, without the rounds' own level.
+    noise
+        Relative standard error of such a figure, as a median over the models.
+    spread
+        Relative standard deviation of a single timing within its round, as a median over the models.
+    drift
+        Largest over smallest level of a round, minus 1.
+    times
+        All timings, a row each, with :data:`COLUMNS`.
+    """
+
+    us: dict[str, float]
+    noise: float
+    spread: float
+    drift: float
+    times: pd.DataFrame
+
+
+Track = Callable[[Sequence[Any], str], Iterator[Any]]
+"""Wraps a sequence in a progress bar with a title."""
+
+
+def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backend: Backend, rounds: int, folder: Path,
+            settings: dict[str, Any], track: Track) -> Measured:
+    """Write every model as an ONNX file, load it and time it in ``rounds`` rounds.
+
+    Parameters
+    ----------
+    models
+        Name -> model.
+    write
+        Writes a model's ONNX file, whole or not at all.
+    folder
+        Keeps files and timings; a run that finds them there goes on with them.
+    settings
+        What the timings depend on. Those in the folder must be of the same.
+
+    Raises
+    ------
+    InputError
+        If the folder is another measurement's, a timing in it is no timing, or the backend fails. What was measured is kept.
+    """
+    record, file = folder / "settings.json", folder / "times.csv"
+    if record.is_file():
+        check_same(record, settings, "a measurement", "timings")
+    else:
+        write_text(record, json.dumps(settings, indent=2) + "\n")
+    known = _read(file)
+    done = set(zip(known["round"], known["model"], strict=True))
+    missing = [(number, name) for number in range(rounds)
+               for name in random.Random(number).sample(list(models), len(models)) if (number, name) not in done]
+    try:
+        for name in track(list(models) if missing else [], "models"):
+            onnx = folder / f"{name}.onnx"
+            if not onnx.is_file():
+                write(models[name], onnx)
+            backend.load(name, onnx)
+        for number, name in track(missing, "timings"):
+            timing = backend.time(name)
+            with file.open("a", encoding="utf-8") as out:
+                out.write(",".join("" if value is None else str(value) for value in (number, name, *timing)) + "\n")
+    except (InputError, OSError) as error:
+        raise InputError(f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}, the same "
+                         "command goes on from there") from None
+    return summarise(_read(file), rounds)
+
+
+def summarise(times: pd.DataFrame, rounds: int) -> Measured:
+    """Find each model's latency and how repeatable it is; ``times`` are those of :class:`Measured`."""
+    grid = times[times["round"] < rounds].pivot_table(index="round", columns="model", values="us")
+    level = (grid / grid.median()).median(axis=1)
+    steady = grid.div(level, axis=0)
+    us = steady.median()
+    spread = float((1.4826 * (steady - us).abs().median() / us).median())
+    return Measured(us.to_dict(), 1.2533 * spread / np.sqrt(len(grid)), spread, float(level.max() / level.min() - 1), times)
+
+
+def _read(file: Path) -> pd.DataFrame:
+    rows = []
+    for number, line in enumerate(read_whole_lines(file, "timings"), 1):
+        try:
+            index, name, us, clock, celsius = line.split(",")
+            rows.append((int(index), name, float(us), float(clock or "nan"), float(celsius or "nan")))
+        except ValueError:
+            raise InputError(f"{file}:{number}: not a timing: {line!r}; allowed: {', '.join(COLUMNS)}") from None
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame

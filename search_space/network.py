@@ -1,0 +1,36 @@
+"""``LandmarkNetwork``: what every network of this package looks like to those who train, export and measure it."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class LandmarkNetwork(Protocol):
+    """A network that finds landmarks: a subnet, a baseline, or one of your own. It is a ``torch.nn.Module`` as well.
+
+    Attributes
+    ----------
+    num_points
+        Number of landmarks.
+    input_size
+        Side of the input image, in pixels.
+    feature_channels
+        Channels of the features that :meth:`forward_features` returns.
+    """
+
+    num_points: int
+    input_size: int
+    feature_channels: int
+
+    def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (N, 3, S, S) to landmarks (N, 2 * num_points) and early features (N, feature_channels, S/4, S/4).
+
+        The features feed the pose net during training.
+        """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, 3, S, S) to landmarks (N, 2 * num_points), x0 y0 x1 y1 ..., normalised to the crop."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Call :meth:`forward`, with the hooks of ``torch.nn.Module``."""
