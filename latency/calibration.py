@@ -105,8 +105,13 @@ def read_measured(path: str | Path, insist: bool = False) -> list[tuple[Architec
     return found
 
 
-def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]], name: str, device: str | None = None,
-              insist: bool = False) -> Calibration:
+def calibrate(
+    table: LookupTable,
+    measured: Sequence[tuple[Architecture, float]],
+    name: str,
+    device: str | None = None,
+    insist: bool = False,
+) -> Calibration:
     """Fit a scale, and an offset of the fixed parts where it pays, to measured subnets.
 
     Latency = a * searched blocks + c * fixed parts, with a and c above 0 by least squares on relative errors; a = c unless two
@@ -132,34 +137,57 @@ def calibrate(table: LookupTable, measured: Sequence[tuple[Architecture, float]]
     def is_fixed(signature: Signature) -> bool:
         return signature in fixed or signature.op in PARTS
 
-    parts = np.array([[sum(table.row(key) for key in subnet.signatures() if is_fixed(key) == kind) for kind in (False, True)]
-                      for subnet, _ in measured])
+    parts = np.array(
+        [
+            [sum(table.row(key) for key in subnet.signatures() if is_fixed(key) == kind) for kind in (False, True)]
+            for subnet, _ in measured
+        ]
+    )
     if np.ptp(parts.sum(axis=1)) == 0:
         raise InputError("the measured subnets all have the same latency in the table; measure subnets that differ")
     models = {"scale": parts.sum(axis=1, keepdims=True), "scale and offset": parts}
     single = float(_factors(models["scale"], us)[0])
     if not (insist or 1 / FAR_SCALE <= single <= FAR_SCALE):
         unit = unit_of(1 / single)
-        raise InputError(f"the timings are {single:.3g} times what table {table.file or table.name} says"
-                         + (f", as if they were in {NAMES[unit]}" if unit else "")
-                         + f"; both are to be in microseconds; if they are, {INSIST}")
-    left_out = {kind: float(np.mean([_percent(inputs[[i]], us[[i]], _factors(np.delete(inputs, i, 0), np.delete(us, i)))
-                                     for i in range(len(us))])) for kind, inputs in models.items()}
+        raise InputError(
+            f"the timings are {single:.3g} times what table {table.file or table.name} says"
+            + (f", as if they were in {NAMES[unit]}" if unit else "")
+            + f"; both are to be in microseconds; if they are, {INSIST}"
+        )
+    left_out = {
+        kind: float(
+            np.mean(
+                [_percent(inputs[[i]], us[[i]], _factors(np.delete(inputs, i, 0), np.delete(us, i))) for i in range(len(us))]
+            )
+        )
+        for kind, inputs in models.items()
+    }
     flat = _factors(parts, us).min() < FLAT * single
     both = not flat and left_out["scale and offset"] < PAYS * left_out["scale"]
     kind = "scale and offset" if both else "scale"
     factors = _factors(models[kind], us)
     blocks, rest = factors[0], factors[-1]
     after, before = _percent(models[kind], us, factors), _percent(models["scale"], us, np.ones(1))
-    text = (f"calibrated ({kind}) by {len(us)} whole subnets: mean error {before:.1f} % before, {after:.1f} % after, "
-            f"{left_out[kind]:.1f} % on a subnet left out; engine and threads are the old table's; before that: "
-            f"{table.uncertainty}")
+    text = (
+        f"calibrated ({kind}) by {len(us)} whole subnets: mean error {before:.1f} % before, {after:.1f} % after, "
+        f"{left_out[kind]:.1f} % on a subnet left out; engine and threads are the old table's; before that: "
+        f"{table.uncertainty}"
+    )
     rows = {key: round(value * (rest if is_fixed(key) else blocks), 3) for key, value in table.rows.items()}
-    made = table.model_copy(update={
-        "name": name, "device": device or table.device, "clock_ghz": None if device else table.clock_ghz, "method": "modelled",
-        "rows": rows, "uncertainty": text, "date": date.today().isoformat(), "version": version("fbnet-pfld"),
-        "insist": insist or table.insist,
-        "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"]})
+    made = table.model_copy(
+        update={
+            "name": name,
+            "device": device or table.device,
+            "clock_ghz": None if device else table.clock_ghz,
+            "method": "modelled",
+            "rows": rows,
+            "uncertainty": text,
+            "date": date.today().isoformat(),
+            "version": version("fbnet-pfld"),
+            "insist": insist or table.insist,
+            "sources": [*table.sources, f"{len(us)} whole subnets, by fbnet-pfld latency calibrate"],
+        }
+    )
     return Calibration(made, float(blocks), float((rest - blocks) * parts[:, 1].mean()), before, after, left_out[kind])
 
 

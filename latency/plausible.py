@@ -95,7 +95,7 @@ def check_rows(rows: dict[Signature, float], where: str, insist: str) -> None:
     """Refuse a table whose rows no device can have, by :data:`SAMPLE` of them; see :func:`check_speed`."""
     keys = sorted(key for key in rows if key.op in BLOCKS | PARTS)
     macs, us = 0, 0.0
-    for key in keys[::len(keys) // SAMPLE + 1]:
+    for key in keys[:: len(keys) // SAMPLE + 1]:
         # rows without MACs, such as an identity's, would add their time only
         count = _macs(key)
         if count:
@@ -117,5 +117,6 @@ def check_alike(macs: Sequence[int], us: Sequence[float], wheres: Sequence[str],
         off = speed / usual
         if not 1 / MIXED <= off <= MIXED:
             times = f"{max(off, 1 / off):,.0f} times {'less' if off > 1 else 'more'} than the other subnets let expect"
-            raise InputError(f"{where}: {LATENCY} is {value:g}, {times}; {cause(off, 'this looks', 'it')}; if it is right, "
-                             f"{insist}")
+            raise InputError(
+                f"{where}: {LATENCY} is {value:g}, {times}; {cause(off, 'this looks', 'it')}; if it is right, {insist}"
+            )

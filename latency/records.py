@@ -27,12 +27,14 @@ LATENCY = "latency_us"
 UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 
 # names of columns that hold latencies, whatever their unit: latency_ms, ms, "time (ns)", avg_s, latency
-_LATENCIES = re.compile(r"(?:(?:latency|time|duration|avg|mean|median)[\W_]*)+(?P<unit>s|ms|us|\u00b5s|\u03bcs|ns|)[)\]]?"
-                        r"|(?P<alone>ms|us|\u00b5s|\u03bcs|ns)", re.IGNORECASE)
+_LATENCIES = re.compile(
+    r"(?:(?:latency|time|duration|avg|mean|median)[\W_]*)+(?P<unit>s|ms|us|\u00b5s|\u03bcs|ns|)[)\]]?"
+    r"|(?P<alone>ms|us|\u00b5s|\u03bcs|ns)",
+    re.IGNORECASE,
+)
 
 
-def read_records(path: Path, what: str, columns: Sequence[str], others: bool = False) -> \
-        list[tuple[str, dict[str, str]]]:
+def read_records(path: Path, what: str, columns: Sequence[str], others: bool = False) -> list[tuple[str, dict[str, str]]]:
     """Read each row as text by column, with its file and line for messages.
 
     Parameters
@@ -57,8 +59,10 @@ def read_records(path: Path, what: str, columns: Sequence[str], others: bool = F
     _check_header(f"{path}:{line}", header, columns, what if others else None)
     for line, row in rows[1:]:
         if len(row) != len(header):
-            raise InputError(f"{path}:{line}: {len(row)} values for {len(header)} columns"
-                             + ("; is there a decimal comma? write a point" if len(row) > len(header) else ""))
+            raise InputError(
+                f"{path}:{line}: {len(row)} values for {len(header)} columns"
+                + ("; is there a decimal comma? write a point" if len(row) > len(header) else "")
+            )
     return [(f"{path}:{line}", dict(zip(header, row, strict=True))) for line, row in rows[1:]]
 
 
@@ -75,8 +79,11 @@ def number(value: str, where: str, column: str) -> float:
     try:
         return float(value)
     except ValueError:
-        remedy = "write a decimal point, and nothing between thousands" if re.fullmatch(r"[-+]?[\d.,' ]*,[\d.,' ]*", value) \
+        remedy = (
+            "write a decimal point, and nothing between thousands"
+            if re.fullmatch(r"[-+]?[\d.,' ]*,[\d.,' ]*", value)
             else "write a number without a unit"
+        )
         raise InputError(f"{where}: {column} is {value!r}; {remedy}") from None
 
 
@@ -120,8 +127,9 @@ def _check_header(where: str, header: list[str], columns: Sequence[str], what: s
         if column in header[:i]:
             raise InputError(f"{where}: column {column!r} is there twice")
         if column not in columns and not what:
-            raise InputError(f"{where}: unknown column {column!r}; {wanted}" if column else
-                             f"{where}: column {i + 1} has no name; {wanted}")
+            raise InputError(
+                f"{where}: unknown column {column!r}; {wanted}" if column else f"{where}: column {i + 1} has no name; {wanted}"
+            )
 
 
 def _check_unit(where: str, header: list[str]) -> None:
@@ -130,8 +138,9 @@ def _check_unit(where: str, header: list[str]) -> None:
         match = _LATENCIES.fullmatch(column)
         if match:
             remedy = conversion((match["unit"] or match["alone"] or "").lower(), "the values")
-            raise InputError(f"{where}: column {column!r}; expected microseconds in a column {LATENCY!r}"
-                             + (f": {remedy}" if remedy else ""))
+            raise InputError(
+                f"{where}: column {column!r}; expected microseconds in a column {LATENCY!r}" + (f": {remedy}" if remedy else "")
+            )
 
 
 def conversion(unit: str, what: str) -> str:

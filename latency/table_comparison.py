@@ -51,8 +51,10 @@ def compare(a: LookupTable, b: LookupTable) -> Comparison:
     """
     common = [key for key in sorted(a.rows.keys() & b.rows.keys()) if a.rows[key] > 0 and b.rows[key] > 0]
     if len(common) < FEWEST_ROWS:
-        raise InputError(f"tables {a.file or a.name} and {b.file or b.name} have {len(common)} rows in common; "
-                         f"allowed: {FEWEST_ROWS} or more")
+        raise InputError(
+            f"tables {a.file or a.name} and {b.file or b.name} have {len(common)} rows in common; "
+            f"allowed: {FEWEST_ROWS} or more"
+        )
     frame = pd.DataFrame([(str(key), a.rows[key], b.rows[key]) for key in common], columns=["block", "a_us", "b_us"])
     ratio = frame["b_us"] / frame["a_us"]
     deviation = np.log(ratio / ratio.median())

@@ -195,8 +195,10 @@ def check_choices(spec: SpaceSpec, choices: dict[str, str], where: str) -> None:
         if label not in choices:
             raise InputError(f"{where}: no choice for layer {label!r} of search space {spec.name!r}; {allowed(names)}")
         if choices[label] not in names:
-            raise InputError(f"{where}: {label}: block {choices[label]!r} is not a candidate there in search space "
-                             f"{spec.name!r}; {allowed(names)}")
+            raise InputError(
+                f"{where}: {label}: block {choices[label]!r} is not a candidate there in search space "
+                f"{spec.name!r}; {allowed(names)}"
+            )
 
 
 def _built_in(name: Any, where: str) -> SpaceSpec:

@@ -17,8 +17,7 @@ def _check(num_points: int, input_size: int) -> None:
     if num_points < 1:
         raise InputError(f"num_points is {num_points}; allowed: 1 or more")
     if input_size < 2 * STRIDE or input_size % STRIDE:
-        raise InputError(f"input size {input_size} does not fit the baseline; "
-                         f"allowed: multiples of {STRIDE} from {2 * STRIDE}")
+        raise InputError(f"input size {input_size} does not fit the baseline; allowed: multiples of {STRIDE} from {2 * STRIDE}")
 
 
 class PfldLite(nn.Module):
@@ -42,17 +41,28 @@ class PfldLite(nn.Module):
         sep = partial(SepConv, size=0)  # a separable convolution does not depend on the map's size
         self.stage1 = nn.Sequential(
             Conv(3, 16, 3),
-            sep(16, 32, 1), sep(32, 32, 2), sep(32, 32, 1),
-            sep(32, 64, 2), sep(64, 64, 1), sep(64, 64, 1), sep(64, 64, 1),
+            sep(16, 32, 1),
+            sep(32, 32, 2),
+            sep(32, 32, 1),
+            sep(32, 64, 2),
+            sep(64, 64, 1),
+            sep(64, 64, 1),
+            sep(64, 64, 1),
         )
         self.stage2 = nn.Sequential(
-            sep(64, 128, 2), sep(128, 128, 1), sep(128, 128, 1), sep(128, 256, 1), sep(256, 256, 1),
+            sep(64, 128, 2),
+            sep(128, 128, 1),
+            sep(128, 128, 1),
+            sep(128, 256, 1),
+            sep(256, 256, 1),
         )
         self.tap1 = nn.Conv2d(64, 16, 3, padding=1)
         self.tap2 = nn.Conv2d(256, 64, 1)
         self.tap3 = nn.Sequential(
-            nn.Conv2d(256, 64, 1), nn.ReLU(inplace=True),
-            nn.Conv2d(64, 64, 3, 2, 1, groups=64), nn.ReLU(inplace=True),
+            nn.Conv2d(256, 64, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 64, 3, 2, 1, groups=64),
+            nn.ReLU(inplace=True),
             nn.Conv2d(64, 128, 1),
         )
         self.points = nn.Linear(16 + 64 + 128, 2 * num_points)
@@ -74,11 +84,23 @@ _Rows = tuple[tuple[int, int, int, int, bool, str, int], ...]
 # MobileNetV3-Large (Howard et al. 2019, table 1) up to its 160-channel layers. The second and the last downsampling
 # are omitted, as PFLD does for its 112x112 inputs: maps of 28 and 14 pixels carry the points.
 # input, kernel, expanded, output channels, squeeze-and-excitation, activation, stride
-_V3_SHALLOW: _Rows = ((16, 3, 16, 16, False, "RE", 1), (16, 3, 64, 24, False, "RE", 2), (24, 3, 72, 24, False, "RE", 1),
-               (24, 5, 72, 40, True, "RE", 1), (40, 5, 120, 40, True, "RE", 1), (40, 5, 120, 40, True, "RE", 1))
-_V3_DEEP: _Rows = ((40, 3, 240, 80, False, "HS", 2), (80, 3, 200, 80, False, "HS", 1), (80, 3, 184, 80, False, "HS", 1),
-            (80, 3, 184, 80, False, "HS", 1), (80, 3, 480, 112, True, "HS", 1), (112, 3, 672, 112, True, "HS", 1),
-            (112, 5, 672, 160, True, "HS", 1))
+_V3_SHALLOW: _Rows = (
+    (16, 3, 16, 16, False, "RE", 1),
+    (16, 3, 64, 24, False, "RE", 2),
+    (24, 3, 72, 24, False, "RE", 1),
+    (24, 5, 72, 40, True, "RE", 1),
+    (40, 5, 120, 40, True, "RE", 1),
+    (40, 5, 120, 40, True, "RE", 1),
+)
+_V3_DEEP: _Rows = (
+    (40, 3, 240, 80, False, "HS", 2),
+    (80, 3, 200, 80, False, "HS", 1),
+    (80, 3, 184, 80, False, "HS", 1),
+    (80, 3, 184, 80, False, "HS", 1),
+    (80, 3, 480, 112, True, "HS", 1),
+    (112, 3, 672, 112, True, "HS", 1),
+    (112, 5, 672, 160, True, "HS", 1),
+)
 
 
 def _v3(rows: _Rows) -> nn.Sequential:

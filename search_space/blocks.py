@@ -15,8 +15,17 @@ from .signature import out_size
 class Conv(nn.Sequential):
     """Convolution without bias + BatchNorm [+ ReLU]; ``groups=in_channels`` makes it depthwise."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, *, dilation: int = 1,
-                 groups: int = 1, relu: bool = True):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        groups: int = 1,
+        relu: bool = True,
+    ):
         padding = kernel // 2 + dilation - 1
         layers = [
             nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=False),
@@ -45,8 +54,19 @@ class MBBlock(nn.Module):
     The residual is added only when asked for and the shapes allow it (stride 1, same channels).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, size: int, *, kernel: int = 3, expand: int = 1,
-                 dilation: int = 1, residual: bool = False, se: bool = False):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        size: int,
+        *,
+        kernel: int = 3,
+        expand: int = 1,
+        dilation: int = 1,
+        residual: bool = False,
+        se: bool = False,
+    ):
         super().__init__()
         middle = in_channels * expand
         self.residual = residual and stride == 1 and in_channels == out_channels
@@ -171,8 +191,17 @@ class PfldHead(nn.Sequential):
     map-sized depthwise convolution.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, size: int, *, neck: int | None = None,
-                 expand: int = 2, se: bool = True):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        size: int,
+        *,
+        neck: int | None = None,
+        expand: int = 2,
+        se: bool = True,
+    ):
         neck = neck or out_channels // 2
         super().__init__(
             nn.Conv2d(in_channels, neck, 1, bias=False),

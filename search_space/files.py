@@ -102,14 +102,16 @@ def check_same(record: Path, settings: dict[str, Any], work: str, what: str) -> 
         raise InputError(f"{record}: no record of {work}; choose another place for the result, or remove that folder")
     for key, value in settings.items():
         if before.get(key) != value:
-            raise InputError(f"{record.parent} holds {what} with another {key} ({before.get(key)!r}, now {value!r}); use the "
-                             "same options, choose another place for the result, or remove that folder")
+            raise InputError(
+                f"{record.parent} holds {what} with another {key} ({before.get(key)!r}, now {value!r}); use the "
+                "same options, choose another place for the result, or remove that folder"
+            )
 
 
 def read_whole_lines(file: Path, what: str) -> list[str]:
     """Lines of a file that grows line by line; a last one that a kill has cut short is dropped, in the file too."""
     text = read_text(file, what) if file.is_file() else ""
-    whole = text[:text.rfind("\n") + 1]
+    whole = text[: text.rfind("\n") + 1]
     if whole != text:
         write_text(file, whole)
     return whole.splitlines()

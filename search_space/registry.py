@@ -84,8 +84,12 @@ STEMS: dict[str, Builder] = {
 
 HEADS: dict[str, Builder] = {
     "pfld_head": _of("PfldHead"),
-    **{f"pfld_head_n{neck}_e{expand}{'_se' if se else ''}": _of("PfldHead", neck=neck, expand=expand, se=se)
-       for neck in (32, 64, 96) for expand in (1, 2, 4) for se in (False, True)},
+    **{
+        f"pfld_head_n{neck}_e{expand}{'_se' if se else ''}": _of("PfldHead", neck=neck, expand=expand, se=se)
+        for neck in (32, 64, 96)
+        for expand in (1, 2, 4)
+        for se in (False, True)
+    },
 }
 
 PARTS: dict[str, Builder] = {**STEMS, **HEADS, "tap_pool": _of("TapPool"), "points": _of("PointRegressor")}
@@ -125,6 +129,7 @@ def register_block(name: str, family: Family = "block", *, tap_stride: int = STE
     InputError
         If the name is taken.
     """
+
     def register(builder: AnyBuilder) -> AnyBuilder:
         if name in BLOCKS or name in PARTS:
             raise InputError(f"block {name!r} is registered already; give the new one another name")
@@ -135,6 +140,7 @@ def register_block(name: str, family: Family = "block", *, tap_stride: int = STE
         if family == "stem":
             _TAP_STRIDES[name] = tap_stride
         return builder
+
     return register
 
 

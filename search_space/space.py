@@ -74,7 +74,7 @@ class PfldSpace(ModelSpace):
     def advance(self, i: int, block: nn.Module, state: State) -> State:
         """Run ``block`` in the place of searched layer ``i``, and the fixed parts after it."""
         places, label = list(self.layout.places), self.layout.searched[i]
-        return self._through_fixed(places[places.index(label) + 1:], self._run(label, block, state))
+        return self._through_fixed(places[places.index(label) + 1 :], self._run(label, block, state))
 
     def end(self, state: State) -> Tensor:
         """Run what comes after all of that; landmarks (N, 2 * num_points)."""

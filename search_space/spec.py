@@ -25,8 +25,9 @@ _FILES: dict["SpaceSpec", str] = {}
 
 Channels = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=1)]
-Blocks = Annotated[tuple[str, ...], Field(min_length=1),
-                   BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+Blocks = Annotated[
+    tuple[str, ...], Field(min_length=1), BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+]
 
 
 def _reference(block: str) -> BeforeValidator:
@@ -121,9 +122,12 @@ class SpaceSpec(_Strict):
             spec = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{where}: {first_error(error, cls)}") from None
-        lists = {"stem.block": (spec.stem.block, STEMS), "entry.block": (spec.entry.block, BLOCKS),
-                 "head.block": (spec.head.block, HEADS),
-                 **{f"stages.{i}.candidates": (stage.candidates, BLOCKS) for i, stage in enumerate(spec.stages)}}
+        lists = {
+            "stem.block": (spec.stem.block, STEMS),
+            "entry.block": (spec.entry.block, BLOCKS),
+            "head.block": (spec.head.block, HEADS),
+            **{f"stages.{i}.candidates": (stage.candidates, BLOCKS) for i, stage in enumerate(spec.stages)},
+        }
         for key, (names, family) in lists.items():
             for name in names:
                 check_block(name, f"{where}: {key}", family)
@@ -169,8 +173,12 @@ class SpaceSpec(_Strict):
     def candidates(self) -> dict[str, tuple[str, ...]]:
         """Label -> names of its candidate blocks, of everything that is searched."""
         layers = [stage.candidates for stage in self.stages for _ in range(stage.layers)]
-        places = {"stem": self.stem.block, "entry": self.entry.block,
-                  **{f"layer_{i}": blocks for i, blocks in enumerate(layers)}, "head": self.head.block}
+        places = {
+            "stem": self.stem.block,
+            "entry": self.entry.block,
+            **{f"layer_{i}": blocks for i, blocks in enumerate(layers)},
+            "head": self.head.block,
+        }
         return {name: blocks for name, blocks in places.items() if name.startswith("layer_") or len(blocks) > 1}
 
     def sample(self, rng: random.Random) -> dict[str, str]:
@@ -180,8 +188,10 @@ class SpaceSpec(_Strict):
     def check_size(self, input_size: int) -> None:
         """Raise :class:`InputError` unless images of ``input_size`` x ``input_size`` pixels fit the strides."""
         if input_size < 2 * self.total_stride or input_size % self.total_stride:
-            raise InputError(f"input size {input_size} does not fit search space {self.name!r}; "
-                             f"allowed: multiples of {self.total_stride} from {2 * self.total_stride}")
+            raise InputError(
+                f"input size {input_size} does not fit search space {self.name!r}; "
+                f"allowed: multiples of {self.total_stride} from {2 * self.total_stride}"
+            )
 
     def layout(self, num_points: int, input_size: int) -> "NetworkLayout":
         """Place every block of the space on the maps of a network with this input and output.
@@ -200,8 +210,10 @@ class SpaceSpec(_Strict):
 
         stem, entry = self.stem.channels, self.entry
         tapped = tap_stride(self.stem.block[0])
-        places = {"stem": place(self.stem.block, 3, stem, STEM_STRIDE, input_size),
-                  "entry": place(entry.block, stem, entry.channels, entry.stride, input_size // STEM_STRIDE)}
+        places = {
+            "stem": place(self.stem.block, 3, stem, STEM_STRIDE, input_size),
+            "entry": place(entry.block, stem, entry.channels, entry.stride, input_size // STEM_STRIDE),
+        }
         taps = [(stem, input_size // tapped)]
         channels, size = entry.channels, out_size(input_size // STEM_STRIDE, entry.stride)
         tap_after: list[str] = []
@@ -216,9 +228,16 @@ class SpaceSpec(_Strict):
                 tap_after.append(label)
         pools = tuple(Signature("tap_pool", c, c, s // size, s) for c, s in taps)
         places["head"] = place(self.head.block, channels + sum(c for c, _ in taps), self.head.channels, size, size)
-        return NetworkLayout(space=self, num_points=num_points, input_size=input_size, places=places,
-                             searched=tuple(self.labels), tap_after=tuple(tap_after), pools=pools,
-                             points=Signature("points", self.head.channels, 2 * num_points, 1, 1))
+        return NetworkLayout(
+            space=self,
+            num_points=num_points,
+            input_size=input_size,
+            places=places,
+            searched=tuple(self.labels),
+            tap_after=tuple(tap_after),
+            pools=pools,
+            points=Signature("points", self.head.channels, 2 * num_points, 1, 1),
+        )
 
 
 class NetworkLayout(_Strict):

@@ -8,14 +8,26 @@ import re
 from collections.abc import Mapping
 
 # longest first: UTF-32's little-endian mark begins with UTF-16's
-_MARKS: Mapping[bytes, str] = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
-                               codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MARKS: Mapping[bytes, str] = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 # first bytes -> what such a file is
 _SIGNATURES: Mapping[bytes, str] = {
-    b"\xff\xd8\xff": "a JPEG image", b"\x89PNG": "a PNG image", b"GIF8": "a GIF image", b"BM": "a BMP image",
-    b"PK\x03\x04": "a zip archive, as checkpoints and spreadsheets are", b"\x1f\x8b": "a gzip archive", b"%PDF": "a PDF file",
-    b"\xd0\xcf\x11\xe0": "an old Office document", b"SQLite format 3": "an SQLite data base", b"\x7fELF": "a program",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG": "a PNG image",
+    b"GIF8": "a GIF image",
+    b"BM": "a BMP image",
+    b"PK\x03\x04": "a zip archive, as checkpoints and spreadsheets are",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF file",
+    b"\xd0\xcf\x11\xe0": "an old Office document",
+    b"SQLite format 3": "an SQLite data base",
+    b"\x7fELF": "a program",
     b"RIFF": "a RIFF file, as WebP images and AVI videos are",
 }
 
@@ -76,7 +88,7 @@ def _describe(content: bytes, encoding: str, error: UnicodeDecodeError | None) -
     if error is None or b"\0" in content:
         # every second byte of a Latin text in UTF-16 is zero
         return "UTF-16 text without a byte-order mark; save it as UTF-8" if _alternating(content) else "binary data"
-    line = content[:error.start].count(b"\n") + 1
+    line = content[: error.start].count(b"\n") + 1
     return f"no UTF-8 text: byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8"
 
 

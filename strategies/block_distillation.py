@@ -19,12 +19,19 @@ Call = tuple[tuple[Tensor, ...], object]
 
 def not_once(calls: Sequence[Sequence[Call]], layers: Sequence[PathLayer]) -> str:
     """Name the first layer that did not run exactly once, so that distillation cannot train it; empty if every layer did."""
-    return next((f"layer {layer.label!r} runs {len(own)} times on a path" for own, layer in zip(calls, layers, strict=True)
-                 if len(own) != 1), "")
+    return next(
+        (
+            f"layer {layer.label!r} runs {len(own)} times on a path"
+            for own, layer in zip(calls, layers, strict=True)
+            if len(own) != 1
+        ),
+        "",
+    )
 
 
-def distillation_errors(layers: Sequence[PathLayer], teacher: Mapping[str, str], taught: Sequence[Call],
-                        others: Sequence[Call]) -> Iterator[tuple[PathLayer, dict[str, Tensor]]]:
+def distillation_errors(
+    layers: Sequence[PathLayer], teacher: Mapping[str, str], taught: Sequence[Call], others: Sequence[Call]
+) -> Iterator[tuple[PathLayer, dict[str, Tensor]]]:
     """For each layer, the error of every candidate but the teacher's own and those without weights, such as a skip.
 
     Parameters
@@ -61,8 +68,10 @@ def distillation_errors(layers: Sequence[PathLayer], teacher: Mapping[str, str],
 def _check_shapes(label: str, name: str, outputs: list[Tensor], teacher: str, targets: list[Tensor]) -> None:
     found, wanted = ([tuple(tensor.shape) for tensor in tensors] for tensors in (outputs, targets))
     if found != wanted:
-        raise InputError(f"layer {label!r}: the output of block {name!r} has shape {_shown(found)}, that of the teacher's "
-                         f"block {teacher!r} {_shown(wanted)}; the blocks of a layer must have outputs of one shape")
+        raise InputError(
+            f"layer {label!r}: the output of block {name!r} has shape {_shown(found)}, that of the teacher's "
+            f"block {teacher!r} {_shown(wanted)}; the blocks of a layer must have outputs of one shape"
+        )
 
 
 def _shown(shapes: list[tuple[int, ...]]) -> str:

@@ -56,8 +56,9 @@ class ExpectedCost:
                 if not 0 <= value < float("inf"):
                     raise InputError(f"cost of block {name!r} of layer {label!r} is {value}; allowed: finite, 0 or more")
         self.fixed_us = float(cost.fixed_us)
-        self.tables = {label: torch.tensor([float(cost.blocks_us[label][name]) for name in names])
-                       for label, names in candidates.items()}
+        self.tables = {
+            label: torch.tensor([float(cost.blocks_us[label][name]) for name in names]) for label, names in candidates.items()
+        }
 
     def cost_us(self, weights: Mapping[str, Tensor]) -> Tensor:
         """Expected cost in microseconds, a scalar with gradient, for label -> weights (candidates,) that sum to one."""
@@ -87,8 +88,9 @@ class LatencyTerm(ExpectedCost):
         power of the logarithm is not defined.
     """
 
-    def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]], mode: str = "mul", alpha: float = 0.25,
-                 beta: float = 0.8):
+    def __init__(
+        self, cost: CostTable, candidates: Mapping[str, list[str]], mode: str = "mul", alpha: float = 0.25, beta: float = 0.8
+    ):
         if mode not in MODES:
             raise InputError(f"unknown mode {mode!r} of the latency term; {allowed(MODES)}")
         super().__init__(cost, candidates)

@@ -42,8 +42,10 @@ def check_target(cost: CostTable, target_us: float) -> None:
     cheapest, slowest = cost_range(cost)
     hint = unit_hint(target_us, cheapest, slowest)
     if not target_us >= cheapest:
-        raise InputError(f"no architecture within {target_us:.10g} us; allowed: from {cheapest:.1f} us, the cheapest "
-                         f"(the slowest takes {slowest:.1f} us){hint}")
+        raise InputError(
+            f"no architecture within {target_us:.10g} us; allowed: from {cheapest:.1f} us, the cheapest "
+            f"(the slowest takes {slowest:.1f} us){hint}"
+        )
     if target_us > slowest and hint:
         raise InputError(f"{target_us:.10g} us is no limit, for the slowest architecture takes {slowest:.1f} us{hint}")
 
@@ -90,8 +92,9 @@ def decode(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us
     return (k_best(scores, cost, budget_us, 1, NEAR_BUDGET * budget_us) or k_best(scores, cost, budget_us, 1))[0]
 
 
-def k_best(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us: float, k: int,
-           at_least_us: float = 0.0) -> list[dict[str, str]]:
+def k_best(
+    scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us: float, k: int, at_least_us: float = 0.0
+) -> list[dict[str, str]]:
     """The ``k`` architectures with the highest sums of scores that cost from ``at_least_us`` to ``budget_us``, best first.
 
     The algorithm goes layer by layer. It keeps the ``k`` best of all partial architectures that cost the same, and drops those
@@ -115,7 +118,7 @@ def k_best(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us
         worth = np.add.outer(value, [scores[label][name] for name in names]).ravel()
         # drop those that no completion brings between the limits; sums in another order differ in their last digits, so a
         # tolerance keeps an architecture that costs exactly a limit
-        cheapest, slowest = rest[i + 1:].sum(0)
+        cheapest, slowest = rest[i + 1 :].sum(0)
         order = np.flatnonzero((total + cheapest <= budget_us * (1 + 1e-12)) & (total + slowest >= at_least_us * (1 - 1e-12)))
         # of those that cost the same, keep the k best
         alike = total if len(order) <= STATES else np.floor(total / budget_us * GRID)
@@ -129,8 +132,7 @@ def k_best(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us
     return [_trace(state, labels, scores, steps) for state in best]
 
 
-def _trace(state: int, labels: list[str], scores: Mapping[str, Mapping[str, float]],
-           steps: list[_Step]) -> dict[str, str]:
+def _trace(state: int, labels: list[str], scores: Mapping[str, Mapping[str, float]], steps: list[_Step]) -> dict[str, str]:
     """Follow a final state back to its choices."""
     choices = {}
     for label, (before, chosen) in zip(reversed(labels), reversed(steps), strict=True):

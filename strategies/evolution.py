@@ -42,8 +42,13 @@ def cost_of(cost: CostTable, subnet: Subnet) -> float:
     return cost.fixed_us + sum(row[name] for row, name in zip(cost.blocks_us.values(), subnet, strict=True))
 
 
-def evolve(score: Callable[[list[Subnet]], list[float]], logits: Mapping[str, Mapping[str, float]], cost: CostTable,
-           evaluations: int, seed: int = 0) -> dict[Subnet, float]:
+def evolve(
+    score: Callable[[list[Subnet]], list[float]],
+    logits: Mapping[str, Mapping[str, float]],
+    cost: CostTable,
+    evaluations: int,
+    seed: int = 0,
+) -> dict[Subnet, float]:
     """Look for the front of a space that is too large to score as a whole.
 
     The search starts from the subnets with the highest sums of logits within each of :data:`BUDGETS` budgets, and from random
@@ -72,15 +77,17 @@ def evolve(score: Callable[[list[Subnet]], list[float]], logits: Mapping[str, Ma
     found: dict[Subnet, float] = {}
 
     def add(subnets: list[Subnet]) -> None:
-        new = [subnet for subnet in dict.fromkeys(subnets) if subnet not in found][:evaluations - len(found)]
+        new = [subnet for subnet in dict.fromkeys(subnets) if subnet not in found][: evaluations - len(found)]
         found.update(zip(new, score(new), strict=True))
 
     # start: the best by their logits at each budget, and random subnets
     cheapest, slowest = cost_range(cost)
     ordered = {label: logits[label] for label in cost.blocks_us}
     budgets = np.linspace(cheapest, slowest, BUDGETS)
-    add([tuple(choices.values()) for budget in budgets for choices in k_best(ordered, cost, budget, PER_BUDGET)]
-        + [tuple(str(rng.choice(names)) for names in blocks) for _ in range(GENERATION)])
+    add(
+        [tuple(choices.values()) for budget in budgets for choices in k_best(ordered, cost, budget, PER_BUDGET)]
+        + [tuple(str(rng.choice(names)) for names in blocks) for _ in range(GENERATION)]
+    )
     # generations: children of the front, until there are no new ones
     while len(found) < evaluations:
         before = len(found)

@@ -61,12 +61,25 @@ class FBNet(DARTS):
     layer = GumbelMixedLayer
     """What takes the place of each ``LayerChoice``."""
 
-    def __init__(self, cost: CostTable | None = None, *, mode: str = "mul", alpha: float = 0.25, beta: float = 0.8,
-                 target_us: float | None = None, temperature: float = 5.0, anneal: float = math.exp(-0.045),
-                 warmup_epochs: int = 5, arc_learning_rate: float = 0.01, arc_weight_decay: float = 5e-4,
-                 gradient_clip_val: float | None = None, **kwargs: Any):
-        super().__init__(arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs,
-                         gradient_clip_val=gradient_clip_val, **kwargs)
+    def __init__(
+        self,
+        cost: CostTable | None = None,
+        *,
+        mode: str = "mul",
+        alpha: float = 0.25,
+        beta: float = 0.8,
+        target_us: float | None = None,
+        temperature: float = 5.0,
+        anneal: float = math.exp(-0.045),
+        warmup_epochs: int = 5,
+        arc_learning_rate: float = 0.01,
+        arc_weight_decay: float = 5e-4,
+        gradient_clip_val: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            arc_learning_rate=arc_learning_rate, warmup_epochs=warmup_epochs, gradient_clip_val=gradient_clip_val, **kwargs
+        )
         if target_us is not None:
             if cost is None:
                 raise InputError("a latency target without a cost; give both, or neither")
@@ -95,8 +108,16 @@ class FBNet(DARTS):
         return super().mutate_model(model)
 
     def configure_oneshot_module(self, training_module: pl.LightningModule) -> SearchModule:
-        return MixtureModule(training_module, self._term, self.temperature, self.anneal, self.warmup_epochs,
-                             self.arc_learning_rate, self.arc_weight_decay, self.gradient_clip_val)
+        return MixtureModule(
+            training_module,
+            self._term,
+            self.temperature,
+            self.anneal,
+            self.warmup_epochs,
+            self.arc_learning_rate,
+            self.arc_weight_decay,
+            self.gradient_clip_val,
+        )
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
         # "max_size" ends with the longer loader and gives None for the one that has run out

@@ -12,11 +12,25 @@ from .target import LatencyTarget
 class MixtureModule(SearchModule):
     """Search in a supernet of mixtures; see :class:`FBNet` for the parameters."""
 
-    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, temperature: float,
-                 anneal: float, warmup_epochs: int, arc_learning_rate: float, arc_weight_decay: float,
-                 gradient_clip_val: float | None):
-        super().__init__(training_module, term, arc_learning_rate, arc_weight_decay, warmup_epochs=warmup_epochs,
-                         gradient_clip_val=gradient_clip_val)
+    def __init__(
+        self,
+        training_module: pl.LightningModule,
+        term: LatencyTerm | LatencyTarget | None,
+        temperature: float,
+        anneal: float,
+        warmup_epochs: int,
+        arc_learning_rate: float,
+        arc_weight_decay: float,
+        gradient_clip_val: float | None,
+    ):
+        super().__init__(
+            training_module,
+            term,
+            arc_learning_rate,
+            arc_weight_decay,
+            warmup_epochs=warmup_epochs,
+            gradient_clip_val=gradient_clip_val,
+        )
         self.initial_temperature, self.anneal = temperature, anneal
 
     @property

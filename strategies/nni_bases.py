@@ -42,6 +42,7 @@ class OneShotModule(DartsLightningModule):
     """NNI's Lightning module of a differentiable search."""
 
     if TYPE_CHECKING:
+
         @property
         def trainer(self) -> pl.Trainer: ...
 
@@ -58,8 +59,13 @@ class OneShotModule(DartsLightningModule):
 
         def architecture_optimizers(self) -> Any: ...
 
-        def advance_optimization(self, loss: Tensor, batch_idx: int, gradient_clip_val: float | None = None,
-                                 gradient_clip_algorithm: str | None = None) -> None: ...
+        def advance_optimization(
+            self,
+            loss: Tensor,
+            batch_idx: int,
+            gradient_clip_val: float | None = None,
+            gradient_clip_algorithm: str | None = None,
+        ) -> None: ...
 
         def advance_lr_schedulers(self, batch_idx: int) -> None: ...
 

@@ -39,8 +39,15 @@ class PathModule(SearchModule):
     teacher: Path
     candidates: dict[str, list[str]]
 
-    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, cost: CostTable | None,
-                 arc_learning_rate: float, arc_weight_decay: float, gradient_clip_val: float | None):
+    def __init__(
+        self,
+        training_module: pl.LightningModule,
+        term: LatencyTerm | LatencyTarget | None,
+        cost: CostTable | None,
+        arc_learning_rate: float,
+        arc_weight_decay: float,
+        gradient_clip_val: float | None,
+    ):
         super().__init__(training_module, term, arc_learning_rate, arc_weight_decay, gradient_clip_val=gradient_clip_val)
         self.cost = cost
         self.input: tuple[Any, ...] = ()
@@ -123,5 +130,11 @@ class PathModule(SearchModule):
     def _first_bad_block(self, blocks: list[tuple[str, str]]) -> str:
         """Name the first block of the path with a weight that is not finite."""
         layers = self.layers()
-        return next((f", layer {label!r}, block {block!r}" for label, block in blocks
-                     if not all(torch.isfinite(weight).all() for weight in layers[label][block].parameters())), "")
+        return next(
+            (
+                f", layer {label!r}, block {block!r}"
+                for label, block in blocks
+                if not all(torch.isfinite(weight).all() for weight in layers[label][block].parameters())
+            ),
+            "",
+        )

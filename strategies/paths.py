@@ -55,4 +55,4 @@ def branches(path: Path, candidates: Mapping[str, Sequence[str]], count: int) ->
     """The path, and others that differ from it in the last layer alone: ``count`` in all if it has so many candidates."""
     label, names = list(candidates.items())[-1]
     others = [names[i] for i in torch.randperm(len(names)).tolist() if names[i] != path[label]]
-    return [path | {label: name} for name in (path[label], *others[:count - 1])]
+    return [path | {label: name} for name in (path[label], *others[: count - 1])]

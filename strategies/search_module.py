@@ -32,8 +32,14 @@ class SearchModule(OneShotModule):
         Adam learning rate and weight decay of the logits.
     """
 
-    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, arc_learning_rate: float,
-                 arc_weight_decay: float, **kwargs: Any):
+    def __init__(
+        self,
+        training_module: pl.LightningModule,
+        term: LatencyTerm | LatencyTarget | None,
+        arc_learning_rate: float,
+        arc_weight_decay: float,
+        **kwargs: Any,
+    ):
         super().__init__(training_module, arc_learning_rate=arc_learning_rate, **kwargs)
         self.term = term
         self.arc_weight_decay = arc_weight_decay
@@ -107,8 +113,10 @@ class SearchModule(OneShotModule):
         """Check the new logits, and keep the latency target."""
         for module in self.searched():
             if not torch.isfinite(module._arch_alpha).all():
-                raise FloatingPointError(f"logits of layer {module.label!r} are not finite after epoch "
-                                         f"{self.trainer.current_epoch}, step {batch_idx}")
+                raise FloatingPointError(
+                    f"logits of layer {module.label!r} are not finite after epoch "
+                    f"{self.trainer.current_epoch}, step {batch_idx}"
+                )
         self.tilt_to_target()
 
     def task_loss(self, batch: Any, batch_idx: int) -> Tensor:
@@ -127,14 +135,21 @@ class SearchModule(OneShotModule):
 
     def _first_bad_weight(self) -> str:
         # "_model." is NNI's
-        return next((f"weight {name.removeprefix('_model.')!r}" for name, weight in self.training_module.named_parameters()
-                     if not torch.isfinite(weight).all()), "")
+        return next(
+            (
+                f"weight {name.removeprefix('_model.')!r}"
+                for name, weight in self.training_module.named_parameters()
+                if not torch.isfinite(weight).all()
+            ),
+            "",
+        )
 
     def on_validation_start(self) -> None:
         """Stop before broken weights are written over the last good ones."""
         if bad := self._first_bad_weight():
-            raise FloatingPointError(f"{bad} is not finite at the end of epoch {self.trainer.current_epoch}; a lower learning "
-                                     "rate may help")
+            raise FloatingPointError(
+                f"{bad} is not finite at the end of epoch {self.trainer.current_epoch}; a lower learning rate may help"
+            )
         super().on_validation_start()
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
@@ -154,8 +169,10 @@ class SearchModule(OneShotModule):
 
     def logits(self) -> dict[str, dict[str, float]]:
         """Label -> candidate -> logit, without the tilt to a target."""
-        return {label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
-                for label, layer in self.layers().items()}
+        return {
+            label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
+            for label, layer in self.layers().items()
+        }
 
     def figures(self) -> dict[str, float]:
         """State of the search: what is logged after each epoch, by name."""
@@ -167,8 +184,9 @@ class SearchModule(OneShotModule):
         if self.term is not None:
             expected = {label: torch.tensor(list(row.values())) for label, row in probabilities.items()}
             chosen = self.export()
-            decoded = {label: torch.tensor([float(name == chosen[label]) for name in row])
-                       for label, row in probabilities.items()}
+            decoded = {
+                label: torch.tensor([float(name == chosen[label]) for name in row]) for label, row in probabilities.items()
+            }
             figures["arch/expected_us"] = float(self.term.cost_us(expected))
             figures["arch/decoded_us"] = float(self.term.cost_us(decoded))
         return figures

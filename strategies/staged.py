@@ -54,17 +54,39 @@ class StagedFBNet(FBNet):
 
     layer = PathLayer
 
-    def __init__(self, cost: CostTable | None = None, *, stages: Stages | None = None, paths: int = 2, branches: int = 3,
-                 temperature: float = 5.0, anneal: float = 0.5, arc_learning_rate: float = 0.03, **kwargs: Any):
-        super().__init__(cost, temperature=temperature, anneal=anneal, warmup_epochs=0, arc_learning_rate=arc_learning_rate,
-                         **kwargs)
+    def __init__(
+        self,
+        cost: CostTable | None = None,
+        *,
+        stages: Stages | None = None,
+        paths: int = 2,
+        branches: int = 3,
+        temperature: float = 5.0,
+        anneal: float = 0.5,
+        arc_learning_rate: float = 0.03,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            cost, temperature=temperature, anneal=anneal, warmup_epochs=0, arc_learning_rate=arc_learning_rate, **kwargs
+        )
         self.stages = Stages() if stages is None else stages
         self.paths = paths
         self.branches = branches
 
     def configure_oneshot_module(self, training_module: pl.LightningModule) -> StagedModule:
-        return StagedModule(training_module, self._term, self.cost, self.stages, self.paths, self.branches, self.temperature,
-                            self.anneal, self.arc_learning_rate, self.arc_weight_decay, self.gradient_clip_val)
+        return StagedModule(
+            training_module,
+            self._term,
+            self.cost,
+            self.stages,
+            self.paths,
+            self.branches,
+            self.temperature,
+            self.anneal,
+            self.arc_learning_rate,
+            self.arc_weight_decay,
+            self.gradient_clip_val,
+        )
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
         # a batch of each in every step; an epoch is as long as the longer loader

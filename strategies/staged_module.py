@@ -37,9 +37,20 @@ class StagedModule(PathModule):
     candidates.
     """
 
-    def __init__(self, training_module: pl.LightningModule, term: LatencyTerm | LatencyTarget | None, cost: CostTable | None,
-                 stages: Stages, paths: int, branches: int, temperature: float, anneal: float, arc_learning_rate: float,
-                 arc_weight_decay: float, gradient_clip_val: float | None):
+    def __init__(
+        self,
+        training_module: pl.LightningModule,
+        term: LatencyTerm | LatencyTarget | None,
+        cost: CostTable | None,
+        stages: Stages,
+        paths: int,
+        branches: int,
+        temperature: float,
+        anneal: float,
+        arc_learning_rate: float,
+        arc_weight_decay: float,
+        gradient_clip_val: float | None,
+    ):
         super().__init__(training_module, term, cost, arc_learning_rate, arc_weight_decay, gradient_clip_val)
         self.stages = stages
         self.paths = paths
@@ -47,8 +58,12 @@ class StagedModule(PathModule):
         self.initial_temperature = temperature
         self.anneal = anneal
         self._runs_once = True
-        self._steps = {"teacher": self._teacher_step, "distillation": self._distillation_step,
-                       "sandwich": self._sandwich_step, "logits": self._logits_step}
+        self._steps = {
+            "teacher": self._teacher_step,
+            "distillation": self._distillation_step,
+            "sandwich": self._sandwich_step,
+            "logits": self._logits_step,
+        }
 
     # --- where the search stands -----------------------------------------------------------------------------------------
 
@@ -102,15 +117,17 @@ class StagedModule(PathModule):
             others = self.calls_of(self.alike(self._fair.draw), batch, batch_idx)
         if fault := not_once(taught, layers):
             self._runs_once = False
-            logging.getLogger(__name__).warning("%s: the space is no chain of layers, so the sandwich takes the place of "
-                                                "block-wise distillation", fault)
+            logging.getLogger(__name__).warning(
+                "%s: the space is no chain of layers, so the sandwich takes the place of block-wise distillation", fault
+            )
             self._steps["sandwich"](batch, batch_idx)
             return
         total: Tensor | float = 0.0
         count = 0
         with self._weights_step():
-            for layer, errors in distillation_errors(layers, self.teacher, *([own[0] for own in calls]
-                                                                             for calls in (taught, others))):
+            for layer, errors in distillation_errors(
+                layers, self.teacher, *([own[0] for own in calls] for calls in (taught, others))
+            ):
                 if not errors:
                     continue
                 loss = torch.stack(list(errors.values())).sum()
@@ -136,8 +153,10 @@ class StagedModule(PathModule):
             soft = self.last_output().detach()
             self.manual_backward(loss)
             for group in students:
-                losses = [(1 - SOFT) * loss + SOFT * self.distance(output, soft)
-                          for loss, output in self._student_losses(group, batch, batch_idx)]
+                losses = [
+                    (1 - SOFT) * loss + SOFT * self.distance(output, soft)
+                    for loss, output in self._student_losses(group, batch, batch_idx)
+                ]
                 self.manual_backward(torch.stack(losses).mean())
 
     def _student_losses(self, group: list[Path], batch: Any, batch_idx: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -173,8 +192,9 @@ class StagedModule(PathModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One optimiser of the weights for each stage, as the evaluator has it, and one of the logits."""
-        weights = [self.postprocess_weight_optimizers(only_optimizer(self.training_module.configure_optimizers()))
-                   for _ in RISE]
+        weights = [
+            self.postprocess_weight_optimizers(only_optimizer(self.training_module.configure_optimizers())) for _ in RISE
+        ]
         return [*weights, mark_as_architecture_optimizer(self.configure_architecture_optimizers())]
 
     def _stage_optimizer(self) -> Any:

@@ -82,7 +82,7 @@ def split(epochs: int) -> dict[str, int]:
     exact = {name: epochs * share / sum(SHARES.values()) for name, share in SHARES.items()}
     found = {name: math.floor(value) for name, value in exact.items()}
     # largest remainders first
-    for name in sorted(exact, key=lambda name: found[name] - exact[name])[:epochs - sum(found.values())]:
+    for name in sorted(exact, key=lambda name: found[name] - exact[name])[: epochs - sum(found.values())]:
         found[name] += 1
     # the sandwich, by far the longest, gives an epoch to each stage that has none
     for name in ("logits", "teacher", "distillation"):

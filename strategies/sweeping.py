@@ -66,7 +66,7 @@ def outputs(supernet: LayerSequence, x: Tensor, subnets: Sequence[Sequence[str]]
     for index in sorted(range(len(subnets)), key=lambda i: tuple(subnets[i])):
         blocks = tuple(subnets[index])
         # go back to the last state that both share, then run the rest
-        del states[len(commonprefix([previous, blocks])) + 1:]
+        del states[len(commonprefix([previous, blocks])) + 1 :]
         for i in range(len(states) - 1, len(blocks)):
             states.append(supernet.advance(i, supernet.layers[i][blocks[i]], states[-1]))
         yield index, supernet.end(states[-1])

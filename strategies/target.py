@@ -74,4 +74,3 @@ class LatencyTarget(ExpectedCost):
     def decode(self, logits: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
         """The most probable architecture within the target and near it, by the logits without offset; see :func:`decode`."""
         return decode(logits, self.cost, self.target_us)
-

@@ -95,6 +95,7 @@ def place(sound_place, tmp_path, monkeypatch):
 @pytest.fixture
 def run(monkeypatch):
     """Run a command in this process (its imports take seconds); returns its exit code."""
+
     def command(*arguments) -> int:
         monkeypatch.setattr(sys, "argv", ["fbnet-pfld", *map(str, arguments)])
         try:
@@ -102,6 +103,7 @@ def run(monkeypatch):
         except SystemExit as end:
             return 1 if isinstance(end.code, str) else int(end.code or 0)
         return 0
+
     return command
 
 
@@ -115,6 +117,7 @@ def quick_exports(monkeypatch):
 @pytest.fixture
 def refused(run, capfd, tmp_path):
     """Run a command that must end with exit code 2, one line with all ``words``, and every file as it was."""
+
     def command(*arguments, words) -> None:
         before = contents(tmp_path)
         assert run(*arguments) == 2
@@ -124,4 +127,5 @@ def refused(run, capfd, tmp_path):
         for each in words:
             assert each in error
         assert contents(tmp_path) == before
+
     return command

@@ -49,9 +49,9 @@ def install(root: Path, monkeypatch, cores: tuple[int, ...] = (1800, 1800, 2016,
         (phone / f"sys/class/thermal/thermal_zone{zone}").mkdir(parents=True)
         (phone / f"sys/class/thermal/thermal_zone{zone}/temp").write_text(celsius + "\n")
     tools.mkdir()
-    script(tools / "adb", f"#!/bin/sh\nexec {sys.executable} -S {__file__} {phone} \"$@\"\n")
+    script(tools / "adb", f'#!/bin/sh\nexec {sys.executable} -S {__file__} {phone} "$@"\n')
     script(phone / "bin/getprop", "#!/bin/sh\necho \"fake $1\" | sed 's/ro.product.//'\n")
-    script(phone / "bin/taskset", f"#!/bin/sh\necho \"$1\" >> {phone}/masks\nshift\nexec \"$@\"\n")
+    script(phone / "bin/taskset", f'#!/bin/sh\necho "$1" >> {phone}/masks\nshift\nexec "$@"\n')
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.delenv("ANDROID_SERIAL", raising=False)
     return phone
@@ -96,8 +96,9 @@ def main(phone: Path, arguments: list[str]) -> int:
             print("MNN benchmark")
             return 0
         command = command.replace("./bench", plan.get("instead", "./bench"))
-    done = subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": f"{phone}/bin:{os.environ['PATH']}"},
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        ["sh", "-c", command], env={**os.environ, "PATH": f"{phone}/bin:{os.environ['PATH']}"}, capture_output=True, text=True
+    )
     print(done.stdout.replace(str(phone), "").replace("\n", "\r\n"), end="")  # as old devices end their lines
     print(done.stderr, file=sys.stderr, end="")
     return 0  # as old devices do, whatever happened

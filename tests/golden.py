@@ -15,8 +15,9 @@ from fbnet_pfld.search_space import Architecture, SpaceSpec
 FILE = Path(__file__).parent / "fixtures" / "golden.json"
 SPEC = SpaceSpec.load("pfld")
 # dilation, ghost, eSE, expansion, and convolutions without BatchNorm
-ARCHITECTURE = Architecture(SPEC, 106, 112, dict(zip(
-    SPEC.labels, ("mb_k3_res_d3", "gh_k5", "mb_k5_res_se", "mb_k3_e4_res", "gh_k5"), strict=True)))
+ARCHITECTURE = Architecture(
+    SPEC, 106, 112, dict(zip(SPEC.labels, ("mb_k3_res_d3", "gh_k5", "mb_k5_res_se", "mb_k3_e4_res", "gh_k5"), strict=True))
+)
 
 
 def network() -> nn.Module:

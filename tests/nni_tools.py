@@ -66,8 +66,11 @@ def processes_of(experiment: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = [*process.cmdline(), *process.environ().values()]
-            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE \
-                    and any(experiment in word for word in words):
+            if (
+                process.pid != os.getpid()
+                and process.status() != psutil.STATUS_ZOMBIE
+                and any(experiment in word for word in words)
+            ):
                 found.append(process)
     return found
 
@@ -104,8 +107,14 @@ def nnictl(*command, stopped: str = "Stop experiment success", env: dict[str, st
 def background(*command):
     """A command in the background, its error output as lines; ended if it has not by itself."""
     # a shell that starts a job in the background makes it ignore SIGINT, and with it everything below
-    process = subprocess.Popen([str(part) for part in command], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        env=ENV,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         yield process
     finally:
@@ -122,20 +131,27 @@ def make_database(folder: Path, trials: list[tuple[str, int, dict, dict]], other
     """
     (folder / "db").mkdir(parents=True)
     with sqlite3.connect(folder / "db" / "nni.sqlite") as connection:
-        connection.execute("create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, "
-                           "logPath text, sequenceId integer, message text, environmentId text)")
-        connection.execute("create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, "
-                           "sequence integer, data text)")
+        connection.execute(
+            "create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, "
+            "logPath text, sequenceId integer, message text, environmentId text)"
+        )
+        connection.execute(
+            "create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, "
+            "sequence integer, data text)"
+        )
 
         def note(time: int, trial: str, event: str, data: str | None, place: str) -> None:
-            connection.execute("insert into TrialJobEvent values (?, ?, ?, ?, ?, 0, null, 'local-env')",
-                               (time, trial, event, data, place))
+            connection.execute(
+                "insert into TrialJobEvent values (?, ?, ?, ?, ?, 0, null, 'local-env')", (time, trial, event, data, place)
+            )
 
         for i, (trial, parameter, parameters, final) in enumerate(trials):
             note(i, trial, "RUNNING", json.dumps({"parameter_id": i, "parameters": parameters}), f"/trials/{trial}")
             note(i, trial, "SUCCEEDED", None, f"/trials/{trial}")
-            connection.execute("insert into MetricData values (?, ?, ?, 'FINAL', 0, ?)",
-                               (i, trial, str(parameter), json.dumps(json.dumps(final))))
+            connection.execute(
+                "insert into MetricData values (?, ?, ?, 'FINAL', 0, ?)",
+                (i, trial, str(parameter), json.dumps(json.dumps(final))),
+            )
         for trial, events in (others or {}).items():
             for event in events:  # whose times are not in order, as NNI's are not
                 note(-len(event), trial, event, None, str(folder.absolute() / "trials" / trial))

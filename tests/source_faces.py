@@ -17,8 +17,11 @@ PEOPLE = ("ann_0", "ann_1", "bob_0", "cleo_0", "dan_0", "dan_1")
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder; of a link, where it leads."""
-    return {str(path.relative_to(folder)): bytes(path.readlink()) if path.is_symlink() else path.read_bytes()
-            for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+    return {
+        str(path.relative_to(folder)): bytes(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
 
 
 def view(num_points: int, seed: int = 0, centre=(48.0, 50.0), extent: float = 60.0) -> np.ndarray:

@@ -46,8 +46,10 @@ def test_the_recipes_subnet_is_near_the_middle_of_its_space():
 def test_recipes_are_options_that_exist_and_differ_from_the_base(changes):
     if "distillation" in changes:  # the command adds the teacher
         changes = {**changes, "teacher": "teacher.pth"}
-    base, changed = (Config().override({f"finetune__{key}": value for key, value in each.items()}, "test").finetune
-                     for each in (BASE, {**BASE, **changes}))
+    base, changed = (
+        Config().override({f"finetune__{key}": value for key, value in each.items()}, "test").finetune
+        for each in (BASE, {**BASE, **changes})
+    )
     differing = {key for key, value in changed.model_dump().items() if value != base.model_dump()[key]}
     assert differing == changes.keys() - {"distillation"}
     assert changed.loss in LOSSES
@@ -55,16 +57,32 @@ def test_recipes_are_options_that_exist_and_differ_from_the_base(changes):
 
 def test_tables_are_means_spreads_and_ratios():
     found = {"base": (5.0, 5.2), "wing": (4.9, 5.4)}
-    recipes = pd.DataFrame([{"data": "d", "epochs": 6, "recipe": recipe, "seed": seed, "test_nme": nme, "held_out_nme": 1,
-                             "seconds": 9} for recipe, nmes in found.items() for seed, nme in enumerate(nmes)])
+    recipes = pd.DataFrame(
+        [
+            {"data": "d", "epochs": 6, "recipe": recipe, "seed": seed, "test_nme": nme, "held_out_nme": 1, "seconds": 9}
+            for recipe, nmes in found.items()
+            for seed, nme in enumerate(nmes)
+        ]
+    )
     row = recipes_table(recipes).set_index("recipe").loc["wing"]
     assert row[["nme", "spread", "paired"]].tolist() == pytest.approx([5.15, 0.5 / math.sqrt(2), 0.05], abs=1e-3)
     assert row.standard_error == pytest.approx(0.15, abs=1e-3)  # of the differences -0.1 and 0.2
-    networks = pd.DataFrame([{"data": "d", "network": name, "seed": seed, "epochs": 3, "test_nme": nme, "test_fr8": 1.0,
-                              "test_auc8": 50.0} for name, nmes in (("pfld_lite", (6.0, 6.4)), ("searched", (4.9, 5.1)))
-                             for seed, nme in enumerate(nmes)])
-    costs = pd.DataFrame({"network": ["pfld_lite", "searched"], "onnx_bytes": [1000, 600], "parameters": [250, 150],
-                          "snapdragon625-4t": [100.0, 20.0], "host_us": [8.0, 2.0]})
+    networks = pd.DataFrame(
+        [
+            {"data": "d", "network": name, "seed": seed, "epochs": 3, "test_nme": nme, "test_fr8": 1.0, "test_auc8": 50.0}
+            for name, nmes in (("pfld_lite", (6.0, 6.4)), ("searched", (4.9, 5.1)))
+            for seed, nme in enumerate(nmes)
+        ]
+    )
+    costs = pd.DataFrame(
+        {
+            "network": ["pfld_lite", "searched"],
+            "onnx_bytes": [1000, 600],
+            "parameters": [250, 150],
+            "snapdragon625-4t": [100.0, 20.0],
+            "host_us": [8.0, 2.0],
+        }
+    )
     row = networks_table(networks, costs).set_index("network").loc["searched"]
     assert (row.seeds, row.parameters) == (2, 150)
     assert row.nme_over_baseline == pytest.approx(5.0 / 6.2, abs=1e-3)
@@ -83,10 +101,25 @@ def test_all_parts_run_and_go_on(place, few_blobs, quick_exports, monkeypatch, c
     config, results, supernet = place / "c.yaml", place / "results", place / "ckpt_save/supernet/checkpoint_best.pth"
     config.write_text("space: pfld\nfinetune: {batch_size: 16}\n")
     finetuned = Records(place / "finetuning.csv")
-    row = {"space": "pfld", "method": "stages", "supernet_epochs": Config().search.total_epochs, "budget": 2350.0, "epochs": 1,
-           "setup": "1e5", "test_nme": 5.0, "test_fr8": 1.0, "test_auc8": 50.0, "seconds": 1.0}
-    finetuned.extend([{**row, "seed": 0, "blocks": " ".join(MEDIAN)}, {**row, "seed": 1, "blocks": " ".join(CHEAP)},
-                      {**row, "seed": 0, "blocks": "", "epochs": 3}])
+    row = {
+        "space": "pfld",
+        "method": "stages",
+        "supernet_epochs": Config().search.total_epochs,
+        "budget": 2350.0,
+        "epochs": 1,
+        "setup": "1e5",
+        "test_nme": 5.0,
+        "test_fr8": 1.0,
+        "test_auc8": 50.0,
+        "seconds": 1.0,
+    }
+    finetuned.extend(
+        [
+            {**row, "seed": 0, "blocks": " ".join(MEDIAN)},
+            {**row, "seed": 1, "blocks": " ".join(CHEAP)},
+            {**row, "seed": 0, "blocks": "", "epochs": 3},
+        ]
+    )
     kept = []
     for _ in range(2):
         accuracy.recipe("blobs", few_blobs, 106, 1, 1, supernet, (), results)

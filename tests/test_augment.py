@@ -13,8 +13,17 @@ from fbnet_pfld.evaluators.data.augment import Augment
 from fbnet_pfld.evaluators.data.synthetic.render import pose_rotation
 
 NONE = Augment(**{field.name: 0.0 for field in fields(Augment) if field.name not in ("mirror", "share")}, share=1.0)
-PARTS = {"degrees": 20.0, "scale": 0.2, "shift": 0.1, "light": 0.25, "cast": 0.2, "saturation": 0.5, "blur": 0.1,
-         "occlusion": 0.4, "noise": 0.05}
+PARTS = {
+    "degrees": 20.0,
+    "scale": 0.2,
+    "shift": 0.1,
+    "light": 0.25,
+    "cast": 0.2,
+    "saturation": 0.5,
+    "blur": 0.1,
+    "occlusion": 0.4,
+    "noise": 0.05,
+}
 LOOK = ("light", "cast", "saturation", "grey", "blur", "occlusion", "noise")
 
 
@@ -148,8 +157,10 @@ def test_light_and_cast_stay_within_their_strengths():
     torch.manual_seed(5)
     flat = torch.full((500, 3, 4, 4), 0.4)
     rest = torch.rand(500, 2, 2), torch.zeros(500, 3)
-    for augment, lowest, highest in ((replace(NONE, light=0.2), 0.4 * 0.8 - 0.1, 0.4 * 1.2 + 0.1),
-                                     (replace(NONE, cast=0.2), 0.4 * 0.8, 0.4 * 1.2)):
+    for augment, lowest, highest in (
+        (replace(NONE, light=0.2), 0.4 * 0.8 - 0.1, 0.4 * 1.2 + 0.1),
+        (replace(NONE, cast=0.2), 0.4 * 0.8, 0.4 * 1.2),
+    ):
         images = augment(flat, *rest)[0]
         assert lowest - 1e-6 < images.min() < lowest + 0.02
         assert highest - 0.02 < images.max() < highest + 1e-6
@@ -175,7 +186,7 @@ def test_occlusion_is_one_rectangle_of_one_colour_per_face():
         rows, columns = torch.nonzero(((now - was).abs() > 1e-4).any(dim=0), as_tuple=True)
         if not len(rows):  # a rectangle beyond the border is possible
             continue
-        inside = now[:, rows.min():rows.max() + 1, columns.min():columns.max() + 1]
+        inside = now[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert torch.equal(inside, inside[:, :1, :1].expand_as(inside))
         heights.append(inside.shape[1] / 64)
         widths.append(inside.shape[2] / 64)

@@ -47,9 +47,11 @@ def test_a_clear_winner_is_named(pair, run, capfd):
 
 def test_a_file_against_itself_has_no_winner_but_by_chance(pair, run, capfd):
     """Once in a hundred runs there is one by chance; three times in a row, never."""
+
     def winner():
         assert run("benchmark-models", pair[0], pair[0], "--json") == 0
         return figures(capfd)["fastest"]
+
     assert any(winner() is None for _ in range(3))
 
 

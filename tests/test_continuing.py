@@ -29,8 +29,9 @@ SEARCH = ("search", "--config", "config.yaml", "--data-root", "data")
 def states(tmp_path_factory, blobs):
     """Folder with ``last.ckpt`` of tiny runs of one epoch: a subnet, a baseline and a search."""
     folder = tmp_path_factory.mktemp("states")
-    config = Config.load(None, finetune__epochs=1, finetune__batch_size=16, search__epochs=1, search__method="reference",
-                         search__front=0)
+    config = Config.load(
+        None, finetune__epochs=1, finetune__batch_size=16, search__epochs=1, search__method="reference", search__front=0
+    )
     search_supernet(config, config.faces(blobs), folder / "supernet")
     finetune_network(config, config.faces(blobs), folder / "subnet", SMALL, folder / "supernet" / "checkpoint_best.pth")
     finetune_network(config, config.faces(blobs), folder / "pfld_lite", "pfld_lite")
@@ -47,7 +48,7 @@ def at(place, states):
 
 def cut(path: str, share: float) -> None:
     content = Path(path).read_bytes()
-    Path(path).write_bytes(content[:int(share * len(content))])
+    Path(path).write_bytes(content[: int(share * len(content))])
 
 
 def flip(path: str) -> None:
@@ -59,61 +60,120 @@ def flip(path: str) -> None:
 WANTED = "--resume goes on from the last.ckpt of a run"
 # name -> what is done before, the command, what its one line says
 REFUSED = {
-    "weights of a subnet": (lambda: None, (*FINETUNE, "--resume", "ckpt_save/subnet/checkpoint_best.pth"),
-                            "checkpoint_best.pth has the weights of a trained subnet and no state of its training; "
-                            f"{WANTED}, --init starts from them"),
-    "weights of a supernet": (lambda: None, (*SEARCH, "--resume", "ckpt_save/supernet/checkpoint_best.pth"),
-                              "has the weights of a trained supernet and no state of its training"),
+    "weights of a subnet": (
+        lambda: None,
+        (*FINETUNE, "--resume", "ckpt_save/subnet/checkpoint_best.pth"),
+        "checkpoint_best.pth has the weights of a trained subnet and no state of its training; "
+        f"{WANTED}, --init starts from them",
+    ),
+    "weights of a supernet": (
+        lambda: None,
+        (*SEARCH, "--resume", "ckpt_save/supernet/checkpoint_best.pth"),
+        "has the weights of a trained supernet and no state of its training",
+    ),
     "text": (lambda: None, (*FINETUNE, "--resume", "config.yaml"), f"config.yaml is a text file; {WANTED}"),
     "nothing": (lambda: None, (*SEARCH, "--resume", "none.ckpt"), "nothing to resume from: none.ckpt not found"),
     "folder": (lambda: None, (*FINETUNE, "--resume", "data"), f"data cannot be read: Is a directory; {WANTED}"),
     "empty file": (lambda: Path("empty").touch(), (*FINETUNE, "--resume", "empty"), f"empty is an empty file; {WANTED}"),
     "image": (lambda: None, (*FINETUNE, "--resume", "data/train_data/imgs/00000.png"), f"is a PNG image; {WANTED}"),
-    "truncated file": (lambda: cut("subnet.ckpt", 0.7), (*FINETUNE, "--resume", "subnet.ckpt"),
-                       f"subnet.ckpt is damaged or cut short; {WANTED}"),
+    "truncated file": (
+        lambda: cut("subnet.ckpt", 0.7),
+        (*FINETUNE, "--resume", "subnet.ckpt"),
+        f"subnet.ckpt is damaged or cut short; {WANTED}",
+    ),
     "damaged file": (lambda: flip("subnet.ckpt"), (*FINETUNE, "--resume", "subnet.ckpt"), "is damaged or cut short"),
-    "truncated file, auto": (lambda: (shutil.copy("subnet.ckpt", "ckpt_save/subnet/last.ckpt"),
-                                      cut("ckpt_save/subnet/last.ckpt", 0.5)), (*FINETUNE, "--resume", "auto"),
-                             f"ckpt_save/subnet/last.ckpt is damaged or cut short; {WANTED}"),
-    "another program's file": (lambda: torch.save({"epoch": 3}, "other.pt"), (*FINETUNE, "--resume", "other.pt"),
-                               f"other.pt is no state of a training; {WANTED}"),
-    "a search's state": (lambda: None, (*FINETUNE, "--resume", "supernet.ckpt"),
-                         "supernet.ckpt: its run has network.kind 'supernet', this one 'subnet'; give the same value"),
-    "a finetuning's state": (lambda: None, (*SEARCH, "--resume", "subnet.ckpt"),
-                             "its run has network.kind 'subnet', this one 'supernet'"),
-    "a baseline's state": (lambda: None, (*FINETUNE, "--resume", "pfld_lite.ckpt"),
-                           "its run has network.kind 'baseline', this one 'subnet'"),
-    "another baseline": (lambda: None, (*FINETUNE, "--model", "pfld_mobilenetv3", "--resume", "pfld_lite.ckpt"),
-                         "network.name 'pfld_lite', this one 'pfld_mobilenetv3'"),
-    "another subnet": (lambda: replace(SMALL, choices=SMALL.choices | {"layer_2": "mb_k5_res"}).save("other.json"),
-                       (*FINETUNE, "--arch", "other.json", "--resume", "subnet.ckpt"),
-                       "network.choices.layer_2 'gh_k5', this one 'mb_k5_res'"),
+    "truncated file, auto": (
+        lambda: (shutil.copy("subnet.ckpt", "ckpt_save/subnet/last.ckpt"), cut("ckpt_save/subnet/last.ckpt", 0.5)),
+        (*FINETUNE, "--resume", "auto"),
+        f"ckpt_save/subnet/last.ckpt is damaged or cut short; {WANTED}",
+    ),
+    "another program's file": (
+        lambda: torch.save({"epoch": 3}, "other.pt"),
+        (*FINETUNE, "--resume", "other.pt"),
+        f"other.pt is no state of a training; {WANTED}",
+    ),
+    "a search's state": (
+        lambda: None,
+        (*FINETUNE, "--resume", "supernet.ckpt"),
+        "supernet.ckpt: its run has network.kind 'supernet', this one 'subnet'; give the same value",
+    ),
+    "a finetuning's state": (
+        lambda: None,
+        (*SEARCH, "--resume", "subnet.ckpt"),
+        "its run has network.kind 'subnet', this one 'supernet'",
+    ),
+    "a baseline's state": (
+        lambda: None,
+        (*FINETUNE, "--resume", "pfld_lite.ckpt"),
+        "its run has network.kind 'baseline', this one 'subnet'",
+    ),
+    "another baseline": (
+        lambda: None,
+        (*FINETUNE, "--model", "pfld_mobilenetv3", "--resume", "pfld_lite.ckpt"),
+        "network.name 'pfld_lite', this one 'pfld_mobilenetv3'",
+    ),
+    "another subnet": (
+        lambda: replace(SMALL, choices=SMALL.choices | {"layer_2": "mb_k5_res"}).save("other.json"),
+        (*FINETUNE, "--arch", "other.json", "--resume", "subnet.ckpt"),
+        "network.choices.layer_2 'gh_k5', this one 'mb_k5_res'",
+    ),
     "another seed": (lambda: None, (*FINETUNE, "--resume", "subnet.ckpt", "--seed", "3"), "its run has seed 0, this one 3"),
-    "another setting": (lambda: Path("config.yaml").write_text("finetune: {batch_size: 16, learning_rate: 0.5}\n"),
-                        (*FINETUNE, "--resume", "subnet.ckpt"), "finetune.learning_rate 0.005, this one 0.5"),
-    "other data": (lambda: shutil.copy("data/test_data/list.txt", "data/train_data/list.txt"),
-                   (*FINETUNE, "--resume", "subnet.ckpt"), "its run has data '96 faces, "),
-    "other processes": (lambda: None, (*FINETUNE, "--resume", "subnet.ckpt", "--dev-id", "cpu:2"),
-                        "its run has processes 1, this one 2"),
-    "fewer epochs": (lambda: spoil_epochs("subnet.ckpt", 9), (*FINETUNE, "--resume", "subnet.ckpt"),
-                     "its run has finetune.epochs 9, this one 1; a run can be extended, not shortened"),
-    "a record that is missing": (lambda: spoil_record("subnet.ckpt"), (*FINETUNE, "--resume", "subnet.ckpt"),
-                                 "subnet.ckpt does not say what run it is of: another program or an older version"),
-    "init from a state": (lambda: None, (*FINETUNE, "--init", "subnet.ckpt"),
-                          "not a checkpoint of this package: subnet.ckpt; give the checkpoint_best.pth"),
-    "init from a supernet": (lambda: None, (*FINETUNE, "--arch", "ckpt_save/supernet/architecture.json", "--init",
-                                            "ckpt_save/supernet/checkpoint_best.pth"),
-                             "the weights of a supernet; a subnet inherits them with --supernet"),
-    "init from another network": (lambda: None, (*FINETUNE, "--model", "pfld_lite", "--init",
-                                                 "ckpt_save/subnet/checkpoint_best.pth"),
-                                  "the weights of another network, gh_k3 gh_k3 gh_k5 gh_k5 gh_k5; wanted: pfld_lite"),
-    "init from what is written": (lambda: None, (*FINETUNE, "--init", "ckpt_save/subnet/checkpoint_best.pth"),
-                                  "--init ckpt_save/subnet/checkpoint_best.pth is the file that this training writes"),
+    "another setting": (
+        lambda: Path("config.yaml").write_text("finetune: {batch_size: 16, learning_rate: 0.5}\n"),
+        (*FINETUNE, "--resume", "subnet.ckpt"),
+        "finetune.learning_rate 0.005, this one 0.5",
+    ),
+    "other data": (
+        lambda: shutil.copy("data/test_data/list.txt", "data/train_data/list.txt"),
+        (*FINETUNE, "--resume", "subnet.ckpt"),
+        "its run has data '96 faces, ",
+    ),
+    "other processes": (
+        lambda: None,
+        (*FINETUNE, "--resume", "subnet.ckpt", "--dev-id", "cpu:2"),
+        "its run has processes 1, this one 2",
+    ),
+    "fewer epochs": (
+        lambda: spoil_epochs("subnet.ckpt", 9),
+        (*FINETUNE, "--resume", "subnet.ckpt"),
+        "its run has finetune.epochs 9, this one 1; a run can be extended, not shortened",
+    ),
+    "a record that is missing": (
+        lambda: spoil_record("subnet.ckpt"),
+        (*FINETUNE, "--resume", "subnet.ckpt"),
+        "subnet.ckpt does not say what run it is of: another program or an older version",
+    ),
+    "init from a state": (
+        lambda: None,
+        (*FINETUNE, "--init", "subnet.ckpt"),
+        "not a checkpoint of this package: subnet.ckpt; give the checkpoint_best.pth",
+    ),
+    "init from a supernet": (
+        lambda: None,
+        (*FINETUNE, "--arch", "ckpt_save/supernet/architecture.json", "--init", "ckpt_save/supernet/checkpoint_best.pth"),
+        "the weights of a supernet; a subnet inherits them with --supernet",
+    ),
+    "init from another network": (
+        lambda: None,
+        (*FINETUNE, "--model", "pfld_lite", "--init", "ckpt_save/subnet/checkpoint_best.pth"),
+        "the weights of another network, gh_k3 gh_k3 gh_k5 gh_k5 gh_k5; wanted: pfld_lite",
+    ),
+    "init from what is written": (
+        lambda: None,
+        (*FINETUNE, "--init", "ckpt_save/subnet/checkpoint_best.pth"),
+        "--init ckpt_save/subnet/checkpoint_best.pth is the file that this training writes",
+    ),
     "init and supernet": (lambda: None, (*FINETUNE, "--init", "a", "--supernet", "b"), "--supernet and --init are both given"),
-    "supernet for a baseline": (lambda: None, (*FINETUNE, "--model", "pfld_lite", "--supernet", "b"),
-                                "--supernet and --model are both given"),
-    "other points than the architecture's": (lambda: None, (*FINETUNE, "--points", "68"),
-                                             "architecture of points 106, but points 68 is configured"),
+    "supernet for a baseline": (
+        lambda: None,
+        (*FINETUNE, "--model", "pfld_lite", "--supernet", "b"),
+        "--supernet and --model are both given",
+    ),
+    "other points than the architecture's": (
+        lambda: None,
+        (*FINETUNE, "--points", "68"),
+        "architecture of points 106, but points 68 is configured",
+    ),
 }
 
 
@@ -279,6 +339,12 @@ def test_the_warm_up_follows_the_epochs(epochs):
 def test_weights_are_kept_where_no_epoch_after_was_better(blobs, states, tmp_path):
     """A run that goes on in another folder ends with the best epoch of the whole run, also if that was in the first folder."""
     options = FinetuneOptions(epochs=1, batch_size=16, learning_rate=0.005)
-    best = finetune(SMALL.build(), SMALL, LandmarkDataset(blobs, "train"), options, tmp_path / "new",
-                    resume=str(states / "subnet" / "last.ckpt"))
+    best = finetune(
+        SMALL.build(),
+        SMALL,
+        LandmarkDataset(blobs, "train"),
+        options,
+        tmp_path / "new",
+        resume=str(states / "subnet" / "last.ckpt"),
+    )
     assert best.metrics == Checkpoint.load(states / "subnet" / "checkpoint_best.pth").metrics

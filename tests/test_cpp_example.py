@@ -55,9 +55,20 @@ def built(tmp_path_factory):
     module = Path(importlib.util.find_spec("_mnncengine").origin)
     (folder / "libMNN.so").symlink_to(module)
     (folder / "mnn.libs").symlink_to(module.parent / "mnn.libs")  # where the module looks for its OpenMP
-    subprocess.run(["cmake", "-S", FOLDER, "-B", folder, f"-DMNN_INCLUDE={Path(INCLUDE).absolute()}",
-                    f"-DMNN_LIBRARY={folder}/libMNN.so;{LIBPYTHON}", "-DCMAKE_CXX_FLAGS=-D_GLIBCXX_USE_CXX11_ABI=0"],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "cmake",
+            "-S",
+            FOLDER,
+            "-B",
+            folder,
+            f"-DMNN_INCLUDE={Path(INCLUDE).absolute()}",
+            f"-DMNN_LIBRARY={folder}/libMNN.so;{LIBPYTHON}",
+            "-DCMAKE_CXX_FLAGS=-D_GLIBCXX_USE_CXX11_ABI=0",
+        ],
+        check=True,
+        capture_output=True,
+    )
     subprocess.run(["cmake", "--build", folder], check=True, capture_output=True)
     echo_network(folder / "echo.onnx")
     centre_network(folder / "centre.onnx", 96)
@@ -231,11 +242,20 @@ def test_the_phone_gets_the_files_runs_the_program_and_is_left_as_it_was(phone, 
     Path("builds").mkdir()
     done = android("a.mnn", "a.ppm", "-1.5,2,3,4e1", "--threads", "2")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["content of libMNN.so", "content of a.mnn", "content of a.ppm",
-                                        "model.mnn picture.ppm -1.5,2,3,4e1 --threads 2"]
+    assert done.stdout.splitlines() == [
+        "content of libMNN.so",
+        "content of a.mnn",
+        "content of a.ppm",
+        "model.mnn picture.ppm -1.5,2,3,4e1 --threads 2",
+    ]
     configured, built = Path("cmake_words").read_text().splitlines()
-    for word in (f"-S {FOLDER}", "ndk/build/cmake/android.toolchain.cmake", "-DANDROID_ABI=arm64-v8a", "-DMNN_INCLUDE=include",
-                 "-DMNN_LIBRARY=libMNN.so"):
+    for word in (
+        f"-S {FOLDER}",
+        "ndk/build/cmake/android.toolchain.cmake",
+        "-DANDROID_ABI=arm64-v8a",
+        "-DMNN_INCLUDE=include",
+        "-DMNN_LIBRARY=libMNN.so",
+    ):
         assert word in configured
     assert built.startswith("--build ")
     assert not list(phone.iterdir())

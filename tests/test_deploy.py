@@ -34,13 +34,19 @@ def images():
 @pytest.fixture(scope="module")
 def files(images, tmp_path_factory):
     """The golden network in every format."""
-    source = Source(golden.network(), torch.from_numpy(images[:2]).float() / 255, SAID, tmp_path_factory.mktemp("files"),
-                    torch.from_numpy(images[2:]))
+    source = Source(
+        golden.network(),
+        torch.from_numpy(images[:2]).float() / 255,
+        SAID,
+        tmp_path_factory.mktemp("files"),
+        torch.from_numpy(images[2:]),
+    )
     return make_files(list(FORMATS), source, source)
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("onnx", 1e-5), ("mnn", 1e-5), ("torchscript", 1e-5), ("int8-onnx", 0.25),
-                                                 ("int8-mnn", 0.25)])
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("onnx", 1e-5), ("mnn", 1e-5), ("torchscript", 1e-5), ("int8-onnx", 0.25), ("int8-mnn", 0.25)]
+)
 def test_every_engine_gives_the_golden_outputs(files, images, name, tolerance):
     """Root mean square error over the outputs' spread; the golden outputs were computed in double precision."""
     expected = np.array(golden.outputs())
@@ -83,6 +89,7 @@ def test_files_say_what_they_are(files, tmp_path):
     with pytest.warns(FutureWarning):
         torch.jit.load(files["torchscript"], _extra_files=inside)
     assert json.loads(inside["metadata.json"]) == SAID
+
     def told(*arguments):  # by MNN's own tool
         command = [sys.executable, "-c", convert._MNN, "mnnconvert", "-f", "MNN", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -95,8 +102,16 @@ def test_files_say_what_they_are(files, tmp_path):
 
 def test_onnx_files_are_slim_and_carry_no_paths(files):
     model = onnx.load(files["onnx"])
-    assert {node.op_type for node in model.graph.node} == {"Conv", "Relu", "Add", "Mul", "HardSigmoid", "MaxPool",
-                                                            "Concat", "Reshape"}
+    assert {node.op_type for node in model.graph.node} == {
+        "Conv",
+        "Relu",
+        "Add",
+        "Mul",
+        "HardSigmoid",
+        "MaxPool",
+        "Concat",
+        "Reshape",
+    }
     assert model.opset_import[0].version == 18
     text = str(model.graph.node)
     assert ".py" not in text
@@ -174,7 +189,9 @@ def test_a_missing_extra_is_named_before_any_work(monkeypatch):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("spoil", [lambda content: content[:len(content) // 2], lambda content: b"", lambda content: b"no net"])
+@pytest.mark.parametrize(
+    "spoil", [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: b"no net"]
+)
 def test_spoiled_files_are_refused(files, tmp_path, name, spoil):
     path = tmp_path / f"x{Path(files[name]).suffix}"
     path.write_bytes(spoil(files[name].read_bytes()))
@@ -218,15 +235,17 @@ def test_the_deviation_is_in_parts_of_the_largest_output_or_of_the_crop():
     assert deviation(large + np.float32(1), large) == pytest.approx(1 / 200)
 
 
-@pytest.mark.parametrize(("spoil", "words"), [(lambda outputs: outputs * 1.001, "1.0e-03"),
-                                              (lambda outputs: outputs * np.nan, "nan")])
+@pytest.mark.parametrize(
+    ("spoil", "words"), [(lambda outputs: outputs * 1.001, "1.0e-03"), (lambda outputs: outputs * np.nan, "nan")]
+)
 def test_a_file_that_is_not_the_network_is_not_written(images, tmp_path, monkeypatch, spoil, words):
     monkeypatch.setattr(onnx_file, "run_each", lambda net, images: spoil(run_each(net, images)))
     (tmp_path / "n.onnx").write_text("older file")
     with pytest.raises(ResultError) as caught:
         write_onnx(Scaled(112), tmp_path / "n.onnx", torch.from_numpy(images[:2]).float() / 255, name="mine.pth")
-    assert str(caught.value) == (f"mine.pth: the ONNX file differs from torch by {words} of the largest output, more than "
-                                 "1e-04; nothing is written")
+    assert str(caught.value) == (
+        f"mine.pth: the ONNX file differs from torch by {words} of the largest output, more than 1e-04; nothing is written"
+    )
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("n.onnx", "older file")]
 
 

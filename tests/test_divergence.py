@@ -15,22 +15,31 @@ HOOKS = ("on_train_epoch_start", "training_step", "after_architecture_step")
 
 @pytest.fixture
 def four_epochs(place):
-    (place / "search.yaml").write_text("search: {batch_size: 16, front: 0, "
-                                       "stages: {teacher: 1, distillation: 1, sandwich: 1, logits: 1}}\n")
+    (place / "search.yaml").write_text(
+        "search: {batch_size: 16, front: 0, stages: {teacher: 1, distillation: 1, sandwich: 1, logits: 1}}\n"
+    )
     write_blobs(place / "few", 48, 8)  # two steps an epoch
     return place / "runs" / "supernet"
 
 
-@pytest.mark.parametrize(("spoil", "epoch", "message"), [
-    ("loss", 2, "task loss is nan in stage sandwich in epoch 2, step 0; all weights are finite: look at the data"),
-    ("weight", 1, "weight 'layers.3.gh_k5.primary.0.weight' is not finite at the end of epoch 1; a lower learning rate"),
-    ("block", 1, "in stage distillation, layer 'layer_3', block 'gh_k5' in epoch 1, step 0; weight "
-                 "'layers.3.gh_k5.primary.0.weight' is not finite: a lower"),
-    ("block", 2, "in stage sandwich, layer 'layer_3', block 'gh_k5' in epoch 2, step"),
-    ("logits", 3, "logits of layer 'layer_3' are not finite after epoch 3, step 0"),
-])
-def test_a_diverged_search_names_the_place_and_keeps_the_last_good_checkpoints(four_epochs, run, capsys, monkeypatch, spoil,
-                                                                               epoch, message):
+@pytest.mark.parametrize(
+    ("spoil", "epoch", "message"),
+    [
+        ("loss", 2, "task loss is nan in stage sandwich in epoch 2, step 0; all weights are finite: look at the data"),
+        ("weight", 1, "weight 'layers.3.gh_k5.primary.0.weight' is not finite at the end of epoch 1; a lower learning rate"),
+        (
+            "block",
+            1,
+            "in stage distillation, layer 'layer_3', block 'gh_k5' in epoch 1, step 0; weight "
+            "'layers.3.gh_k5.primary.0.weight' is not finite: a lower",
+        ),
+        ("block", 2, "in stage sandwich, layer 'layer_3', block 'gh_k5' in epoch 2, step"),
+        ("logits", 3, "logits of layer 'layer_3' are not finite after epoch 3, step 0"),
+    ],
+)
+def test_a_diverged_search_names_the_place_and_keeps_the_last_good_checkpoints(
+    four_epochs, run, capsys, monkeypatch, spoil, epoch, message
+):
     start, step, check = (getattr(StagedModule, name) for name in HOOKS)
 
     def broken_start(module):

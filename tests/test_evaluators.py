@@ -98,15 +98,18 @@ def no_lines(root, lines):
     lines.clear()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (shorten, "list.txt:2: 215 fields, but 106 points need 216"),
-    (to_nan, "list.txt:3: field 6 is 'nan', no finite number"),
-    (to_word, "list.txt:1: could not convert string to float"),
-    (remove_image, "list.txt:2: image "),
-    (spoil_image, "cannot be decoded"),
-    (empty_image, "cannot be decoded"),
-    (no_lines, "list.txt: no faces"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (shorten, "list.txt:2: 215 fields, but 106 points need 216"),
+        (to_nan, "list.txt:3: field 6 is 'nan', no finite number"),
+        (to_word, "list.txt:1: could not convert string to float"),
+        (remove_image, "list.txt:2: image "),
+        (spoil_image, "cannot be decoded"),
+        (empty_image, "cannot be decoded"),
+        (no_lines, "list.txt: no faces"),
+    ],
+)
 def test_faults_of_a_data_set_name_file_and_line(blobs, tmp_path, change, message):
     with pytest.raises(InputError) as caught:
         LandmarkDataset(edit(blobs, tmp_path, change), "train")
@@ -236,12 +239,19 @@ def test_killed_training_resumes_to_the_same_end(blobs, tmp_path):
             raise Killed
 
     import pytorch_lightning as pl
+
     torch.manual_seed(0)
     straight = finetune(SMALL.build(), SMALL, data, options, tmp_path / "a")
     torch.manual_seed(0)
     with pytest.raises(Killed):
-        finetune(SMALL.build(), SMALL, data, options, tmp_path / "b",
-                 callbacks=[pl.callbacks.LambdaCallback(on_validation_start=kill)])
+        finetune(
+            SMALL.build(),
+            SMALL,
+            data,
+            options,
+            tmp_path / "b",
+            callbacks=[pl.callbacks.LambdaCallback(on_validation_start=kill)],
+        )
     resumed = finetune(SMALL.build(), SMALL, data, options, tmp_path / "b", resume="auto")
     assert all(torch.equal(straight.weights[name], resumed.weights[name]) for name in straight.weights)
 

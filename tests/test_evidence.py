@@ -45,14 +45,32 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path, text):
 
 
 def test_minutes_are_drawn_once_there_are_several_lengths(tmp_path):
-    keys = [{"space": "pfld", "method": method, "epochs": epochs, "seed": 0}
-            for method, epochs in (("stages", 13), ("stages", 26), ("reference", 20))]
+    keys = [
+        {"space": "pfld", "method": method, "epochs": epochs, "seed": 0}
+        for method, epochs in (("stages", 13), ("stages", 26), ("reference", 20))
+    ]
     trained = pd.DataFrame([{**key, "cpu_seconds": 60.0 * key["epochs"]} for key in keys])
-    front = pd.DataFrame([{**key, "budget": budget, "epochs": epochs, "supernet_epochs": key["epochs"],
-                           "test_nme": 5.0 - epochs / 10, "seconds": 6.0 * epochs}
-                          for key in keys for budget in BUDGETS for epochs in (0, 10, 30)])
-    own = pd.DataFrame([{**keys[-1], "budget": budget, "choice": "decoded", "training_seed": 0, "alone_nme": 5.5,
-                         "seconds": 60.0} for budget in BUDGETS[:1]])
+    front = pd.DataFrame(
+        [
+            {
+                **key,
+                "budget": budget,
+                "epochs": epochs,
+                "supernet_epochs": key["epochs"],
+                "test_nme": 5.0 - epochs / 10,
+                "seconds": 6.0 * epochs,
+            }
+            for key in keys
+            for budget in BUDGETS
+            for epochs in (0, 10, 30)
+        ]
+    )
+    own = pd.DataFrame(
+        [
+            {**keys[-1], "budget": budget, "choice": "decoded", "training_seed": 0, "alone_nme": 5.5, "seconds": 60.0}
+            for budget in BUDGETS[:1]
+        ]
+    )
     path = tmp_path / "minutes.png"
     minutes_figure(path, {"supernets": trained, "finetuning": front[front.supernet_epochs != 26], "choices": own})
     assert not path.exists()
@@ -158,8 +176,15 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
         kept.append(written())
     assert kept[0] == kept[1]
     rows = {path.stem: Records(path).frame() for path in results.glob("*.csv")}
-    assert {name: len(frame) for name, frame in rows.items()} == {"alone": 4, "supernets": 2, "scores": 6, "choices": 4,
-                                                                  "blocks": 45, "finetuning": 2, "inherited": 2}
+    assert {name: len(frame) for name, frame in rows.items()} == {
+        "alone": 4,
+        "supernets": 2,
+        "scores": 6,
+        "choices": 4,
+        "blocks": 45,
+        "finetuning": 2,
+        "inherited": 2,
+    }
     assert (rows["choices"].us <= budget).all()
     assert list(rows["choices"].choice) == ["gumbel", "front", "decoded", "front"]
     assert np.isfinite(rows["scores"][["us", "held_out_nme", "test_nme"]]).all(axis=None)
@@ -173,8 +198,17 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     evidence.report(space, results)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {name: len(table) for name, table in found.items()} == {
-        "noise": 1, "correlations": 6, "inherited": 5, "ratios": 2, "regrets": 4, "regrets_as_they_are": 4,
-        "regrets_finetuned": 1, "finetuning": 1, "spreads": 1, "supernets": 2}
+        "noise": 1,
+        "correlations": 6,
+        "inherited": 5,
+        "ratios": 2,
+        "regrets": 4,
+        "regrets_as_they_are": 4,
+        "regrets_finetuned": 1,
+        "finetuning": 1,
+        "spreads": 1,
+        "supernets": 2,
+    }
     tuned = found["regrets_finetuned"][0]
     assert tuned["nme"] == rows["finetuning"].query("epochs == 1").test_nme.item()
     assert tuned["random"] == pytest.approx(rows["inherited"].test_nme.mean(), abs=1e-3)

@@ -103,8 +103,10 @@ def test_rank_correlation_is_one_for_the_truth_and_counts_pairs_within_a_budget(
     score = pd.Series(np.random.default_rng(1).normal(size=12), index=frame.index)
 
     def tau(rows):
-        pairs = [np.sign(score[i] - score[j]) * np.sign(frame.test_nme[i] - frame.test_nme[j])
-                 for i, j in itertools.combinations(rows, 2)]
+        pairs = [
+            np.sign(score[i] - score[j]) * np.sign(frame.test_nme[i] - frame.test_nme[j])
+            for i, j in itertools.combinations(rows, 2)
+        ]
         return sum(pairs) / len(pairs)
 
     found = rank_correlation(score, frame, BUDGETS)
@@ -128,15 +130,18 @@ def test_intervals_are_those_of_a_bootstrap_by_hand(monkeypatch):
     rng = np.random.default_rng(0)
 
     def resampled(rows):
-        return [kendalltau(score[rows].repeat(counts), frame.test_nme[rows].repeat(counts)).statistic
-                for counts in rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), 200)]
+        return [
+            kendalltau(score[rows].repeat(counts), frame.test_nme[rows].repeat(counts)).statistic
+            for counts in rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), 200)
+        ]
 
     over_all = resampled(range(15))
     within = np.mean([resampled(range(k, k + 5)) for k in (0, 5, 10)], axis=0)
     found = rank_correlation(score, frame, BUDGETS)
     assert (found["tau_low"], found["tau_high"]) == pytest.approx(np.nanpercentile(over_all, [2.5, 97.5]))
     assert (found["tau_equal_low"], found["tau_equal_high"]) == pytest.approx(
-        np.nanpercentile(within[np.isfinite(within)], [2.5, 97.5]))
+        np.nanpercentile(within[np.isfinite(within)], [2.5, 97.5])
+    )
     assert found["tau_low"] < found["tau"] < found["tau_high"]
 
 
@@ -166,7 +171,10 @@ def test_regret_is_measured_against_what_fits_into_the_budget():
 
 
 def test_the_best_by_one_seed_is_read_from_the_other():
-    rows = [{"subnet": i, "seed": seed, "us": 1890.0, "macs": 1, "parameters": 1, "test_nme": nme}
-            for seed, nmes in enumerate(([5.0, 6.0, 7.0], [6.5, 5.5, 7.0])) for i, nme in enumerate(nmes)]
+    rows = [
+        {"subnet": i, "seed": seed, "us": 1890.0, "macs": 1, "parameters": 1, "test_nme": nme}
+        for seed, nmes in enumerate(([5.0, 6.0, 7.0], [6.5, 5.5, 7.0]))
+        for i, nme in enumerate(nmes)
+    ]
     assert other_seeds_best(pd.DataFrame(rows), BUDGETS[0]) == pytest.approx((6.5 + 6.0) / 2)
     assert np.isnan(other_seeds_best(pd.DataFrame(rows[:3]), BUDGETS[0]))

@@ -20,8 +20,7 @@ from fbnet_pfld.strategies import STAGES, decode
 
 PFLD = SpaceSpec.load("pfld")
 SMALL = Architecture(PFLD, 106, 112, dict(zip(PFLD.labels, ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), strict=True)))
-TINY = {"search__epochs": 2, "search__front": 0, "search__batch_size": 16, "finetune__epochs": 1,
-        "finetune__batch_size": 16}
+TINY = {"search__epochs": 2, "search__front": 0, "search__batch_size": 16, "finetune__epochs": 1, "finetune__batch_size": 16}
 
 
 @pytest.fixture(scope="module")
@@ -39,35 +38,43 @@ def test_config_overrides_and_defaults(tmp_path):
     assert (config.points, config.search.epochs, config.search.alpha, config.lut) == (68, 7, 0.25, "snapdragon625-4t")
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("colour: 1", "unknown key 'colour'; allowed: eye_corners, finetune, input_size, lut, points, search, space"),
-    ("search: {lr: 1}", "unknown key 'search.lr'; allowed: alpha"),
-    ("search: {epochs: many}", "search.epochs: input should be a valid integer"),
-    ("search: {method: reference, epochs: 2, warmup_epochs: 2}", "search: warmup_epochs is 2 of 2 epochs: none is left to "
-                                                                 "train the architecture"),
-    ("search: {loss: l3}", "search.loss: 'l3' is unknown; allowed: l1, l2, pfld, smooth_l1"),
-    ("finetune: {schedule: steps}", "finetune.schedule: 'steps' is unknown; allowed: one_cycle"),
-    ("finetune: {augment: heavy}", "finetune.augment: 'heavy' is unknown; allowed: "),
-    ("finetune: {precision: 8}", "finetune.precision: input should be '32-true', 'bf16-mixed' or '16-mixed'"),
-    ("space: pfld-huge", "space: unknown search space 'pfld-huge'; allowed: pfld, pfld-wide, or a .yaml file"),
-    ("space: mine.yaml", "space: search-space spec not found: {folder}/mine.yaml"),
-    ("lut: snapdragon", "lut: unknown latency table 'snapdragon'; allowed: "),
-    ("lut: mine.csv", "lut: latency table not found: {folder}/mine.csv"),
-    ("eye_corners: [3, 3]", "eye_corners: 3, 3 do not fit 106 points"),
-    ("points: 40", "points: no eye corners known for 40 points"),
-    ("search: {target_us: 2000, mode: add}", "search: mode means nothing beside target_us"),
-    ("search: {target_us: 2000, alpha: 0.2}", "search: alpha means nothing beside target_us"),
-    ("search: {method: reference, paths: 3}", "search: paths means nothing with method: reference"),
-    ("search: {learning_rate: 0.1}", "search: learning_rate means nothing with method: stages"),
-    ("search: {epochs: 9, stages: {teacher: 2}}", "search: epochs means nothing beside the length of a stage"),
-    ("search: {stages: {sandwhich: 2}}", "unknown key 'search.stages.sandwhich'; allowed: distillation"),
-    ("search: {stages: {teacher: 0, distillation: 0, sandwich: 0, logits: 0}}", "search: all stages have a length of 0 epochs"),
-    ("search: {loss: pfld}", "search: loss: pfld is for method: reference; the stages train no pose branch"),
-    ("finetune: {distillation: 0.5}", "finetune: distillation means nothing without a teacher"),
-    ("# nothing", "no settings in it"),
-    ("- a", "not a mapping"),
-    ("a: [", "c.yaml:"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colour: 1", "unknown key 'colour'; allowed: eye_corners, finetune, input_size, lut, points, search, space"),
+        ("search: {lr: 1}", "unknown key 'search.lr'; allowed: alpha"),
+        ("search: {epochs: many}", "search.epochs: input should be a valid integer"),
+        (
+            "search: {method: reference, epochs: 2, warmup_epochs: 2}",
+            "search: warmup_epochs is 2 of 2 epochs: none is left to train the architecture",
+        ),
+        ("search: {loss: l3}", "search.loss: 'l3' is unknown; allowed: l1, l2, pfld, smooth_l1"),
+        ("finetune: {schedule: steps}", "finetune.schedule: 'steps' is unknown; allowed: one_cycle"),
+        ("finetune: {augment: heavy}", "finetune.augment: 'heavy' is unknown; allowed: "),
+        ("finetune: {precision: 8}", "finetune.precision: input should be '32-true', 'bf16-mixed' or '16-mixed'"),
+        ("space: pfld-huge", "space: unknown search space 'pfld-huge'; allowed: pfld, pfld-wide, or a .yaml file"),
+        ("space: mine.yaml", "space: search-space spec not found: {folder}/mine.yaml"),
+        ("lut: snapdragon", "lut: unknown latency table 'snapdragon'; allowed: "),
+        ("lut: mine.csv", "lut: latency table not found: {folder}/mine.csv"),
+        ("eye_corners: [3, 3]", "eye_corners: 3, 3 do not fit 106 points"),
+        ("points: 40", "points: no eye corners known for 40 points"),
+        ("search: {target_us: 2000, mode: add}", "search: mode means nothing beside target_us"),
+        ("search: {target_us: 2000, alpha: 0.2}", "search: alpha means nothing beside target_us"),
+        ("search: {method: reference, paths: 3}", "search: paths means nothing with method: reference"),
+        ("search: {learning_rate: 0.1}", "search: learning_rate means nothing with method: stages"),
+        ("search: {epochs: 9, stages: {teacher: 2}}", "search: epochs means nothing beside the length of a stage"),
+        ("search: {stages: {sandwhich: 2}}", "unknown key 'search.stages.sandwhich'; allowed: distillation"),
+        (
+            "search: {stages: {teacher: 0, distillation: 0, sandwich: 0, logits: 0}}",
+            "search: all stages have a length of 0 epochs",
+        ),
+        ("search: {loss: pfld}", "search: loss: pfld is for method: reference; the stages train no pose branch"),
+        ("finetune: {distillation: 0.5}", "finetune: distillation means nothing without a teacher"),
+        ("# nothing", "no settings in it"),
+        ("- a", "not a mapping"),
+        ("a: [", "c.yaml:"),
+    ],
+)
 def test_faults_of_a_config_name_file_and_key(tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(InputError) as caught:
@@ -86,8 +93,11 @@ def small_file(checkpoint):
 
 def test_comparison_agrees_with_its_parts(blobs, checkpoint, small_file, quick_exports):
     test, table = LandmarkDataset(blobs, "test"), LookupTable.load("snapdragon625-1t")
-    candidates = {"lite": TrainedNetwork(PfldLite().eval()), "subnet": load_candidate(checkpoint, 106, 112),
-                  "file": load_candidate(small_file, 106, 112)}
+    candidates = {
+        "lite": TrainedNetwork(PfldLite().eval()),
+        "subnet": load_candidate(checkpoint, 106, 112),
+        "file": load_candidate(small_file, 106, 112),
+    }
     (lite, subnet, file), predicted = compare(candidates, test, table)
     assert (subnet.parameters, subnet.macs) == (105_476, 5_830_224)
     assert subnet.table_us == table.latency_us(SMALL)
@@ -122,8 +132,9 @@ def test_a_table_without_a_needed_row_stops_the_search_before_it_writes(blobs, t
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["stages", "reference"])
 def test_at_a_target_the_fronts_best_within_it_is_chosen(few_blobs, tmp_path, method):
-    config = Config.load(None, **{**TINY, "search__epochs": 4, "search__front": 40, "search__target_us": 2300.0,
-                                  "search__method": method})
+    config = Config.load(
+        None, **{**TINY, "search__epochs": 4, "search__front": 40, "search__target_us": 2300.0, "search__method": method}
+    )
     chosen = search_supernet(config, config.faces(few_blobs), tmp_path)
     supernet = Checkpoint.load(tmp_path / "checkpoint_best.pth")
     scorer = Scorer(supernet, config.faces(few_blobs), config, 0, 0, tmp_path / "scores")
@@ -181,8 +192,16 @@ def _same_subnet(chosen, architecture_file, checkpoint_file):
 def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch, target_us, method):
     epochs = {"reference": 3, "stages": None}[method]
     stages = {"stages": dict.fromkeys(STAGES, 1), "reference": None}[method]
-    config = Config.load(None, **{**TINY, "search__epochs": epochs, "search__method": method, "search__stages": stages,
-                                  "search__target_us": target_us})
+    config = Config.load(
+        None,
+        **{
+            **TINY,
+            "search__epochs": epochs,
+            "search__method": method,
+            "search__stages": stages,
+            "search__target_us": target_us,
+        },
+    )
     straight = search_supernet(config, config.faces(blobs), tmp_path / "a")
 
     class Killed(Exception):
@@ -192,6 +211,7 @@ def test_a_killed_search_resumes_to_the_same_end(blobs, tmp_path, monkeypatch, t
         def kill(self, trainer, *_):
             if trainer.current_epoch == epoch:
                 raise Killed
+
         return kill
 
     for epoch in range(config.search.total_epochs):  # in every stage

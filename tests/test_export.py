@@ -79,8 +79,11 @@ def test_every_figure_of_the_report_is_that_of_its_file(place, run, capfd):
     baseline = [row for row in report["files"] if row["network"] == "subnet (baseline)"]
     assert [row["format"] for row in baseline] == list(FORMATS)
     assert all(row["of_baseline"] == {"median": 1, "low": 1, "high": 1} for row in baseline)
-    assert {aim["format"]: aim["reached"] for aim in report["aims"] if aim["aim"] == "difference from torch"} == \
-        {"onnx": True, "mnn": True, "torchscript": True}
+    assert {aim["format"]: aim["reached"] for aim in report["aims"] if aim["aim"] == "difference from torch"} == {
+        "onnx": True,
+        "mnn": True,
+        "torchscript": True,
+    }
     files = itertools.chain(*(("--checkpoint", path) for path in report["written"].values()))
     assert run("evaluate", *DATA, *files, "--json") == 0
     for row, form in zip(last_line(capfd)["networks"], FORMATS, strict=True):  # the same files, by another command
@@ -168,10 +171,17 @@ def spoiled(content: bytes) -> dict[str, bytes]:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as out:
         out.writestr("readme.txt", "no checkpoint")
-    return {"cut short": content[:middle], "empty": b"", "text": b"no checkpoint", "another program's": foreign.getvalue(),
-            "a pickled module": weights.getvalue(), "another archive": archive.getvalue(),
-            "bytes turned": content[:middle] + bytes(255 - byte for byte in content[middle:middle + 4096])
-            + content[middle + 4096:]}
+    return {
+        "cut short": content[:middle],
+        "empty": b"",
+        "text": b"no checkpoint",
+        "another program's": foreign.getvalue(),
+        "a pickled module": weights.getvalue(),
+        "another archive": archive.getvalue(),
+        "bytes turned": content[:middle]
+        + bytes(255 - byte for byte in content[middle : middle + 4096])
+        + content[middle + 4096 :],
+    }
 
 
 @pytest.mark.parametrize("how", spoiled(b"0" * 10_000))
@@ -180,11 +190,24 @@ def test_spoiled_and_foreign_checkpoints_are_refused(place, refused, how):
     refused("export", *DATA, words=("checkpoint_best.pth", "give the checkpoint_best.pth of"))
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("weights", [torch.zeros(1)]), ("weights", None), ("weights", {"a": "b"}), ("weights", {3: torch.zeros(1)}),
-    ("weights", {"a": torch.zeros(2).to_sparse()}), ("weights", {"a": torch.zeros(2, dtype=torch.complex64)}),
-    ("network", "pfld_lite"), ("network", ["pfld_lite"]), ("num_points", "106"), ("num_points", 106.0), ("input_size", -112),
-    ("kind", "teacher"), ("metrics", None)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weights", [torch.zeros(1)]),
+        ("weights", None),
+        ("weights", {"a": "b"}),
+        ("weights", {3: torch.zeros(1)}),
+        ("weights", {"a": torch.zeros(2).to_sparse()}),
+        ("weights", {"a": torch.zeros(2, dtype=torch.complex64)}),
+        ("network", "pfld_lite"),
+        ("network", ["pfld_lite"]),
+        ("num_points", "106"),
+        ("num_points", 106.0),
+        ("input_size", -112),
+        ("kind", "teacher"),
+        ("metrics", None),
+    ],
+)
 def test_checkpoints_with_wrong_types_inside_are_refused(place, refused, name, value):
     torch.save(torch.load(SUBNET, weights_only=True) | {name: value}, SUBNET)
     refused("export", *DATA, words=("not a checkpoint of this package: ckpt_save/subnet/checkpoint_best.pth; give",))
@@ -205,6 +228,7 @@ FOREIGN = {
 
 def write_foreign(path, inputs, outputs):
     """A file whose outputs are constants or its first input, and whose inputs are what they should not be."""
+
     def values(name, side):
         return [onnx.helper.make_tensor_value_info(f"{name}{i}", *each) for i, each in enumerate(side)]
 
@@ -212,8 +236,14 @@ def write_foreign(path, inputs, outputs):
     for i, (kind, shape) in enumerate(outputs):
         plain = [size for size in shape if isinstance(size, int)]
         dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
-        nodes.append(onnx.helper.make_node("Constant", [], [f"out{i}"], value=onnx.numpy_helper.from_array(
-            np.zeros(plain if len(plain) == len(shape) else [1, 212], dtype))))
+        nodes.append(
+            onnx.helper.make_node(
+                "Constant",
+                [],
+                [f"out{i}"],
+                value=onnx.numpy_helper.from_array(np.zeros(plain if len(plain) == len(shape) else [1, 212], dtype)),
+            )
+        )
     graph = onnx.helper.make_graph(nodes, "foreign", values("in", inputs), values("out", outputs))
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), path)
 
@@ -230,8 +260,15 @@ def test_foreign_onnx_files_are_refused(place, refused, name):
 def test_files_for_other_images_are_not_evaluated(place, refused, shape):
     write_foreign("f.onnx", [(FLOAT, shape)], [(FLOAT, [1, 212])])
     Path("size.yaml").write_text("input_size: 112\n")
-    refused("evaluate", *DATA, "--config", "size.yaml", "--checkpoint", "f.onnx",
-            words=(f"f.onnx: input {tuple(shape)}, output (1, 212); allowed: (1, 3, 112, 112) and (1, 212), for 106 points",))
+    refused(
+        "evaluate",
+        *DATA,
+        "--config",
+        "size.yaml",
+        "--checkpoint",
+        "f.onnx",
+        words=(f"f.onnx: input {tuple(shape)}, output (1, 212); allowed: (1, 3, 112, 112) and (1, 212), for 106 points",),
+    )
 
 
 def test_a_foreign_mnn_file_is_refused(place, refused):
@@ -296,8 +333,13 @@ def link_to_unreadable(path):
 
 
 # kind of file that an option is given -> how it is made
-ODD = {"missing": lambda path: None, "empty": Path.touch, "directory": Path.mkdir, "unreadable": link_to_unreadable,
-       "text": lambda path: path.write_text("a text\n")}
+ODD = {
+    "missing": lambda path: None,
+    "empty": Path.touch,
+    "directory": Path.mkdir,
+    "unreadable": link_to_unreadable,
+    "text": lambda path: path.write_text("a text\n"),
+}
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -307,12 +349,16 @@ def test_odd_files_of_export_are_named(place, refused, option, name, kind):
     refused("export", *DATA, option, name, words=(name,))
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("folder.onnx", "cannot write folder.onnx: it is a folder, where a file is wanted"),
-    ("config.yaml/n.onnx", "cannot write config.yaml/n.onnx: "),
-    ("output", "cannot write output: it is a folder, where a file is wanted"),
-    ("n.tflite", "--out n.tflite: the name of the ONNX file must end with .onnx"),
-    (f"{300 * 'n'}.onnx", "n.onnx: File name too long")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("folder.onnx", "cannot write folder.onnx: it is a folder, where a file is wanted"),
+        ("config.yaml/n.onnx", "cannot write config.yaml/n.onnx: "),
+        ("output", "cannot write output: it is a folder, where a file is wanted"),
+        ("n.tflite", "--out n.tflite: the name of the ONNX file must end with .onnx"),
+        (f"{300 * 'n'}.onnx", "n.onnx: File name too long"),
+    ],
+)
 def test_an_output_that_cannot_be_written_is_refused(place, refused, name, words):
     Path("folder.onnx").mkdir()
     refused("export", *DATA, *ITSELF, "--out", name, words=(words,))

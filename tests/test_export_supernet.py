@@ -49,8 +49,10 @@ def expected_model(images: torch.Tensor) -> torch.nn.Module:
     model.double()
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     seen = {norm: [] for norm in norms}
-    hooks = [norm.register_forward_pre_hook(lambda norm, args: seen[norm].append(torch.var_mean(args[0], (0, 2, 3))))
-             for norm in norms]
+    hooks = [
+        norm.register_forward_pre_hook(lambda norm, args: seen[norm].append(torch.var_mean(args[0], (0, 2, 3))))
+        for norm in norms
+    ]
     model.train()
     with torch.no_grad():
         for batch in images.split(BATCH):
@@ -73,8 +75,10 @@ def test_the_file_is_the_subnet_with_new_statistics(place, run, capfd):
     assert run("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUBNET, "--json") == 0
     printed = capfd.readouterr()
     report = json.loads(printed.out.splitlines()[-1])
-    assert ("output/subnet.pth: the subnet with the weights of ckpt_save/supernet/checkpoint_best.pth, not finetuned; its "
-            "BatchNorm statistics are those of 96 training faces") in printed.err
+    assert (
+        "output/subnet.pth: the subnet with the weights of ckpt_save/supernet/checkpoint_best.pth, not finetuned; its "
+        "BatchNorm statistics are those of 96 training faces"
+    ) in printed.err
     faces, test = (LandmarkDataset("data", split).images.double() / 255 for split in ("train", "test"))
     expected = outputs_of(expected_model(faces), test)
     exported = run_each(open_net("output/subnet.onnx"), test.float().numpy())
@@ -112,10 +116,24 @@ def test_finetune_and_predict_take_what_is_written(place, run):
 
 
 def test_supernet_needs_an_architecture_and_no_checkpoint(place, refused):
-    refused("export", *DATA, "--supernet", SUPERNET,
-            words=("--supernet ckpt_save/supernet/checkpoint_best.pth needs the architecture file", "--arch"))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--checkpoint", SUBNET,
-            words=("--supernet and --checkpoint are both given; give one of them",))
+    refused(
+        "export",
+        *DATA,
+        "--supernet",
+        SUPERNET,
+        words=("--supernet ckpt_save/supernet/checkpoint_best.pth needs the architecture file", "--arch"),
+    )
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        "--checkpoint",
+        SUBNET,
+        words=("--supernet and --checkpoint are both given; give one of them",),
+    )
 
 
 # what a supernet may be other than the architecture -> what is said of it
@@ -141,14 +159,22 @@ def shorten(root: str, points: int) -> None:
     Path(root).symlink_to("data")
     for file in Path("data").glob("*/list.txt"):
         lines = [line.split() for line in file.read_text().splitlines()]
-        file.write_text("".join(" ".join((*words[:1 + 2 * points], *words[-3:])) + "\n" for words in lines))
+        file.write_text("".join(" ".join((*words[: 1 + 2 * points], *words[-3:])) + "\n" for words in lines))
 
 
 def test_what_is_no_supernet_is_refused(place, refused):
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUBNET,
-            words=(f"{SUBNET}: a subnet; ", "checkpoint of a supernet"))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--baseline", SUPERNET,
-            words=(f"{SUPERNET}: a supernet; ", "checkpoint of a subnet or a baseline"))
+    refused("export", *DATA, "--arch", ARCH, "--supernet", SUBNET, words=(f"{SUBNET}: a subnet; ", "checkpoint of a supernet"))
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        "--baseline",
+        SUPERNET,
+        words=(f"{SUPERNET}: a supernet; ", "checkpoint of a subnet or a baseline"),
+    )
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -159,17 +185,53 @@ def test_odd_supernets_are_named(place, refused, kind):
 
 def test_an_output_that_cannot_be_written_is_refused(place, refused):
     Path("output/subnet.pth").mkdir()
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET,
-            words=("cannot write output/subnet.pth: it is a folder, where a file is wanted",))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--out", "config.yaml/n.onnx",
-            words=("cannot write config.yaml/n.onnx: ",))
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        words=("cannot write output/subnet.pth: it is a folder, where a file is wanted",),
+    )
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        "--out",
+        "config.yaml/n.onnx",
+        words=("cannot write config.yaml/n.onnx: ",),
+    )
 
 
 def test_the_checkpoint_replaces_no_input(place, refused):
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--out", SUPERNET.with_suffix(".onnx"),
-            words=(f"--out {SUPERNET.with_suffix('.onnx')}: the subnet's checkpoint would replace {SUPERNET}, an input;",))
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET, "--out", SUBNET.with_suffix(".onnx"), "--baseline",
-            SUBNET, words=(f"would replace {SUBNET}, an input; choose another name",))
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        "--out",
+        SUPERNET.with_suffix(".onnx"),
+        words=(f"--out {SUPERNET.with_suffix('.onnx')}: the subnet's checkpoint would replace {SUPERNET}, an input;",),
+    )
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        "--out",
+        SUBNET.with_suffix(".onnx"),
+        "--baseline",
+        SUBNET,
+        words=(f"would replace {SUBNET}, an input; choose another name",),
+    )
 
 
 @pytest.mark.parametrize("where", COMPARED)
@@ -190,8 +252,15 @@ def test_a_supernet_that_has_diverged_is_refused(place, refused):
     loaded = Checkpoint.load(SUPERNET)
     loaded.weights["points.0.bias"][0] = float("nan")
     loaded.save(SUPERNET)
-    refused("export", *DATA, "--arch", ARCH, "--supernet", SUPERNET,
-            words=(f"{SUPERNET}: predicts points that are not finite: its training",))
+    refused(
+        "export",
+        *DATA,
+        "--arch",
+        ARCH,
+        "--supernet",
+        SUPERNET,
+        words=(f"{SUPERNET}: predicts points that are not finite: its training",),
+    )
 
 
 def test_figures_of_the_architecture_file_stay_in_the_checkpoint(place, run):

@@ -38,7 +38,8 @@ def test_a_block_is_searched_tabled_trained_and_loaded(few_blobs, tmp_path):
     register_block("sep_k7")(partial(SepConv, kernel=7))
     Path(tmp_path / "mine.yaml").write_text(
         "name: mine\nstem: 16\nentry: {block: sep_k3, channels: 16}\n"
-        "stages:\n- {layers: 2, channels: 24, stride: 2, candidates: [sep_k3, sep_k7]}\nhead: 32\n")
+        "stages:\n- {layers: 2, channels: 24, stride: 2, candidates: [sep_k3, sep_k7]}\nhead: 32\n"
+    )
     spec = SpaceSpec.load(tmp_path / "mine.yaml")
     table = fit_table(table_signatures(spec), 4, "mine")  # the model behind the tables takes it for what it is made of
     cost = table.cost(spec.layout(106, 112))
@@ -111,10 +112,16 @@ def test_a_loss_is_known_to_every_config(few_blobs, tmp_path):
     assert seen
 
 
-@pytest.mark.parametrize("add", [
-    lambda: register_block("sep_k3")(SepConv), lambda: register_loss("l1", Loss),
-    lambda: register_format("ibug", FORMATS["wflw"]), lambda: register_engine("onnxruntime", ".ort", None),
-], ids=["block", "loss", "format", "engine"])
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda: register_block("sep_k3")(SepConv),
+        lambda: register_loss("l1", Loss),
+        lambda: register_format("ibug", FORMATS["wflw"]),
+        lambda: register_engine("onnxruntime", ".ort", None),
+    ],
+    ids=["block", "loss", "format", "engine"],
+)
 def test_a_name_that_is_taken_is_refused(add):
     with pytest.raises(InputError, match="already"):
         add()

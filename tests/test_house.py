@@ -58,19 +58,29 @@ def test_a_package_exports_what_its_stub_lists(package):
         getattr(module, name)
 
 
-@pytest.mark.parametrize(("code", "forbidden"), [
-    ("import fbnet_pfld.search_space.errors", "torch nni pytorch_lightning numpy pandas pydantic yaml rich typer"),
-    ("import fbnet_pfld.search_space.spec", "torch nni pytorch_lightning pandas"),
-    ("from fbnet_pfld.latency import LookupTable; LookupTable.load('snapdragon625-4t')",
-     "torch nni pytorch_lightning scipy matplotlib"),
-    ("import fbnet_pfld.runtime", "torch nni pytorch_lightning matplotlib"),
-    ("import fbnet_pfld.experiments.cli.app", "torch nni pytorch_lightning pandas scipy matplotlib cv2 onnxruntime"),
-    ("from fbnet_pfld.experiments.predict import tally", "torch nni pytorch_lightning"),
-    ("from fbnet_pfld.latency import interleave", "torch nni pytorch_lightning"),
-], ids=lambda value: value[-40:] if "import" in value else "")
+@pytest.mark.parametrize(
+    ("code", "forbidden"),
+    [
+        ("import fbnet_pfld.search_space.errors", "torch nni pytorch_lightning numpy pandas pydantic yaml rich typer"),
+        ("import fbnet_pfld.search_space.spec", "torch nni pytorch_lightning pandas"),
+        (
+            "from fbnet_pfld.latency import LookupTable; LookupTable.load('snapdragon625-4t')",
+            "torch nni pytorch_lightning scipy matplotlib",
+        ),
+        ("import fbnet_pfld.runtime", "torch nni pytorch_lightning matplotlib"),
+        ("import fbnet_pfld.experiments.cli.app", "torch nni pytorch_lightning pandas scipy matplotlib cv2 onnxruntime"),
+        ("from fbnet_pfld.experiments.predict import tally", "torch nni pytorch_lightning"),
+        ("from fbnet_pfld.latency import interleave", "torch nni pytorch_lightning"),
+    ],
+    ids=lambda value: value[-40:] if "import" in value else "",
+)
 def test_imports_are_light(code, forbidden):
-    done = subprocess.run([sys.executable, "-c", f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert set(json.loads(done.stdout)).isdisjoint(forbidden.split())
 
 
@@ -99,14 +109,17 @@ def test_every_command_has_an_example_that_parses():
     for command, words in leaves(typer.main.get_command(cli.app), ["fbnet-pfld"]):
         assert command.epilog.startswith(f"Example: {' '.join(words)}")
         example = command.epilog.removeprefix("Example: ").removesuffix(" (as trialCommand)").split()
-        command.make_context(command.name, example[len(words):])
+        command.make_context(command.name, example[len(words) :])
 
 
-@pytest.mark.parametrize(("given", "wanted", "says"), [
-    (["--data_root", "a_b", "--seed=1"], ["--data-root", "a_b", "--seed=1"], ""),
-    (["--resume", "a.pth", "--plot=b_c.png"], ["--checkpoint", "a.pth", "--out=b_c.png"], "--resume is now --checkpoint"),
-    (["--gone", "1", "--gone=2", "x"], ["x"], "--gone does nothing here any more"),
-])
+@pytest.mark.parametrize(
+    ("given", "wanted", "says"),
+    [
+        (["--data_root", "a_b", "--seed=1"], ["--data-root", "a_b", "--seed=1"], ""),
+        (["--resume", "a.pth", "--plot=b_c.png"], ["--checkpoint", "a.pth", "--out=b_c.png"], "--resume is now --checkpoint"),
+        (["--gone", "1", "--gone=2", "x"], ["x"], "--gone does nothing here any more"),
+    ],
+)
 def test_old_spellings(given, wanted, says, capsys):
     assert renamed(given, {"--resume": "--checkpoint", "--plot": "--out", "--gone": None}) == wanted
     assert says in capsys.readouterr().err

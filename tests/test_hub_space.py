@@ -63,8 +63,17 @@ def evaluator(epochs):
     torch.manual_seed(0)
     x, y = torch.randn(48, 3, SIZE, SIZE), torch.randint(4, (48,))
     loader = DataLoader(TensorDataset(x, y), batch_size=16)
-    return Classification(train_dataloaders=loader, val_dataloaders=loader, num_classes=4, max_epochs=epochs, logger=False,
-                          enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu")
+    return Classification(
+        train_dataloaders=loader,
+        val_dataloaders=loader,
+        num_classes=4,
+        max_epochs=epochs,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
 
 
 @pytest.mark.parametrize("method", ["stages", "reference"])
@@ -80,8 +89,9 @@ def test_proxylessnas_within_a_budget_of_macs(method):
         strategy = FBNet(cost, target_us=budget, warmup_epochs=1)
     chosen = run_search(space, evaluator(4), strategy)
     # NNI's own counter agrees about what was chosen
-    nnis = FlopsProfiler(Reduced(), torch.zeros(1, 3, SIZE, SIZE), count_bias=False, count_normalization=False,
-                         count_activation=False)
+    nnis = FlopsProfiler(
+        Reduced(), torch.zeros(1, 3, SIZE, SIZE), count_bias=False, count_normalization=False, count_activation=False
+    )
     total = cost.fixed_us + sum(cost.blocks_us[label][name] for label, name in chosen.items())
     assert total == pytest.approx(nnis.profile(chosen) / 1000, rel=1e-6)
     assert 0.98 * budget <= total <= budget

@@ -19,8 +19,10 @@ FIXED_US = sum(map(TABLE.row, SPEC.layout(106, 112).fixed()))
 
 def subnets(count: int, seed: int = 0) -> list[Architecture]:
     draw = random.Random(seed)
-    return [Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()})
-            for _ in range(count)]
+    return [
+        Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()})
+        for _ in range(count)
+    ]
 
 
 @settings(max_examples=20, deadline=None)
@@ -56,8 +58,10 @@ def test_every_row_is_corrected_and_the_table_says_how():
     found = calibrate(TABLE, [(each, 3 * TABLE.latency_us(each)) for each in subnets(3)], "mine", "a phone")
     assert found.table.rows == pytest.approx({key: 3 * us for key, us in TABLE.rows.items()}, abs=2e-3)
     assert (found.table.name, found.table.device, found.table.method) == ("mine", "a phone", "modelled")
-    assert found.table.uncertainty.startswith("calibrated (scale) by 3 whole subnets: mean error 66.7 % before, 0.0 % after, "
-                                              "0.0 % on a subnet left out; engine and threads are the old table's; before that")
+    assert found.table.uncertainty.startswith(
+        "calibrated (scale) by 3 whole subnets: mean error 66.7 % before, 0.0 % after, "
+        "0.0 % on a subnet left out; engine and threads are the old table's; before that"
+    )
     assert found.table.sources[:-1] == TABLE.sources
     assert found.table.clock_ghz is None
     assert found.table.date == date.today().isoformat() != TABLE.date
@@ -103,20 +107,31 @@ def test_the_command_corrects_a_table(timings, run, capfd):
     assert table.latency_us(subnets(1)[0]) == pytest.approx(2 * TABLE.latency_us(subnets(1)[0]))
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda lines: ["architecture,latency_ms", *lines[1:]], "whole.csv:1: column 'latency_ms'; expected microseconds in a "
-                                                                 "column 'latency_us': multiply the values by 1000"),
-    (lambda lines: ["architecture,latency", *lines[1:]], "whole.csv:1: column 'latency'; expected microseconds in a column"),
-    (lambda lines: lines[1:], "whole.csv:1: no header line with the names of the columns; wanted: architecture, latency_us"),
-    (lambda lines: ["architecture,runs", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; wanted: arch"),
-    (lambda lines: lines[:3], "whole.csv: 2 subnets; expected 3 or more"),
-    (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; expected microseconds above 0"),
-    (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),
-    (lambda lines: [*lines, "0.json,3 ms"], "whole.csv:5: latency_us is '3 ms'"),
-    (lambda lines: [*lines, ",3"], "whole.csv:5: architecture is empty"),
-    (lambda lines: [*lines, "9.json,3"], "whole.csv:5: architecture file not found: nets/9.json"),
-    (lambda lines: [lines[0], *[lines[1]] * 3], "the measured subnets all have the same latency in the table"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda lines: ["architecture,latency_ms", *lines[1:]],
+            "whole.csv:1: column 'latency_ms'; expected microseconds in a column 'latency_us': multiply the values by 1000",
+        ),
+        (
+            lambda lines: ["architecture,latency", *lines[1:]],
+            "whole.csv:1: column 'latency'; expected microseconds in a column",
+        ),
+        (
+            lambda lines: lines[1:],
+            "whole.csv:1: no header line with the names of the columns; wanted: architecture, latency_us",
+        ),
+        (lambda lines: ["architecture,runs", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; wanted: arch"),
+        (lambda lines: lines[:3], "whole.csv: 2 subnets; expected 3 or more"),
+        (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; expected microseconds above 0"),
+        (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),
+        (lambda lines: [*lines, "0.json,3 ms"], "whole.csv:5: latency_us is '3 ms'"),
+        (lambda lines: [*lines, ",3"], "whole.csv:5: architecture is empty"),
+        (lambda lines: [*lines, "9.json,3"], "whole.csv:5: architecture file not found: nets/9.json"),
+        (lambda lines: [lines[0], *[lines[1]] * 3], "the measured subnets all have the same latency in the table"),
+    ],
+)
 def test_faults_are_one_line_and_write_nothing(timings, refused, spoil, message):
     Path("nets/whole.csv").write_text("\n".join(spoil(timings)) + "\n")
     refused(*COMMAND, words=[message])

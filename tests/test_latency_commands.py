@@ -62,7 +62,9 @@ def test_list_shows_every_shipped_table():
     assert result.exit_code == 0, result.output
     tables = json.loads(result.stdout.splitlines()[-1])["tables"]
     assert [(table["name"], table["threads"], table["method"]) for table in tables] == [
-        ("snapdragon625-1t", 1, "modelled"), ("snapdragon625-4t", 4, "modelled")]
+        ("snapdragon625-1t", 1, "modelled"),
+        ("snapdragon625-4t", 4, "modelled"),
+    ]
     assert all("not measured" in table["uncertainty"] for table in tables)
 
 
@@ -101,7 +103,7 @@ def test_compare_tells_rank_and_outliers(tmp_path):
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout.splitlines()[-1])
     assert figures["median_ratio"] == pytest.approx(2.5, rel=0.01)
-    outlier, = figures["outliers"]
+    (outlier,) = figures["outliers"]
     assert (outlier["block"], outlier["factor"]) == (str(odd), pytest.approx(16, rel=0.02))
     assert (figures["only_a"], figures["only_b"]) == (1, 0)
     common = [key for key in table.rows if key in rows and table.rows[key]]
@@ -126,12 +128,15 @@ def test_compare_wants_common_rows(tmp_path):
     assert "have 0 rows in common; allowed: 3 or more" in str(result.exception)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--threads", 3], "threads is 3; allowed: 1, 4"),
-    (["--space", "nowhere"], "unknown search space 'nowhere'; allowed: "),
-    (["--points", 0], "points is 0; allowed: 1 or more"),
-    (["--input-size", 100], "input size 100 does not fit"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--threads", 3], "threads is 3; allowed: 1, 4"),
+        (["--space", "nowhere"], "unknown search space 'nowhere'; allowed: "),
+        (["--points", 0], "points is 0; allowed: 1 or more"),
+        (["--input-size", 100], "input size 100 does not fit"),
+    ],
+)
 def test_faults_are_input_errors_and_write_nothing(tmp_path, arguments, message):
     result = run("fit", "--out", tmp_path / "t.csv", *arguments)
     assert isinstance(result.exception, InputError)

@@ -97,12 +97,20 @@ def test_a_layer_that_exceeds_the_caches_is_charged_for_it():
 
 
 @settings(max_examples=150, deadline=None)
-@given(kind=kinds, macs=counts, inside=counts, outside=counts, weights=counts, more=st.tuples(*[counts] * 4),
-       threads=st.sampled_from(THREADS))
+@given(
+    kind=kinds,
+    macs=counts,
+    inside=counts,
+    outside=counts,
+    weights=counts,
+    more=st.tuples(*[counts] * 4),
+    threads=st.sampled_from(THREADS),
+)
 def test_a_larger_layer_of_the_same_kind_is_never_cheaper(kind, macs, inside, outside, weights, more, threads):
     model, layer = fit(threads), Layer(kind, macs, inside, outside, weights)
-    larger = replace(layer, macs=macs + more[0], elements_in=inside + more[1], elements_out=outside + more[2],
-                     weights=weights + more[3])
+    larger = replace(
+        layer, macs=macs + more[0], elements_in=inside + more[1], elements_out=outside + more[2], weights=weights + more[3]
+    )
     assert model.us([larger]) >= model.us([layer]) * (1 - 1e-12)
     assert model.us([layer, larger]) == pytest.approx(model.us([layer]) + model.us([larger]))
 
@@ -179,8 +187,11 @@ def test_the_model_is_as_good_as_the_shipped_tables_say(threads, left_out, separ
     assert all(abs(errors[name]) < 15 for name in ("MobileNetV1", "MobileNetV2", "MobileNetV3_large_x1_0"))
     assert errors["MobileNetV3_small_x1_0"] < -30  # a known weakness, which the tables' uncertainty tells
     said = LookupTable.load(f"snapdragon625-{threads}t").uncertainty
-    for figure in (f"{errors['MobileNetV3_small_x1_0']:+.0f} %", f"out of the fit {found['left_out_percent']:.1f} %",
-                   f"missed by {found['left_out_board_percent']:.0f} %"):
+    for figure in (
+        f"{errors['MobileNetV3_small_x1_0']:+.0f} %",
+        f"out of the fit {found['left_out_percent']:.1f} %",
+        f"missed by {found['left_out_board_percent']:.0f} %",
+    ):
         assert figure in said
 
 
@@ -218,6 +229,7 @@ def test_every_block_has_the_uncertainty_that_the_errors_justify(threads):
 def test_a_family_that_the_model_misses_is_the_uncertain_one(monkeypatch):
     """Networks with much depthwise work made wrong: the depthwise family's error grows most."""
     from fbnet_pfld.latency.a53_model import uncertainty
+
     before = uncertainty._family_errors(1)
     share = networks().assign(dw=lambda x: x["kind"].str.startswith("dw") * x["macs"]).groupby("network")[["dw", "macs"]].sum()
     much = (share["dw"] / share["macs"]).nlargest(6).index
@@ -238,8 +250,9 @@ def test_the_reference_is_near_at_four_threads_only():
     assert one["baseline"]["error_percent"] > 100
 
 
-@pytest.mark.parametrize("call", [lambda: fit(2), lambda: whole_network_us(PfldLite(), 112, 3), lambda: report(8),
-                                  lambda: fit_table([], 0, "x")])
+@pytest.mark.parametrize(
+    "call", [lambda: fit(2), lambda: whole_network_us(PfldLite(), 112, 3), lambda: report(8), lambda: fit_table([], 0, "x")]
+)
 def test_other_numbers_of_threads_are_refused(call):
     with pytest.raises(InputError, match="threads is .; allowed: 1, 4"):
         call()

@@ -14,21 +14,28 @@ from fbnet_pfld.latency import Host, LookupTable, processor
 from fbnet_pfld.latency.engines import convert
 from fbnet_pfld.search_space import Architecture, SpaceSpec
 
-TINY = {"name": "my tiny", "stem": 8, "entry": {"block": "gh_k3", "channels": 8, "stride": 2},
-        "stages": [{"layers": 2, "channels": 8, "candidates": ["gh_k3", "mb_k3", "mb_k5_e2_res"]}], "head": 8}
+TINY = {
+    "name": "my tiny",
+    "stem": 8,
+    "entry": {"block": "gh_k3", "channels": 8, "stride": 2},
+    "stages": [{"layers": 2, "channels": 8, "candidates": ["gh_k3", "mb_k3", "mb_k5_e2_res"]}],
+    "head": 8,
+}
 
 
 @pytest.fixture
 def paste(run, capfd):
     """Run a command that fails, then what its message suggests; returns the words of that command."""
+
     def command(*failing) -> list[str]:
         assert run(*failing) == 2
         error = capfd.readouterr().err.strip()
         assert "\n" not in error
-        words = shlex.split(error[error.rindex(": fbnet-pfld ") + 2:])
+        words = shlex.split(error[error.rindex(": fbnet-pfld ") + 2 :])
         assert words[0] == "fbnet-pfld"
         assert run(*words[1:]) == 0, capfd.readouterr().err
         return words
+
     return command
 
 
@@ -44,8 +51,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("options", [("--points", 5), ("--input-size", 128), ("--space", "my space.yaml", "--points", 7)],
-                         ids=("points", "size", "space"))
+@pytest.mark.parametrize(
+    "options",
+    [("--points", 5), ("--input-size", 128), ("--space", "my space.yaml", "--points", 7)],
+    ids=("points", "size", "space"),
+)
 @pytest.mark.parametrize("table", ["snapdragon625-1t", "snapdragon625-4t"])
 def test_a_table_that_lacks_rows(folder, paste, run, table, options):
     words = paste("latency", "show", table, *options)
@@ -144,11 +154,14 @@ def test_a_file_that_is_no_architecture_is_no_space(folder, refused, content):
     refused("latency", "fit", "--space", "a.json", "--out", "new.csv", words=["a.json: not an architecture file"])
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (("--report", "--space", "pfld"), "--space is for a table, which --out writes"),
-    (("--report", "--points", "5"), "--points is for a table, which --out writes"),
-    (("--report", "--threads", "4"), "--threads is for a table"),
-    (("--out", "t.csv", "--figure", "t.png"), "--figure is for the report; add --report"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--report", "--space", "pfld"), "--space is for a table, which --out writes"),
+        (("--report", "--points", "5"), "--points is for a table, which --out writes"),
+        (("--report", "--threads", "4"), "--threads is for a table"),
+        (("--out", "t.csv", "--figure", "t.png"), "--figure is for the report; add --report"),
+    ],
+)
 def test_options_that_would_be_ignored_are_refused(folder, refused, options, message):
     refused("latency", "fit", *options, words=[message])

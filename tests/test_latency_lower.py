@@ -31,14 +31,17 @@ def lowered(module: nn.Module) -> Counter:
     return as_counter(map(asdict, lower(module, 3, 224, 224)))
 
 
-@pytest.mark.parametrize(("name", "builder", "ours", "theirs"), [
-    ("efficientnet_b0", models.efficientnet_b0, 0, 0),
-    ("mnasnet", models.mnasnet1_0, 0, 0),
-    ("regnety_400m", models.regnet_y_400mf, 0, 0),
-    ("shufflenet_v2", models.shufflenet_v2_x1_0, 0, 0),
-    ("vgg16", models.vgg16, 1, 0),  # torchvision's average pool of 7x7 to 7x7
-    ("mobilenet_v2", models.mobilenet_v2, 0, 1),  # the published one expands its first block, by a factor of 1
-])
+@pytest.mark.parametrize(
+    ("name", "builder", "ours", "theirs"),
+    [
+        ("efficientnet_b0", models.efficientnet_b0, 0, 0),
+        ("mnasnet", models.mnasnet1_0, 0, 0),
+        ("regnety_400m", models.regnet_y_400mf, 0, 0),
+        ("shufflenet_v2", models.shufflenet_v2_x1_0, 0, 0),
+        ("vgg16", models.vgg16, 1, 0),  # torchvision's average pool of 7x7 to 7x7
+        ("mobilenet_v2", models.mobilenet_v2, 0, 1),  # the published one expands its first block, by a factor of 1
+    ],
+)
 def test_known_networks_have_the_published_layers(name, builder, ours, theirs):
     mine, other = lowered(builder(weights=None).to("meta")), published(name)
     assert (mine - other).total() == ours
@@ -47,12 +50,15 @@ def test_known_networks_have_the_published_layers(name, builder, ours, theirs):
 
 def subnets(count: int) -> list[nn.Module]:
     draw = random.Random(3)
-    return [Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()}).build()
-            for _ in range(count)]
+    return [
+        Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()}).build()
+        for _ in range(count)
+    ]
 
 
-@pytest.mark.parametrize("network", [*(builder() for builder in BASELINES.values()), *subnets(5)],
-                         ids=lambda network: type(network).__name__)
+@pytest.mark.parametrize(
+    "network", [*(builder() for builder in BASELINES.values()), *subnets(5)], ids=lambda network: type(network).__name__
+)
 def test_macs_and_weights_are_those_of_the_modules(network):
     network.to("meta")
     layers = lower(network, 3, 112, 112)
@@ -72,20 +78,23 @@ def test_only_what_follows_a_convolution_is_folded():
     assert [layer.kind for layer in lower(nn.Sequential(conv, nn.MaxPool2d(3), nn.ReLU()), 8, 9, 9)] == ["c3s1", "pool", "elt"]
 
 
-@pytest.mark.parametrize(("options", "kind"), [
-    ({"kernel_size": 1}, "pw"),
-    ({"kernel_size": 3}, "c3s1"),
-    ({"kernel_size": 3, "stride": 2}, "ckk"),
-    ({"kernel_size": 3, "dilation": 2}, "ckk"),
-    ({"kernel_size": 5}, "ckk"),
-    ({"kernel_size": 3, "groups": 8}, "dw3"),
-    ({"kernel_size": 1, "groups": 8, "stride": 2}, "dw3"),
-    ({"kernel_size": 3, "groups": 8, "dilation": 2}, "dw5"),
-    ({"kernel_size": 5, "groups": 8}, "dw5"),
-    ({"kernel_size": 3, "groups": 2}, "gconv"),
-])
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"kernel_size": 1}, "pw"),
+        ({"kernel_size": 3}, "c3s1"),
+        ({"kernel_size": 3, "stride": 2}, "ckk"),
+        ({"kernel_size": 3, "dilation": 2}, "ckk"),
+        ({"kernel_size": 5}, "ckk"),
+        ({"kernel_size": 3, "groups": 8}, "dw3"),
+        ({"kernel_size": 1, "groups": 8, "stride": 2}, "dw3"),
+        ({"kernel_size": 3, "groups": 8, "dilation": 2}, "dw5"),
+        ({"kernel_size": 5, "groups": 8}, "dw5"),
+        ({"kernel_size": 3, "groups": 2}, "gconv"),
+    ],
+)
 def test_kinds_of_convolutions(options, kind):
-    layer, = lower(nn.Conv2d(8, 8, **options), 8, 9, 9)
+    (layer,) = lower(nn.Conv2d(8, 8, **options), 8, 9, 9)
     assert (layer.kind, layer.kernel, layer.stride) == (kind, options["kernel_size"], options.get("stride", 1))
 
 

@@ -23,13 +23,26 @@ from fbnet_pfld.latency.measure.solve import agreement, solve
 from fbnet_pfld.search_space import Architecture, InputError, Signature, SpaceSpec
 
 PFLD = SpaceSpec.load("pfld")
-OWN = SpaceSpec.from_dict({  # other widths, depths, strides, and a fixed block that is a candidate as well
-    "name": "own", "stem": 24, "entry": {"block": "mb_k3_e2", "channels": 24, "stride": 1},
-    "stages": [{"layers": 3, "channels": 24, "candidates": ["mb_k3_e2", "gh_k3", "skip"]},
-               {"layers": 4, "channels": 48, "stride": 2, "candidates": ["gh_k5", "mb_k3_e4_res", "mb_k5_e2_res_se"]}],
-    "head": 32}, "own")
-TINY = {"name": "tiny", "stem": 8, "entry": {"block": "gh_k3", "channels": 8, "stride": 2},
-        "stages": [{"layers": 2, "channels": 8, "candidates": ["gh_k3", "mb_k3", "mb_k5_e2_res"]}], "head": 8}
+OWN = SpaceSpec.from_dict(
+    {  # other widths, depths, strides, and a fixed block that is a candidate as well
+        "name": "own",
+        "stem": 24,
+        "entry": {"block": "mb_k3_e2", "channels": 24, "stride": 1},
+        "stages": [
+            {"layers": 3, "channels": 24, "candidates": ["mb_k3_e2", "gh_k3", "skip"]},
+            {"layers": 4, "channels": 48, "stride": 2, "candidates": ["gh_k5", "mb_k3_e4_res", "mb_k5_e2_res_se"]},
+        ],
+        "head": 32,
+    },
+    "own",
+)
+TINY = {
+    "name": "tiny",
+    "stem": 8,
+    "entry": {"block": "gh_k3", "channels": 8, "stride": 2},
+    "stages": [{"layers": 2, "channels": 8, "candidates": ["gh_k3", "mb_k3", "mb_k5_e2_res"]}],
+    "head": 8,
+}
 SPACES = pytest.mark.parametrize(("space", "points", "size"), [(PFLD, 106, 112), (OWN, 68, 160)], ids=("pfld", "own"))
 
 
@@ -46,8 +59,10 @@ def latencies(subnets, us) -> np.ndarray:
 def test_every_candidate_stands_once_in_a_run_of_every_layer(space, points, size):
     repeats = 4
     design = make_design(space, points, size, repeats, 20, seed=0)
-    longest = max(len({*names, "skip"} if "layer_2" not in label or space is OWN else names)
-                  for label, names in space.candidates().items())
+    longest = max(
+        len({*names, "skip"} if "layer_2" not in label or space is OWN else names)
+        for label, names in space.candidates().items()
+    )
     assert len(design.known) == repeats * longest
     for label, names in space.candidates().items():
         counts = Counter(subnet.choices[label] for subnet in design.known)
@@ -131,8 +146,10 @@ def test_levels_of_rounds_are_taken_out_and_noise_is_told():
     true, levels = rng.uniform(100, 200, 40), rng.uniform(1, 3, 60)
     grid = true * levels[:, None] * (1 + 0.02 * rng.standard_normal((60, 40)))
     grid[3, 5] *= 50  # somebody else's burst
-    times = pd.DataFrame([(i, f"m{j}", us, np.nan, np.nan) for (i, j), us in np.ndenumerate(grid)],
-                         columns=["round", "model", "us", "clock_mhz", "celsius"])
+    times = pd.DataFrame(
+        [(i, f"m{j}", us, np.nan, np.nan) for (i, j), us in np.ndenumerate(grid)],
+        columns=["round", "model", "us", "clock_mhz", "celsius"],
+    )
     found = summarise(times, 60)
     ratio = np.array([found.us[f"m{j}"] for j in range(40)]) / true
     assert ratio / np.median(ratio) == pytest.approx(np.ones(40), abs=0.015)
@@ -168,8 +185,15 @@ MODELS = {f"m{i:04d}": f"m{i:04d}" for i in range(7)}
 
 
 def run_measure(folder, backend, **different):
-    return measure(MODELS, lambda model, path: path.write_text(model), backend, 3, folder,
-                   {"seed": 0, "backend": "fake"} | different, lambda items, title: iter(items))
+    return measure(
+        MODELS,
+        lambda model, path: path.write_text(model),
+        backend,
+        3,
+        folder,
+        {"seed": 0, "backend": "fake"} | different,
+        lambda items, title: iter(items),
+    )
 
 
 def test_a_stopped_run_goes_on(tmp_path):
@@ -187,7 +211,7 @@ def test_a_stopped_run_goes_on(tmp_path):
 
 def test_every_round_has_an_order_of_its_own(tmp_path):
     run_measure(tmp_path, backend := Fake())
-    rounds = [backend.timed[i:i + 7] for i in (0, 7, 14)]
+    rounds = [backend.timed[i : i + 7] for i in (0, 7, 14)]
     assert all(sorted(order) == list(MODELS) for order in rounds)
     assert len(set(map(tuple, rounds))) == 3
 
@@ -206,18 +230,21 @@ def test_another_measurements_folder_is_refused(tmp_path):
         run_measure(tmp_path, Fake())
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("--backend", "tflite"), "unknown backend 'tflite'; allowed: adb, mnn, onnxruntime"),
-    (("--space", "none"), "unknown search space 'none'"),
-    (("--input-size", 100), "input size 100 does not fit"),
-    (("--points", 0), "points is 0; allowed: 1 or more"),
-    (("--out", "mine.txt"), "cannot write latency table mine.txt: its name must end in .csv"),
-    (("--serial", "A1"), "--program and --serial are for a phone"),
-    (("--out", "file/mine.csv"), "cannot write"),
-    (("--out", "folder.csv"), "cannot write folder.csv"),
-    (("--out", "mine.csv"), "cannot write mine.png"),
-    (("--space", "file"), "unknown search space 'file'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--backend", "tflite"), "unknown backend 'tflite'; allowed: adb, mnn, onnxruntime"),
+        (("--space", "none"), "unknown search space 'none'"),
+        (("--input-size", 100), "input size 100 does not fit"),
+        (("--points", 0), "points is 0; allowed: 1 or more"),
+        (("--out", "mine.txt"), "cannot write latency table mine.txt: its name must end in .csv"),
+        (("--serial", "A1"), "--program and --serial are for a phone"),
+        (("--out", "file/mine.csv"), "cannot write"),
+        (("--out", "folder.csv"), "cannot write folder.csv"),
+        (("--out", "mine.csv"), "cannot write mine.png"),
+        (("--space", "file"), "unknown search space 'file'"),
+    ],
+)
 def test_faults_are_one_line_and_write_nothing(tmp_path, refused, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
@@ -240,6 +267,7 @@ def test_an_engine_that_is_not_installed_is_told(tmp_path, run, capfd, monkeypat
 
 def _not_found(name):
     from importlib.metadata import PackageNotFoundError
+
     return PackageNotFoundError(name)
 
 
@@ -285,8 +313,27 @@ def test_this_machine_is_measured(tmp_path, run, capfd, monkeypatch, backend):
     """The whole command on a tiny space; a search could use its table. How good its figures are is not asked here."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(json.dumps(TINY))
-    command = ("latency", "measure", "--backend", backend, "--space", "tiny.yaml", "--points", 5, "--input-size", 32,
-               "--repeats", 1, "--unseen", 2, "--rounds", 5, "--out", "mine.csv", "--json")
+    command = (
+        "latency",
+        "measure",
+        "--backend",
+        backend,
+        "--space",
+        "tiny.yaml",
+        "--points",
+        5,
+        "--input-size",
+        32,
+        "--repeats",
+        1,
+        "--unseen",
+        2,
+        "--rounds",
+        5,
+        "--out",
+        "mine.csv",
+        "--json",
+    )
     assert run(*command) == 0
     figures = json.loads(capfd.readouterr().out.splitlines()[-1])
     table = LookupTable.load("mine.csv")

@@ -16,8 +16,13 @@ from fbnet_pfld.latency import Adb, LookupTable
 from fbnet_pfld.latency.measure import phone
 from fbnet_pfld.search_space import InputError, SpaceSpec
 
-SPEC = {"name": "two", "stem": 8, "entry": {"block": "mb_k3", "channels": 16, "stride": 2},
-        "stages": [{"layers": 2, "channels": 16, "candidates": ["gh_k3", "sep_k3", "mb_k5_e2_res"]}], "head": 16}
+SPEC = {
+    "name": "two",
+    "stem": 8,
+    "entry": {"block": "mb_k3", "channels": 16, "stride": 2},
+    "stages": [{"layers": 2, "channels": 16, "candidates": ["gh_k3", "sep_k3", "mb_k5_e2_res"]}],
+    "head": 16,
+}
 PROGRAMS = ("benchmark.out", "benchncnn")
 
 
@@ -36,14 +41,32 @@ def device(tmp_path, monkeypatch):
         fake_adb.program(tmp_path / "build", root, name)
         monkeypatch.setitem(phone.PROGRAMS, name, replace(phone.PROGRAMS[name], convert=shutil.copyfile))
     (tmp_path / "build/libMNN.so").write_text("a library")
-    monkeypatch.setattr(measurement, "write_subnet", lambda subnet, path: path.write_text(
-        str(sum(map(true_us, subnet.signatures())) / 1e3)))
+    monkeypatch.setattr(
+        measurement, "write_subnet", lambda subnet, path: path.write_text(str(sum(map(true_us, subnet.signatures())) / 1e3))
+    )
     return root
 
 
 def measure(program: str = "benchmark.out", *more, repeats: int = 1, unseen: int = 2) -> tuple:
-    return ("latency", "measure", "--backend", "adb", "--program", f"build/{program}", "--space", "two.yaml",
-            "--repeats", repeats, "--unseen", unseen, "--rounds", 2, "--out", "mine.csv", *more)
+    return (
+        "latency",
+        "measure",
+        "--backend",
+        "adb",
+        "--program",
+        f"build/{program}",
+        "--space",
+        "two.yaml",
+        "--repeats",
+        repeats,
+        "--unseen",
+        unseen,
+        "--rounds",
+        2,
+        "--out",
+        "mine.csv",
+        *more,
+    )
 
 
 def plan(device, **faults) -> None:
@@ -149,10 +172,16 @@ def test_a_lost_connection_loses_no_timing(device, run, capfd, fault):
     assert Path("mine.csv").read_text() == whole
 
 
-@pytest.mark.parametrize(("fault", "message"), [
-    ({"instead": "echo nonsense; : ./bench"}, "benchmark.out printed 0 timings for one model, and last 'nonsense'; allowed"),
-    ({"instead": "cat none && ./bench"}, "exit code 1: cat: none: No such file or directory"),
-])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            {"instead": "echo nonsense; : ./bench"},
+            "benchmark.out printed 0 timings for one model, and last 'nonsense'; allowed",
+        ),
+        ({"instead": "cat none && ./bench"}, "exit code 1: cat: none: No such file or directory"),
+    ],
+)
 def test_nonsense_is_an_error(device, run, capfd, fault, message):
     plan(device, **fault)
     assert run(*measure()) == 2
@@ -163,8 +192,11 @@ def test_nonsense_is_an_error(device, run, capfd, fault, message):
 
 
 def test_an_older_program_that_ignores_the_model_is_told(device, run, capfd):
-    text = Path("build/benchncnn").read_text().replace("end=\"\")", "end=\"\")\nprint(\"  squeezenet  min = 1.00  max = 1.10  "
-                                                       "avg = 1.05\")")
+    text = (
+        Path("build/benchncnn")
+        .read_text()
+        .replace('end="")', 'end="")\nprint("  squeezenet  min = 1.00  max = 1.10  avg = 1.05")')
+    )
     Path("build/benchncnn").write_text(text)
     assert run(*measure("benchncnn")) == 2
     assert "benchncnn printed 2 timings for one model" in capfd.readouterr().err
@@ -176,13 +208,20 @@ def test_no_adb(device, run, capfd, monkeypatch):
     assert capfd.readouterr().err == "fbnet-pfld: adb not found; install Android's platform tools, and put them on the PATH\n"
 
 
-@pytest.mark.parametrize(("devices", "more", "message"), [
-    ("List of devices attached\n\n", (), "no Android device is ready (none is connected); connect one, and allow"),
-    ("List of devices attached\nB2\tunauthorized\n", (), "no Android device is ready (B2 is unauthorized)"),
-    ("List of devices attached\nB2\tdevice\nA1\tdevice\n", (), "2 Android devices are connected; choose one by --serial: A1"),
-    ("List of devices attached\nB2\toffline\nA1\tdevice\n", ("--serial", "B2"), "device 'B2' is offline; allowed: A1"),
-    ("List of devices attached\nA1\tdevice\n", ("--serial", "C3"), "device 'C3' is not connected; allowed: A1"),
-])
+@pytest.mark.parametrize(
+    ("devices", "more", "message"),
+    [
+        ("List of devices attached\n\n", (), "no Android device is ready (none is connected); connect one, and allow"),
+        ("List of devices attached\nB2\tunauthorized\n", (), "no Android device is ready (B2 is unauthorized)"),
+        (
+            "List of devices attached\nB2\tdevice\nA1\tdevice\n",
+            (),
+            "2 Android devices are connected; choose one by --serial: A1",
+        ),
+        ("List of devices attached\nB2\toffline\nA1\tdevice\n", ("--serial", "B2"), "device 'B2' is offline; allowed: A1"),
+        ("List of devices attached\nA1\tdevice\n", ("--serial", "C3"), "device 'C3' is not connected; allowed: A1"),
+    ],
+)
 def test_which_device(device, run, capfd, devices, more, message):
     plan(device, devices=devices)
     assert run(*measure("benchmark.out", *more)) == 2
@@ -197,13 +236,19 @@ def test_one_of_two_devices_can_be_named(device, run, monkeypatch):
     assert run(*measure()) == 0
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("--program", "build/none/benchmark.out"), "benchmark program not found: build/none/benchmark.out; build benchmark.out"),
-    (("--program", "folder/benchmark.out"), "benchmark program cannot be read: folder/benchmark.out: Is a directory"),
-    (("--program", "../link/benchmark.out"), "benchmark program cannot be read: ../link/benchmark.out: Input/output error"),
-    (("--program", "build/bench"), "unknown benchmark program build/bench; allowed: benchmark.out, benchncnn"),
-    ((), "--backend adb needs --program: MNN's benchmark.out"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--program", "build/none/benchmark.out"),
+            "benchmark program not found: build/none/benchmark.out; build benchmark.out",
+        ),
+        (("--program", "folder/benchmark.out"), "benchmark program cannot be read: folder/benchmark.out: Is a directory"),
+        (("--program", "../link/benchmark.out"), "benchmark program cannot be read: ../link/benchmark.out: Input/output error"),
+        (("--program", "build/bench"), "unknown benchmark program build/bench; allowed: benchmark.out, benchncnn"),
+        ((), "--backend adb needs --program: MNN's benchmark.out"),
+    ],
+)
 def test_which_program(device, refused, arguments, message, monkeypatch, tmp_path_factory):
     monkeypatch.setenv("PATH", "/nowhere")  # told without a phone, too
     Path("folder/benchmark.out").mkdir(parents=True)

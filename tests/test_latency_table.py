@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 from fbnet_pfld.latency import TABLES, Cost, LookupTable
 from fbnet_pfld.search_space import Architecture, InputError, NetworkLayout, Signature, SpaceSpec
 
-INFO = {"name": "bench", "device": "a phone", "clock_ghz": 2.0, "engine": "ncnn", "threads": 1, "precision": "fp32",
-        "unit": "us", "method": "measured",
-        "sources": ["a stop watch"], "uncertainty": "5 %", "date": "2026-01-31", "version": "0.1.0"}
+INFO = {
+    "name": "bench",
+    "device": "a phone",
+    "clock_ghz": 2.0,
+    "engine": "ncnn",
+    "threads": 1,
+    "precision": "fp32",
+    "unit": "us",
+    "method": "measured",
+    "sources": ["a stop watch"],
+    "uncertainty": "5 %",
+    "date": "2026-01-31",
+    "version": "0.1.0",
+}
 HEADER = "op,in_channels,out_channels,stride,size,latency_us"
 ROW = "sep_k3,32,32,1,14,99.5"
 SPEC = SpaceSpec.load("pfld")
@@ -65,19 +76,23 @@ def rewritten(text: str, separator: str = ",", blank: str = "") -> str:
     return text.replace(",", f"{blank}{separator}{blank}")
 
 
-@pytest.mark.parametrize("change", [
-    lambda text: b"\xef\xbb\xbf" + text.encode(),
-    lambda text: text.encode("utf-16"),
-    lambda text: text.replace("\n", "\r").encode(),
-    lambda text: text.replace("\n", "\r\n").encode(),
-    lambda text: rewritten(text, ";").encode(),
-    lambda text: rewritten(text, "\t").encode(),
-    lambda text: rewritten(text, ",", " ").encode(),
-    lambda text: rewritten(text, ";", "\t").encode(),
-    lambda text: ("\n" + text.replace("\n", "\n\n") + "\n \n,,,,,\n").encode(),
-    lambda text: "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()).encode(),
-    lambda text: b"\xef\xbb\xbf" + rewritten(text, ";").replace("\n", "\r\n").encode(),
-], ids=["BOM", "UTF-16", "CR", "CRLF", "semicolons", "tabs", "blanks", "mixed", "blank lines", "quotes", "spreadsheet"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: rewritten(text, ";").encode(),
+        lambda text: rewritten(text, "\t").encode(),
+        lambda text: rewritten(text, ",", " ").encode(),
+        lambda text: rewritten(text, ";", "\t").encode(),
+        lambda text: ("\n" + text.replace("\n", "\n\n") + "\n \n,,,,,\n").encode(),
+        lambda text: "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()).encode(),
+        lambda text: b"\xef\xbb\xbf" + rewritten(text, ";").replace("\n", "\r\n").encode(),
+    ],
+    ids=["BOM", "UTF-16", "CR", "CRLF", "semicolons", "tabs", "blanks", "mixed", "blank lines", "quotes", "spreadsheet"],
+)
 def test_a_table_is_read_as_editors_and_spreadsheets_save_it(tmp_path, change):
     path = write(tmp_path, [HEADER, ROW, "skip,32,32,1,14,0"])
     expected = LookupTable.load(path)
@@ -108,31 +123,37 @@ def test_no_row_names_signature_and_table(tmp_path):
         table.latency_us(Architecture(SPEC, 106, 112, {label: names[0] for label, names in SPEC.candidates().items()}))
 
 
-@pytest.mark.parametrize(("lines", "message"), [
-    ([], r"t.csv: the file is empty; the first line names the columns: op, "),
-    ([ROW], r"t.csv:1: no header line with the names of the columns; wanted: op, in_channels"),
-    ([HEADER.replace(",stride", ""), "sep_k3,32,32,14,99.5"], "t.csv:1: column 'stride' is missing"),
-    ([HEADER.replace("_us", "_ms"), ROW], "t.csv:1: column 'latency_ms'; .* column 'latency_us': multiply the values by 1000"),
-    ([HEADER.replace("latency_us", "time (ns)"), ROW], r"t.csv:1: column 'time \(ns\)'; .*: divide the values by 1000"),
-    ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; wanted: op, in_channels"),
-    ([HEADER + ",", ROW + ","], "t.csv:1: column 7 has no name"),
-    ([HEADER + ",op", ROW + ",sep_k3"], "t.csv:1: column 'op' is there twice"),
-    ([HEADER, ROW + ",7"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
-    ([HEADER, "sep_k3,32,32,1,14,99,5"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
-    ([HEADER, "sep_k3,32,32,1,14"], "t.csv:2: 5 values for 6 columns$"),
-    ([HEADER, "sep_k3,32,32,1,14,"], "t.csv:2: latency_us is ''"),
-    ([HEADER, "", ROW, ",32,32,1,14,5"], "t.csv:4: op is empty"),
-    ([HEADER, 'sep_k3,32,32,1,14,"99.5'], "t.csv:2: not a CSV file: unexpected end of data"),
-    ([HEADER, 'sep_k3,32,32,1,14,"99,5"'], "t.csv:2: latency_us is '99,5'; write a decimal point, and nothing "),
-    ([HEADER, ROW, "sep_k3,32,32,one,14,99.5"], "t.csv:3: stride is 'one'; allowed: a whole number from 1"),
-    ([HEADER, "sep_k3,0,32,1,14,99.5"], "t.csv:2: in_channels is '0'"),
-    ([HEADER, "sep_k3,32,32,1,14.0,99.5"], "t.csv:2: size is '14.0'"),
-    ([HEADER, "sep_k3,32,32,1,14,fast"], "t.csv:2: latency_us is 'fast'; write a number without a unit"),
-    ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'; write microseconds, a finite number from 0"),
-    ([HEADER, "sep_k3,32,32,1,14,inf"], "t.csv:2: latency_us is 'inf'"),
-    ([HEADER, "sep_k3,32,32,1,14,-1"], "t.csv:2: latency_us is '-1'"),
-    ([HEADER, ROW, ROW], "t.csv:3: a second row for sep_k3 32->32 stride 1 at 14x14"),
-])
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], r"t.csv: the file is empty; the first line names the columns: op, "),
+        ([ROW], r"t.csv:1: no header line with the names of the columns; wanted: op, in_channels"),
+        ([HEADER.replace(",stride", ""), "sep_k3,32,32,14,99.5"], "t.csv:1: column 'stride' is missing"),
+        (
+            [HEADER.replace("_us", "_ms"), ROW],
+            "t.csv:1: column 'latency_ms'; .* column 'latency_us': multiply the values by 1000",
+        ),
+        ([HEADER.replace("latency_us", "time (ns)"), ROW], r"t.csv:1: column 'time \(ns\)'; .*: divide the values by 1000"),
+        ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; wanted: op, in_channels"),
+        ([HEADER + ",", ROW + ","], "t.csv:1: column 7 has no name"),
+        ([HEADER + ",op", ROW + ",sep_k3"], "t.csv:1: column 'op' is there twice"),
+        ([HEADER, ROW + ",7"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
+        ([HEADER, "sep_k3,32,32,1,14,99,5"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
+        ([HEADER, "sep_k3,32,32,1,14"], "t.csv:2: 5 values for 6 columns$"),
+        ([HEADER, "sep_k3,32,32,1,14,"], "t.csv:2: latency_us is ''"),
+        ([HEADER, "", ROW, ",32,32,1,14,5"], "t.csv:4: op is empty"),
+        ([HEADER, 'sep_k3,32,32,1,14,"99.5'], "t.csv:2: not a CSV file: unexpected end of data"),
+        ([HEADER, 'sep_k3,32,32,1,14,"99,5"'], "t.csv:2: latency_us is '99,5'; write a decimal point, and nothing "),
+        ([HEADER, ROW, "sep_k3,32,32,one,14,99.5"], "t.csv:3: stride is 'one'; allowed: a whole number from 1"),
+        ([HEADER, "sep_k3,0,32,1,14,99.5"], "t.csv:2: in_channels is '0'"),
+        ([HEADER, "sep_k3,32,32,1,14.0,99.5"], "t.csv:2: size is '14.0'"),
+        ([HEADER, "sep_k3,32,32,1,14,fast"], "t.csv:2: latency_us is 'fast'; write a number without a unit"),
+        ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'; write microseconds, a finite number from 0"),
+        ([HEADER, "sep_k3,32,32,1,14,inf"], "t.csv:2: latency_us is 'inf'"),
+        ([HEADER, "sep_k3,32,32,1,14,-1"], "t.csv:2: latency_us is '-1'"),
+        ([HEADER, ROW, ROW], "t.csv:3: a second row for sep_k3 32->32 stride 1 at 14x14"),
+    ],
+)
 def test_faults_of_the_csv_file_name_file_and_line(tmp_path, lines, message):
     path = write(tmp_path, lines)
     with pytest.raises(InputError, match=message) as caught:
@@ -140,22 +161,25 @@ def test_faults_of_the_csv_file_name_file_and_line(tmp_path, lines, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"wattage": 5}, "t.json: unknown key 'wattage'; allowed: clock_ghz"),
-    ({"rows": {}}, "t.json: unknown key 'rows'"),
-    ({"device": ...}, "t.json: key 'device' is missing"),
-    ({"unit": "ms"}, "t.json: unit: 'ms'; multiply every latency_us by 1000 and write \"us\""),
-    ({"unit": "ns"}, "t.json: unit: 'ns'; divide every latency_us by 1000 and write \"us\""),
-    ({"unit": "hours"}, "t.json: unit: 'hours'; expected \"us\", microseconds"),
-    ({"unit": 1}, "t.json: unit: 1; expected \"us\""),
-    ({"insist": "perhaps"}, "t.json: insist: "),
-    ({"method": "guessed"}, "t.json: method: .*'measured' or 'modelled'"),
-    ({"threads": 0}, "t.json: threads: "),
-    ({"clock_ghz": -1}, "t.json: clock_ghz: "),
-    ({"date": "yesterday"}, "t.json: date: "),
-    ({"name": ""}, "t.json: name: "),
-    ({"sources": "a book"}, "t.json: sources: "),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"wattage": 5}, "t.json: unknown key 'wattage'; allowed: clock_ghz"),
+        ({"rows": {}}, "t.json: unknown key 'rows'"),
+        ({"device": ...}, "t.json: key 'device' is missing"),
+        ({"unit": "ms"}, "t.json: unit: 'ms'; multiply every latency_us by 1000 and write \"us\""),
+        ({"unit": "ns"}, "t.json: unit: 'ns'; divide every latency_us by 1000 and write \"us\""),
+        ({"unit": "hours"}, "t.json: unit: 'hours'; expected \"us\", microseconds"),
+        ({"unit": 1}, 't.json: unit: 1; expected "us"'),
+        ({"insist": "perhaps"}, "t.json: insist: "),
+        ({"method": "guessed"}, "t.json: method: .*'measured' or 'modelled'"),
+        ({"threads": 0}, "t.json: threads: "),
+        ({"clock_ghz": -1}, "t.json: clock_ghz: "),
+        ({"date": "yesterday"}, "t.json: date: "),
+        ({"name": ""}, "t.json: name: "),
+        ({"sources": "a book"}, "t.json: sources: "),
+    ],
+)
 def test_faults_of_the_json_file_name_file_and_key(tmp_path, changes, message):
     path = write(tmp_path, **changes)
     with pytest.raises(InputError, match=message) as caught:

@@ -32,8 +32,10 @@ def write_table(unit: str, name: str = "mine.csv", **changes) -> None:
 
 def subnets(count: int) -> list[Architecture]:
     draw = random.Random(0)
-    return [Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()})
-            for _ in range(count)]
+    return [
+        Architecture(SPEC, 106, 112, {label: draw.choice(names) for label, names in SPEC.candidates().items()})
+        for _ in range(count)
+    ]
 
 
 def write_measured(figures) -> None:
@@ -97,9 +99,14 @@ def test_a_table_in_another_unit_is_refused_by_every_command(place, refused, com
     write_measured([2000.0, 2100.0, 2300.0])
     Path("lut.yaml").write_text("lut: mine.csv\n")
     Path("trials.json").write_text("[]")
-    refused(*COMMANDS[command], words=[
-        "mine.csv: no device", f"these look like {NAMES[unit]}, but latency_us is in microseconds",
-        'if the figures are right, add "insist": true to mine.json'])
+    refused(
+        *COMMANDS[command],
+        words=[
+            "mine.csv: no device",
+            f"these look like {NAMES[unit]}, but latency_us is in microseconds",
+            'if the figures are right, add "insist": true to mine.json',
+        ],
+    )
 
 
 def test_a_trial_refuses_it_too(place, refused, monkeypatch):
@@ -116,8 +123,9 @@ def test_who_insists_in_the_tables_file_is_believed(tmp_path, run, capfd, monkey
     write_table("ms", insist=True)
     assert run("latency", "show", "mine.csv", "--json") == 0
     figures = json.loads(capfd.readouterr().out.splitlines()[-1])
-    assert figures["cheapest_us"] == pytest.approx(sum(min(row.values()) for row in figures["blocks_us"].values())
-                                                   + figures["fixed_us"])
+    assert figures["cheapest_us"] == pytest.approx(
+        sum(min(row.values()) for row in figures["blocks_us"].values()) + figures["fixed_us"]
+    )
     assert 1 < figures["cheapest_us"] < 3
     LookupTable.load("mine.csv").save("copy.csv")
     assert LookupTable.load("copy.csv").insist
@@ -147,8 +155,10 @@ def test_a_scale_that_no_other_device_explains_is_refused(tmp_path, refused, run
     if sound:
         assert run(*command) == 0
     else:
-        refused(*command, words=[f"the timings are {scale:g} times what table snapdragon625-4t says; both are to be in",
-                                 "add --insist"])
+        refused(
+            *command,
+            words=[f"the timings are {scale:g} times what table snapdragon625-4t says; both are to be in", "add --insist"],
+        )
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
@@ -160,8 +170,15 @@ def test_one_timing_in_another_unit_is_named(tmp_path, refused, run, monkeypatch
     write_measured(figures)
     command = ("latency", "calibrate", "snapdragon625-4t", "--measured", "whole.csv", "--out", "new.csv")
     unit = "milliseconds" if factor < 1 else "nanoseconds"
-    refused(*command, words=[f"whole.csv:4: latency_us is {figures[2]:g}", "than the other subnets let expect",
-                             f"this looks like {unit}", "if it is right, add --insist"])
+    refused(
+        *command,
+        words=[
+            f"whole.csv:4: latency_us is {figures[2]:g}",
+            "than the other subnets let expect",
+            f"this looks like {unit}",
+            "if it is right, add --insist",
+        ],
+    )
     assert run(*command, "--insist") == 0
 
 
@@ -180,12 +197,18 @@ class Range:
     blocks_us = {"a": {"x": 500.0, "y": 2500.0}}
 
 
-@pytest.mark.parametrize(("target", "message"), [
-    (2, r"^no architecture within 2 us; allowed: from 1000.0 us, .*; did you mean 2 ms, which are 2000 us\?$"),
-    (0.0015, r"^no architecture within 0.0015 us; .*; did you mean 0.0015 s, which are 1500 us\?$"),
-    (0.5, r"^no architecture within 0.5 us; allowed: from 1000.0 us, the cheapest \(the slowest takes 3000.0 us\)$"),
-    (2e6, r"^2000000 us is no limit, for the slowest architecture takes 3000.0 us; did you mean 2000000 ns, which are 2000"),
-])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (2, r"^no architecture within 2 us; allowed: from 1000.0 us, .*; did you mean 2 ms, which are 2000 us\?$"),
+        (0.0015, r"^no architecture within 0.0015 us; .*; did you mean 0.0015 s, which are 1500 us\?$"),
+        (0.5, r"^no architecture within 0.5 us; allowed: from 1000.0 us, the cheapest \(the slowest takes 3000.0 us\)$"),
+        (
+            2e6,
+            r"^2000000 us is no limit, for the slowest architecture takes 3000.0 us; did you mean 2000000 ns, which are 2000",
+        ),
+    ],
+)
 def test_a_target_in_another_unit_is_told(target, message):
     with pytest.raises(InputError, match=message):
         check_target(Range(), target)
@@ -200,7 +223,9 @@ def test_no_hint_where_no_unit_explains():
     assert unit_hint(70.0, 1000.0, 3000.0) == ""
 
 
-@pytest.mark.parametrize("command", [("search", "--data-root", "data", "--target-us", "2"),
-                                     ("launch", "multi-trial", "--data-root", "data", "--max-us", "2")])
+@pytest.mark.parametrize(
+    "command",
+    [("search", "--data-root", "data", "--target-us", "2"), ("launch", "multi-trial", "--data-root", "data", "--max-us", "2")],
+)
 def test_commands_ask_whether_milliseconds_are_meant(place, refused, command):
     refused(*command, words=["no architecture within 2 us", "did you mean 2 ms, which are 2000 us?"])

@@ -50,8 +50,12 @@ FAST = SUBNET.replace("2550", "1880")
 
 def finals(experiment) -> dict[str, dict]:
     """Trial -> final result, by NNI's REST interface."""
-    return {trial: json.loads(json.loads(metric.data)) if isinstance(metric.data, str) else metric.data
-            for trial, metrics in experiment.get_job_metrics().items() for metric in metrics if metric.type == "FINAL"}
+    return {
+        trial: json.loads(json.loads(metric.data)) if isinstance(metric.data, str) else metric.data
+        for trial, metrics in experiment.get_job_metrics().items()
+        for metric in metrics
+        if metric.type == "FINAL"
+    }
 
 
 def test_subnets_from_nnictl_to_a_network(place, run):
@@ -70,8 +74,9 @@ def test_subnets_from_nnictl_to_a_network(place, run):
             listed, result = trial.hyperParameters[0].parameters, results[trial.trialJobId]
             # at two trials at a time, NNI alone would mix these up
             assert {label: result[label] for label in listed} == listed
-            chosen = Architecture.from_dict({"schema": 1, "space": spec, "num_points": 106, "input_size": 112,
-                                             "choices": listed}, "x")
+            chosen = Architecture.from_dict(
+                {"schema": 1, "space": spec, "num_points": 106, "input_size": 112, "choices": listed}, "x"
+            )
             assert result["latency_us"] == pytest.approx(table.latency_us(chosen), abs=0.06)
             assert result["over_budget"] == (result["latency_us"] > 2550)
         for kind in ("json", "csv"):
@@ -91,8 +96,10 @@ def test_subnets_from_nnictl_to_a_network(place, run):
 
 def test_failed_trials_and_a_killed_manager_end_no_experiment(place):
     """The first trial takes too long, the second crashes; during the fourth, the manager is killed."""
-    command = (f"if [ $NNI_TRIAL_SEQ_ID = 0 ]; then timeout 1s sleep 60; elif [ $NNI_TRIAL_SEQ_ID = 1 ]; "
-               f"then {SUBNET.replace('../../../data', '../../../none')}; else {FAST}; fi")
+    command = (
+        f"if [ $NNI_TRIAL_SEQ_ID = 0 ]; then timeout 1s sleep 60; elif [ $NNI_TRIAL_SEQ_ID = 1 ]; "
+        f"then {SUBNET.replace('../../../data', '../../../none')}; else {FAST}; fi"
+    )
     tuner = {"name": "Evolution", "classArgs": {"optimize_mode": "minimize", "population_size": 4}}
     config = shipped("subnets", maxTrialNumber=5, trialConcurrency=1, trialCommand=command, tuner=tuner)
     with nnictl("create", "--config", config, stopped="no experiments matched") as experiment:
@@ -100,8 +107,10 @@ def test_failed_trials_and_a_killed_manager_end_no_experiment(place):
             wait_for(lambda status=status: status in {trial.status for trial in experiment.list_trial_jobs()})
         trials = {trial.sequenceId: trial for trial in experiment.list_trial_jobs()}
         assert [trials[i].status for i in range(3)] == ["FAILED", "FAILED", "SUCCEEDED"]
-        assert (Path(trials[1].logPath) / "trial.stderr").read_text().strip() == \
-            "fbnet-pfld: data root not found: ../../../none; give a folder with train_data/list.txt and test_data/list.txt"
+        assert (
+            (Path(trials[1].logPath) / "trial.stderr").read_text().strip()
+            == "fbnet-pfld: data root not found: ../../../none; give a folder with train_data/list.txt and test_data/list.txt"
+        )
         manager_of(experiment.id).kill()
         wait_for(lambda: processes_of(experiment.id) == [])
     with nnictl("resume", experiment.id) as resumed:
@@ -120,16 +129,20 @@ def test_an_experiment_all_of_whose_trials_fail_says_why_and_what_mends_it(place
         assert exported.returncode == 0, exported.stderr
     capfd.readouterr()
     assert run("from-experiment", experiment.id) == 2
-    said = re.fullmatch(rf"fbnet-pfld: {experiment.id}: no trial has a result: 2 failed; trial \w+ ended with '(.+)' \((.+)\): "
-                        r"the command is not on the PATH of the trials; before nnictl create, run: (.+)\n",
-                        capfd.readouterr().err)
+    said = re.fullmatch(
+        rf"fbnet-pfld: {experiment.id}: no trial has a result: 2 failed; trial \w+ ended with '(.+)' \((.+)\): "
+        r"the command is not on the PATH of the trials; before nnictl create, run: (.+)\n",
+        capfd.readouterr().err,
+    )
     assert Path(said[2]).read_text().strip() == said[1]
     assert "fbnet-pfld" in said[1]
     shell = subprocess.run(f"{said[3]}; command -v fbnet-pfld", shell=True, env=bare, capture_output=True, text=True)
     assert shell.stdout.strip() == str(BIN / "fbnet-pfld")
     assert run("from-experiment", "out.json") == 2
-    assert capfd.readouterr().err == "fbnet-pfld: out.json: no trial in it has a result; give the experiment's id instead of " \
-                                     "the file to see why\n"
+    assert (
+        capfd.readouterr().err == "fbnet-pfld: out.json: no trial in it has a result; give the experiment's id instead of "
+        "the file to see why\n"
+    )
     assert not Path("output/architecture.json").exists()
 
 
@@ -139,14 +152,19 @@ def test_a_poor_finetuning_is_stopped_early(place, run, capfd):
         Path(f"experiments/nni_jobs/configs/c{trial}.yaml").write_text(f"finetune: {{epochs: {epochs}, batch_size: 16}}\n")
     space = {"finetune.learning_rate": {"_type": "choice", "_value": [0.005, 1e-9]}}
     assessor = {"name": "Medianstop", "classArgs": {"optimize_mode": "minimize", "start_step": 3}}
-    command = (f"timeout 100s fbnet-pfld trial finetune {DATA} --config c$NNI_TRIAL_SEQ_ID.yaml --arch "
-               "../../../ckpt_save/supernet/architecture.json --supernet ../../../ckpt_save/supernet/checkpoint_best.pth")
-    config = shipped("finetune", maxTrialNumber=2, searchSpace=space, tuner={"name": "GridSearch"}, assessor=assessor,
-                     trialCommand=command)
+    command = (
+        f"timeout 100s fbnet-pfld trial finetune {DATA} --config c$NNI_TRIAL_SEQ_ID.yaml --arch "
+        "../../../ckpt_save/supernet/architecture.json --supernet ../../../ckpt_save/supernet/checkpoint_best.pth"
+    )
+    config = shipped(
+        "finetune", maxTrialNumber=2, searchSpace=space, tuner={"name": "GridSearch"}, assessor=assessor, trialCommand=command
+    )
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
-        status = {trial.hyperParameters[0].parameters["finetune.learning_rate"]: trial.status
-                  for trial in experiment.list_trial_jobs()}
+        status = {
+            trial.hyperParameters[0].parameters["finetune.learning_rate"]: trial.status
+            for trial in experiment.list_trial_jobs()
+        }
         # canceled by the assessor; NNI 3.0 notes why only after it has set the status
         assert status == {0.005: "SUCCEEDED", 1e-9: "USER_CANCELED"}
     assert run("from-experiment", experiment.id, "--json") == 0
@@ -160,9 +178,13 @@ def test_a_search_at_a_latency_target_is_one_trial(place):
     Path("experiments/nni_jobs/configs").mkdir(parents=True)
     Path("experiments/nni_jobs/configs/c.yaml").write_text("search: {epochs: 3, batch_size: 16}\n")
     space = {"search.target_us": {"_type": "choice", "_value": [2100]}}
-    config = shipped("search", maxTrialNumber=1, searchSpace=space,
-                     trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml "
-                                  "--supernet ../../../ckpt_save/supernet/checkpoint_best.pth")
+    config = shipped(
+        "search",
+        maxTrialNumber=1,
+        searchSpace=space,
+        trialCommand=f"timeout 100s fbnet-pfld trial search {DATA} --config c.yaml "
+        "--supernet ../../../ckpt_save/supernet/checkpoint_best.pth",
+    )
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment))
         (metrics,) = experiment.get_job_metrics().values()
@@ -181,8 +203,21 @@ def test_a_search_at_a_latency_target_is_one_trial(place):
 
 def test_nas_experiment_stops_at_ctrl_c_and_resumes(place, run, capfd):
     port = free_port()
-    command = ("fbnet-pfld", "launch", "multi-trial", "--data-root", "data", "--strategy", "evolution", "--trials", "3",
-               "--max-us", "2200", "--port", port)
+    command = (
+        "fbnet-pfld",
+        "launch",
+        "multi-trial",
+        "--data-root",
+        "data",
+        "--strategy",
+        "evolution",
+        "--trials",
+        "3",
+        "--max-us",
+        "2200",
+        "--port",
+        port,
+    )
     with background(*command) as launch:
         experiment = launch.stderr.readline().split()[1].rstrip(":")
         assert launch.stderr.readline().startswith("trial 1/3  best ")

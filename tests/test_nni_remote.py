@@ -41,8 +41,13 @@ def machine(tmp_path_factory):
     server = subprocess.Popen([SSHD, "-D", "-f", folder / "config", "-E", folder / "log"])
     try:
         wait_for(lambda: answers(port), 10)
-        yield {"host": "127.0.0.1", "port": port, "user": getpass.getuser(), "sshKeyFile": str(folder / "key"),
-               "pythonPath": str(BIN)}
+        yield {
+            "host": "127.0.0.1",
+            "port": port,
+            "user": getpass.getuser(),
+            "sshKeyFile": str(folder / "key"),
+            "pythonPath": str(BIN),
+        }
     finally:
         server.terminate()
         server.wait(10)
@@ -59,8 +64,13 @@ def test_remote_yml_is_subnets_yml_elsewhere():
 def test_two_trials_over_ssh(place, machine):
     command = yaml.safe_load((CONFIGS / "remote.yml").read_text())["trialCommand"]
     command = command.replace("/srv/fbnet-pfld/data/106points", str(place / "data")).replace("/srv/fbnet-pfld", str(place))
-    config = shipped("remote", maxTrialNumber=2, trialCommand=command.replace("--max-us 2350", ""),
-                     nniManagerIp="127.0.0.1", trainingService={"platform": "remote", "machineList": [machine]})
+    config = shipped(
+        "remote",
+        maxTrialNumber=2,
+        trialCommand=command.replace("--max-us 2350", ""),
+        nniManagerIp="127.0.0.1",
+        trainingService={"platform": "remote", "machineList": [machine]},
+    )
     with nnictl("create", "--config", config) as experiment:
         wait_for(lambda: ended(experiment), 180)
         trials = experiment.list_trial_jobs()

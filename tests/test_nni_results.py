@@ -22,9 +22,14 @@ NO_COMMAND = "timeout: failed to run command \u2018fbnet-pfld\u2019: No such fil
 
 def test_results_are_read_under_the_parameters_that_the_trial_had(tmp_path):
     """Two trials listed under each other's parameters, as NNI does it; one of them reported twice."""
-    make_database(tmp_path / "e", [("a", 1, {"x.y": 0}, {"default": 9.0, **SMALL}),
-                                   ("b", 0, {"x.y": 1}, {"default": 5.0, **LARGE}),
-                                   ("a", 1, {"x.y": 0}, {"default": -8.0, **SMALL})])
+    make_database(
+        tmp_path / "e",
+        [
+            ("a", 1, {"x.y": 0}, {"default": 9.0, **SMALL}),
+            ("b", 0, {"x.y": 1}, {"default": 5.0, **LARGE}),
+            ("a", 1, {"x.y": 0}, {"default": -8.0, **SMALL}),
+        ],
+    )
     a, b = read_trials(str(tmp_path / "e"), Config())
     assert (a.id, a.nme, a.parameters, a.architecture.choices, a.folder) == ("a", 8.0, {"x.y": 1}, SMALL, "/trials/a")
     assert (b.id, b.nme, b.parameters, b.architecture.choices) == ("b", 5.0, {"x.y": 0}, LARGE)
@@ -34,8 +39,9 @@ def test_results_are_read_under_the_parameters_that_the_trial_had(tmp_path):
 def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     over = {"default": 130.0, "over_budget": 1, **LARGE}
-    make_database(tmp_path / "e", [("a", 0, {}, {"default": 9.0, **SMALL}), ("b", 1, {}, {"default": 5.0, **LARGE}),
-                                   ("c", 2, {}, over)])
+    make_database(
+        tmp_path / "e", [("a", 0, {}, {"default": 9.0, **SMALL}), ("b", 1, {}, {"default": 5.0, **LARGE}), ("c", 2, {}, over)]
+    )
 
     def found(*options):
         assert run("from-experiment", "e", "--json", *options) == 0
@@ -44,10 +50,12 @@ def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, 
     assert (found(), found("--max-us", 2000), found("--trial", "c")) == ("b", "a", "c")
     assert Architecture.load("output/architecture.json").metrics == {}
     before = Path("output/architecture.json").read_bytes()
-    for options, message in ((("--max-us", 100), "no trial within 100 us; allowed: from 1870.5 us, its fastest\n"),
-                             (("--max-us", 1.9), "its fastest; did you mean 1.9 ms, which are 1900 us?"),
-                             (("--trial", "a", "--max-us", 2000), "--trial and --max-us are both given; give one of them"),
-                             (("--trial", "d"), "no finished trial 'd'; allowed: a, b, c")):
+    for options, message in (
+        (("--max-us", 100), "no trial within 100 us; allowed: from 1870.5 us, its fastest\n"),
+        (("--max-us", 1.9), "its fastest; did you mean 1.9 ms, which are 1900 us?"),
+        (("--trial", "a", "--max-us", 2000), "--trial and --max-us are both given; give one of them"),
+        (("--trial", "d"), "no finished trial 'd'; allowed: a, b, c"),
+    ):
         assert run("from-experiment", "e", *options) == 2
         assert message in capfd.readouterr().err
     assert Path("output/architecture.json").read_bytes() == before
@@ -57,24 +65,29 @@ def exported(final: dict) -> str:
     return json.dumps([{"trialJobId": "x", "parameter": {}, "value": json.dumps(final)}])
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("none", None, "no NNI experiment 'none'"),
-    ("e.json", None, "exported trials not found: e.json"),
-    ("e.json", "{", "exported trials is not valid JSON: e.json:1"),
-    ("e.json", '[{"a": 1}]', "e.json: not a file that nnictl experiment export has written"),
-    ("e.csv", "a,b\n1,2\n", "e.csv:1: column 'trialJobId' is missing; expected exported trials"),
-    ("e.csv", "", "e.csv: the file is empty"),
-    ("e.csv", "trialJobId,default\nx,2,3\n", "e.csv:2: 3 values for 2 columns"),
-    ("e.txt", "a,b\n1,2\n", "no NNI experiment: e.txt is a file; expected an experiment's id or folder, or a .json or"),
-    ("e" * 300, None, "no NNI experiment 'eee"),
-    ("e.csv", "trialJobId,reward\nx,2\n", "trial x has not reported a block for each of layer_0"),
-    ("e.json", '[{"trialJobId": "x", "parameter": {}, "value": "0.5"}]', "trial x has not reported a block for each"),
-    ("e.json", "[]", "e.json: no trial in it has a result; give the experiment's id instead of the file to see why"),
-    ("e.json", exported({"default": 5, **SMALL, "layer_0": "no"}),
-     "e.json: trial x: layer_0: block 'no' is not a candidate there"),
-    ("e.json", exported({"default": "5,1", **SMALL}),
-     "e.json: trial x: default is '5,1'; write a decimal point"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none", None, "no NNI experiment 'none'"),
+        ("e.json", None, "exported trials not found: e.json"),
+        ("e.json", "{", "exported trials is not valid JSON: e.json:1"),
+        ("e.json", '[{"a": 1}]', "e.json: not a file that nnictl experiment export has written"),
+        ("e.csv", "a,b\n1,2\n", "e.csv:1: column 'trialJobId' is missing; expected exported trials"),
+        ("e.csv", "", "e.csv: the file is empty"),
+        ("e.csv", "trialJobId,default\nx,2,3\n", "e.csv:2: 3 values for 2 columns"),
+        ("e.txt", "a,b\n1,2\n", "no NNI experiment: e.txt is a file; expected an experiment's id or folder, or a .json or"),
+        ("e" * 300, None, "no NNI experiment 'eee"),
+        ("e.csv", "trialJobId,reward\nx,2\n", "trial x has not reported a block for each of layer_0"),
+        ("e.json", '[{"trialJobId": "x", "parameter": {}, "value": "0.5"}]', "trial x has not reported a block for each"),
+        ("e.json", "[]", "e.json: no trial in it has a result; give the experiment's id instead of the file to see why"),
+        (
+            "e.json",
+            exported({"default": 5, **SMALL, "layer_0": "no"}),
+            "e.json: trial x: layer_0: block 'no' is not a candidate there",
+        ),
+        ("e.json", exported({"default": "5,1", **SMALL}), "e.json: trial x: default is '5,1'; write a decimal point"),
+    ],
+)
 def test_sources_that_are_none_are_told(tmp_path, monkeypatch, run, capfd, name, content, message):
     monkeypatch.chdir(tmp_path)
     if content is not None:
@@ -90,25 +103,46 @@ RUN, WAIT, FAIL = ["RUNNING"], ["WAITING"], ["WAITING", "RUNNING", "FAILED"]
 
 # trials without a result, the error output of some, and the end of the message
 FAILURES = {
-    "command not on the PATH": ({"a": FAIL, "b": FAIL, "c": FAIL}, {"b": NO_COMMAND.encode() + b"\n"},
+    "command not on the PATH": (
+        {"a": FAIL, "b": FAIL, "c": FAIL},
+        {"b": NO_COMMAND.encode() + b"\n"},
         f": no trial has a result: 3 failed; trial b ended with '{NO_COMMAND}' (FOLDER/trials/b/trial.stderr): the command is "
-        f"not on the PATH of the trials; before nnictl create, run: export PATH={BIN}:$PATH"),
+        f"not on the PATH of the trials; before nnictl create, run: export PATH={BIN}:$PATH",
+    ),
     "said by sh": ({"a": FAIL}, {"a": b"/bin/sh: 1: fbnet-pfld: not found\n"}, f"run: export PATH={BIN}:$PATH"),
     "said by bash": ({"a": FAIL}, {"a": b"bash: line 1: fbnet-pfld: command not found\n"}, f"run: export PATH={BIN}:$PATH"),
-    "a mistake of the user": ({"a": FAIL, "b": FAIL}, {"a": b"1\n", "b": b"first\nfbnet-pfld: data root not found: data\n \n"},
-        "2 failed; trial b ended with 'fbnet-pfld: data root not found: data' (FOLDER/trials/b/trial.stderr)"),
-    "a killed one says nothing": ({"a": FAIL, "b": FAIL}, {"a": b"10 %\r20 %\rsaid\n", "b": b""},
-        "trial a ended with 'said' (FOLDER/trials/a/trial.stderr)"),
-    "nobody says anything": ({"b": FAIL}, {"b": b""},
-        ": no trial has a result: 1 failed; nothing is in FOLDER/trials/b/trial.stderr of trial b on this machine"),
+    "a mistake of the user": (
+        {"a": FAIL, "b": FAIL},
+        {"a": b"1\n", "b": b"first\nfbnet-pfld: data root not found: data\n \n"},
+        "2 failed; trial b ended with 'fbnet-pfld: data root not found: data' (FOLDER/trials/b/trial.stderr)",
+    ),
+    "a killed one says nothing": (
+        {"a": FAIL, "b": FAIL},
+        {"a": b"10 %\r20 %\rsaid\n", "b": b""},
+        "trial a ended with 'said' (FOLDER/trials/a/trial.stderr)",
+    ),
+    "nobody says anything": (
+        {"b": FAIL},
+        {"b": b""},
+        ": no trial has a result: 1 failed; nothing is in FOLDER/trials/b/trial.stderr of trial b on this machine",
+    ),
     "on another machine": ({"b": FAIL}, {}, "1 failed; nothing is in FOLDER/trials/b/trial.stderr of trial b on this machine"),
-    "long, and no text": ({"b": FAIL}, {"b": b"\xff" + 400 * b"x" + b"\n"},
-        f"trial b ended with '\ufffd{299 * 'x'}' (FOLDER/trials/b/trial.stderr)"),
-    "some still run": ({"a": FAIL, "b": RUN, "c": WAIT}, {"a": b"oops\n"},
-        "1 failed, 1 running, 1 waiting; trial a ended with 'oops' (FOLDER/trials/a/trial.stderr)"),
+    "long, and no text": (
+        {"b": FAIL},
+        {"b": b"\xff" + 400 * b"x" + b"\n"},
+        f"trial b ended with '\ufffd{299 * 'x'}' (FOLDER/trials/b/trial.stderr)",
+    ),
+    "some still run": (
+        {"a": FAIL, "b": RUN, "c": WAIT},
+        {"a": b"oops\n"},
+        "1 failed, 1 running, 1 waiting; trial a ended with 'oops' (FOLDER/trials/a/trial.stderr)",
+    ),
     "all run": ({"a": RUN, "b": WAIT}, {}, ": no trial has a result: 1 running, 1 waiting"),
-    "none reports": ({"a": [*RUN, "SUCCEEDED"], "b": [*RUN, "USER_CANCELED"], "c": [*RUN, "SYS_CANCELED"]}, {},
-        ": no trial has a result: 1 ended without a result, 2 canceled"),
+    "none reports": (
+        {"a": [*RUN, "SUCCEEDED"], "b": [*RUN, "USER_CANCELED"], "c": [*RUN, "SYS_CANCELED"]},
+        {},
+        ": no trial has a result: 1 ended without a result, 2 canceled",
+    ),
     "resumed": ({"a": [*FAIL, "RUNNING"]}, {}, ": no trial has a result: 1 running"),
     "none has begun": ({}, {}, ": no trial of the experiment has begun; NNI's log is e/log"),
 }
@@ -170,34 +204,45 @@ def without_json(file: Path) -> None:
         connection.execute("update MetricData set data = 'spoilt'")
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda file: file.write_text("no data base, though long enough to be one"), "cannot be read as NNI's data base"),
-    (Path.touch, "cannot be read as NNI's data base"),
-    (of_something_else, "cannot be read as NNI's data base: no such table"),
-    (without_json, "its data base holds no trials as NNI notes them"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda file: file.write_text("no data base, though long enough to be one"), "cannot be read as NNI's data base"),
+        (Path.touch, "cannot be read as NNI's data base"),
+        (of_something_else, "cannot be read as NNI's data base: no such table"),
+        (without_json, "its data base holds no trials as NNI notes them"),
+    ],
+)
 def test_a_database_that_is_none_is_told(tmp_path, refused, make, message):
     (tmp_path / "e/db").mkdir(parents=True)
     make(tmp_path / "e/db/nni.sqlite")
     refused("from-experiment", tmp_path / "e", words=[f"{tmp_path}/e", message])
 
 
-@pytest.mark.parametrize("change", [
-    lambda text: b"\xef\xbb\xbf" + text.encode(),
-    lambda text: text.encode("utf-16"),
-    lambda text: text.replace("\n", "\r\n").encode(),
-    lambda text: text.replace(",", ";").encode() if text.startswith("trialJobId") else text.encode(),
-    lambda text: (text + "\n\n").encode(),
-], ids=["BOM", "UTF-16", "CRLF", "semicolons", "blank lines"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace(",", ";").encode() if text.startswith("trialJobId") else text.encode(),
+        lambda text: (text + "\n\n").encode(),
+    ],
+    ids=["BOM", "UTF-16", "CRLF", "semicolons", "blank lines"],
+)
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_exports_are_read_as_editors_save_them(tmp_path, run, monkeypatch, capfd, kind, change):
     monkeypatch.chdir(tmp_path)
-    trials = {"x": {"default": 9.25, "over_budget": 0, **SMALL}, "y": {"default": 130.5, "over_budget": 1, **LARGE},
-              "z": {"default": 7.5, "over_budget": 0, **LARGE}}
+    trials = {
+        "x": {"default": 9.25, "over_budget": 0, **SMALL},
+        "y": {"default": 130.5, "over_budget": 1, **LARGE},
+        "z": {"default": 7.5, "over_budget": 0, **LARGE},
+    }
     given = {"finetune.learning_rate": 0.005, "finetune.schedule": "cosine"}
     if kind == "json":
-        text = json.dumps([{"trialJobId": trial, "parameter": given, "value": json.dumps(final)}
-                           for trial, final in trials.items()], indent=1)
+        text = json.dumps(
+            [{"trialJobId": trial, "parameter": given, "value": json.dumps(final)} for trial, final in trials.items()], indent=1
+        )
     else:
         rows = [{"trialJobId": trial, **given, **final, "sequence": 1} for trial, final in trials.items()]
         text = "\n".join(",".join(map(str, row)) for row in [rows[0].keys(), *(row.values() for row in rows)]) + "\n"

@@ -31,6 +31,7 @@ YAMLS = sorted(path.stem for path in CONFIGS.glob("*.yml"))
 @pytest.fixture
 def trial(place, run, monkeypatch):
     """Run a trial command in this process with given parameters; returns exit code, intermediate results, final result."""
+
     def command(parameters, *arguments):
         steps, finals = [], []
         monkeypatch.setenv("NNI_OUTPUT_DIR", str(place / "trial"))
@@ -38,14 +39,16 @@ def trial(place, run, monkeypatch):
         monkeypatch.setattr(nni, "report_intermediate_result", steps.append)
         monkeypatch.setattr(nni, "report_final_result", finals.append)
         return run("trial", *arguments, "--data-root", "data", "--config", "config.yaml"), steps, finals
+
     return command
 
 
 def test_search_space_file_is_that_of_the_model_space(tmp_path, run):
     file = json.loads((CONFIGS / "subnets_space.json").read_text())
     assert file == nni_search_space(PFLD)
-    assert {label: row["_value"] for label, row in file.items()} == \
-        {label: list(mutable.values) for label, mutable in PfldSpace().simplify().items()}
+    assert {label: row["_value"] for label, row in file.items()} == {
+        label: list(mutable.values) for label, mutable in PfldSpace().simplify().items()
+    }
     assert run("launch", "space", "--out", tmp_path / "s.json") == 0
     assert (tmp_path / "s.json").read_text() == (CONFIGS / "subnets_space.json").read_text()
 
@@ -100,17 +103,24 @@ def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch,
     assert (code, finals) == (1, [])
 
 
-@pytest.mark.parametrize(("parameters", "command", "message"), [
-    ({**SMALL, "layer_0": "mb_k9"}, ["subnet"], "layer_0: block 'mb_k9' is not a candidate"),
-    ({"search.beat": 1}, ["search"], "parameters of the trial: unknown key 'search.beat'; allowed: "),
-    ({"seach.beta": 1}, ["search"], "parameters of the trial: unknown key 'seach'; allowed: "),
-    ({"points.x": 1}, ["search"], "parameters of the trial: 'points' has no keys, but 'points.x' is given"),
-    ({"search.target_us": 1000}, ["search"], "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest"),
-    ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
-    (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
-    (SMALL, ["subnet", "--max-us", "2"], "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the slowest "
-                                            "takes 2790.2 us); did you mean 2 ms, which are 2000 us?"),
-])
+@pytest.mark.parametrize(
+    ("parameters", "command", "message"),
+    [
+        ({**SMALL, "layer_0": "mb_k9"}, ["subnet"], "layer_0: block 'mb_k9' is not a candidate"),
+        ({"search.beat": 1}, ["search"], "parameters of the trial: unknown key 'search.beat'; allowed: "),
+        ({"seach.beta": 1}, ["search"], "parameters of the trial: unknown key 'seach'; allowed: "),
+        ({"points.x": 1}, ["search"], "parameters of the trial: 'points' has no keys, but 'points.x' is given"),
+        ({"search.target_us": 1000}, ["search"], "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest"),
+        ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
+        (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
+        (
+            SMALL,
+            ["subnet", "--max-us", "2"],
+            "no architecture within 2 us; allowed: from 1870.5 us, the cheapest (the slowest "
+            "takes 2790.2 us); did you mean 2 ms, which are 2000 us?",
+        ),
+    ],
+)
 def test_faults_of_a_trial_are_one_line(trial, capfd, parameters, command, message):
     code, _, finals = trial(parameters, *command)
     assert (code, finals) == (2, [])
@@ -130,8 +140,17 @@ LAUNCH = ("launch", "multi-trial", "--data-root", "data")
 @pytest.mark.parametrize("before", [[], ["--resume", "old"], ["--resume=old"]])
 def test_an_interrupted_launch_names_the_whole_command(before):
     words = ["launch", "multi-trial", "--data-root", "my data", *before, "--trials", "4"]
-    assert shlex.split(resuming(words, "new")) == ["fbnet-pfld", "launch", "multi-trial", "--data-root", "my data", "--trials",
-                                                   "4", "--resume", "new"]
+    assert shlex.split(resuming(words, "new")) == [
+        "fbnet-pfld",
+        "launch",
+        "multi-trial",
+        "--data-root",
+        "my data",
+        "--trials",
+        "4",
+        "--resume",
+        "new",
+    ]
 
 
 def test_only_an_id_can_be_viewed_or_resumed(place, refused):
@@ -140,13 +159,16 @@ def test_only_an_id_can_be_viewed_or_resumed(place, refused):
         refused(*command, words=["'e' is the folder of an experiment; expected an id"])
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (("--strategy", "best"), "unknown strategy 'best'; allowed: evolution, random"),
-    (("--max-us", "1000"), "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest (the slowest takes"),
-    (("--supernet", "none.pth"), "checkpoint cannot be read: none.pth"),
-    (("--data-root", "none"), "data root not found: none"),
-    (("--resume", "none"), "no NNI experiment 'none'"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--strategy", "best"), "unknown strategy 'best'; allowed: evolution, random"),
+        (("--max-us", "1000"), "no architecture within 1000 us; allowed: from 1870.5 us, the cheapest (the slowest takes"),
+        (("--supernet", "none.pth"), "checkpoint cannot be read: none.pth"),
+        (("--data-root", "none"), "data root not found: none"),
+        (("--resume", "none"), "no NNI experiment 'none'"),
+    ],
+)
 def test_faults_of_a_launch_start_nothing(place, refused, options, message):
     command = LAUNCH[:2] if "--data-root" in options else LAUNCH
     refused(*command, *options, "--port", free_port(), words=[message])

@@ -19,9 +19,16 @@ from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture, Latency, PfldSpace, SpaceSpec
 from fbnet_pfld.strategies import cost_of, cost_range, evolve, k_best, pareto_front, sweep
 
-SMALL = {"name": "small", "stem": 8, "entry": {"block": "mb_k3", "channels": 16, "stride": 2}, "head": 16,
-         "stages": [{"layers": 1, "channels": 16, "candidates": ["mb_k3_res", "gh_k3", "skip"]},
-                    {"layers": 2, "channels": 16, "stride": 2, "candidates": ["mb_k3_e2_res_se", "sep_k3"]}]}
+SMALL = {
+    "name": "small",
+    "stem": 8,
+    "entry": {"block": "mb_k3", "channels": 16, "stride": 2},
+    "head": 16,
+    "stages": [
+        {"layers": 1, "channels": 16, "candidates": ["mb_k3_res", "gh_k3", "skip"]},
+        {"layers": 2, "channels": 16, "stride": 2, "candidates": ["mb_k3_e2_res_se", "sep_k3"]},
+    ],
+}
 
 
 @pytest.fixture
@@ -96,8 +103,9 @@ def test_front_equals_brute_force(points):
 def test_evolution_comes_near_the_front_of_a_space_too_large_to_score():
     """Ten layers of five blocks: 9.8 million subnets, with an additive score whose front k_best knows."""
     rng = np.random.default_rng(0)
-    cost = SimpleNamespace(fixed_us=10.0, blocks_us={f"l{i}": {f"b{j}": float(rng.uniform(1, 20)) for j in range(5)}
-                                                     for i in range(10)})
+    cost = SimpleNamespace(
+        fixed_us=10.0, blocks_us={f"l{i}": {f"b{j}": float(rng.uniform(1, 20)) for j in range(5)} for i in range(10)}
+    )
     gain = {label: {name: us + float(rng.normal(0, 3)) for name, us in row.items()} for label, row in cost.blocks_us.items()}
     asked = []
 
@@ -172,8 +180,20 @@ def test_known_scores_serve_another_table_and_a_stopped_run(small, run, monkeypa
 def test_a_front_point_can_be_finetuned(small, run):
     assert run("pareto", "--data-root", "data", "--supernet", "small.pth", "--lut", "made.csv", "--faces", 8) == 0
     front = pd.read_csv("output/pareto/pareto.csv")
-    assert run("finetune", "--data-root", "data", "--config", "config.yaml", "--arch", f"output/pareto/{front['file'][0]}",
-               "--supernet", "small.pth") == 0
+    assert (
+        run(
+            "finetune",
+            "--data-root",
+            "data",
+            "--config",
+            "config.yaml",
+            "--arch",
+            f"output/pareto/{front['file'][0]}",
+            "--supernet",
+            "small.pth",
+        )
+        == 0
+    )
     assert Checkpoint.load("ckpt_save/subnet/checkpoint_best.pth").architecture().space.name == "small"
 
 
@@ -184,13 +204,16 @@ def test_a_larger_space_is_searched_by_evolution(small, run, monkeypatch):
     assert len(pd.read_csv("output/pareto/scores.csv")) == 12
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("--supernet", "ckpt_save/subnet/checkpoint_best.pth"), "a subnet; give the checkpoint of a supernet"),
-    (("--supernet", "nowhere.pth"), "checkpoint cannot be read: nowhere.pth"),
-    (("--lut", "nowhere.csv"), "latency table not found: nowhere.csv"),
-    (("--supernet", "small.pth", "--lut", "snapdragon625-4t"), "has no row for"),
-    (("--data-root", "nowhere"), "data root not found: nowhere"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--supernet", "ckpt_save/subnet/checkpoint_best.pth"), "a subnet; give the checkpoint of a supernet"),
+        (("--supernet", "nowhere.pth"), "checkpoint cannot be read: nowhere.pth"),
+        (("--lut", "nowhere.csv"), "latency table not found: nowhere.csv"),
+        (("--supernet", "small.pth", "--lut", "snapdragon625-4t"), "has no row for"),
+        (("--data-root", "nowhere"), "data root not found: nowhere"),
+    ],
+)
 def test_mistakes_are_one_line(small, run, capsys, arguments, message):
     data = () if "--data-root" in arguments else ("--data-root", "data")
     assert run("pareto", *data, "--faces", 8, *arguments) == 2

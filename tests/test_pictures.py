@@ -125,13 +125,16 @@ def test_the_worst_faces_are_the_last_networks_sixteen(blobs, figures):
         assert np.allclose(np.transpose(line.get_data()), 112 * marks)
 
 
-@pytest.mark.parametrize(("pose", "axes"), [
-    ((0, 0, 0), [(1, 0), (0, 1), (0, 0)]),
-    ((90, 0, 0), [(1, 0), (0, 0), (0, 1)]),  # looks down: the nose points down
-    ((0, 90, 0), [(0, 0), (0, 1), (1, 0)]),  # looks to the right of the picture
-    ((0, 0, 90), [(0, -1), (1, 0), (0, 0)]),  # turned counter-clockwise: its right is up
-    ((-30, 0, 0), [(1, 0), (0, np.sqrt(0.75)), (0, -0.5)]),
-])
+@pytest.mark.parametrize(
+    ("pose", "axes"),
+    [
+        ((0, 0, 0), [(1, 0), (0, 1), (0, 0)]),
+        ((90, 0, 0), [(1, 0), (0, 0), (0, 1)]),  # looks down: the nose points down
+        ((0, 90, 0), [(0, 0), (0, 1), (1, 0)]),  # looks to the right of the picture
+        ((0, 0, 90), [(0, -1), (1, 0), (0, 0)]),  # turned counter-clockwise: its right is up
+        ((-30, 0, 0), [(1, 0), (0, np.sqrt(0.75)), (0, -0.5)]),
+    ],
+)
 def test_pose_axes_point_where_the_words_say(pose, axes):
     assert pose_axes(np.array(pose)) == pytest.approx(np.array(axes), abs=1e-6)
 
@@ -179,7 +182,7 @@ def test_evaluate_draws_and_tells_the_parts(place, run, capfd):
     constant_network(Path("network.onnx"), LandmarkDataset("data", "test").points.mean(0))
     assert run("evaluate", "--data_root", "data", "--checkpoint", "network.onnx", "--out", "plots/e.png", "--json") == 0
     said = json.loads(capfd.readouterr().out.splitlines()[-1])
-    network, = said["networks"]
+    (network,) = said["networks"]
     weights = {group: len(indices) / 106 for group, indices in groups_of(106).items()}
     assert sum(weights[group] * nme for group, nme in network["part_nme"].items()) == pytest.approx(network["nme"], rel=1e-4)
     assert said["figure"] == "plots/e.png"

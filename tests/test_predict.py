@@ -40,8 +40,10 @@ def test_the_detector_decodes_what_the_file_says(tmp_path):
     """A picture of 1280 x 960 is seen at half its size; scores below OpenCV's threshold of 0.9 are no faces."""
     path = yunet(tmp_path / "y.onnx", [(100, 50, 200, 260, 0.95), (400, 300, 40, 50, 0.99), (20, 400, 30, 30, 0.5)])
     faces = sorted(Detector(path)(np.zeros((960, 1280, 3), np.uint8)), key=lambda face: face.box)
-    assert [face.box for face in faces] == [pytest.approx((200, 100, 400, 520), rel=1e-5),
-                                            pytest.approx((800, 600, 80, 100), rel=1e-5)]
+    assert [face.box for face in faces] == [
+        pytest.approx((200, 100, 400, 520), rel=1e-5),
+        pytest.approx((800, 600, 80, 100), rel=1e-5),
+    ]
     assert [face.score for face in faces] == [pytest.approx(0.95), pytest.approx(0.99)]
     assert faces[0].square == square_of(faces[0].box)
     assert [face.box for face in Detector(path)(np.zeros((360, 640, 3), np.uint8))][1] == pytest.approx((100, 50, 200, 260))
@@ -106,7 +108,7 @@ def test_faces_are_found_by_the_file_that_is_given_or_at_hand(folder, run, capfd
     if not options:
         Path("yunet.onnx").rename("face_detection_yunet_2023mar.onnx")
     assert run("predict", "faces", "--model", "centre.onnx", *options) == 0
-    face, = json.loads(Path("output/predict/b.json").read_text())["faces"]
+    (face,) = json.loads(Path("output/predict/b.json").read_text())["faces"]
     assert face["box"] == pytest.approx([100, 50, 200, 260], abs=0.01)
     assert face["score"] == pytest.approx(0.95)
     assert face["points"][0] == pytest.approx([200, 120], abs=0.3)
@@ -144,7 +146,7 @@ def test_further_frames_of_an_image_are_told(folder, run, capfd):
     assert cv2.imwritemulti("pages.tiff", [blob(320, 240, 70, 60), blob(320, 240, 200, 60)])
     assert run("predict", "pages.tiff", "--model", "centre.onnx", "--json") == 0
     assert result(capfd)["skipped"] == {"pages.tiff": "an image of 2 frames, of which the first alone is used"}
-    face, = json.loads(Path("output/predict/pages.json").read_text())["faces"]
+    (face,) = json.loads(Path("output/predict/pages.json").read_text())["faces"]
     assert face["points"][0] == pytest.approx([70, 60], abs=0.3)
 
 
@@ -198,19 +200,34 @@ FAULTS = {
     "empty detector": (lambda: Path("d.onnx").touch(), (*A, "--detector", "d.onnx"), ("d.onnx is not a face detector",)),
     "unreadable detector": (lambda: unreadable("d.onnx"), (*A, "--detector", "d.onnx"), ("d.onnx is not a face detector",)),
     "network for a detector": (nothing, (*A, "--detector", "centre.onnx"), ("centre.onnx is not a face detector",)),
-    "empty folder": (lambda: Path("empty").mkdir(), ("predict", "empty", *A[2:]),
-                     ("no image and no video in empty; their suffixes are .jpg",)),
-    "image that cannot be decoded": (lambda: Path("faces/a.png").write_bytes(b"no image"), A,
-                                     ("faces/a.png cannot be decoded",)),
+    "empty folder": (
+        lambda: Path("empty").mkdir(),
+        ("predict", "empty", *A[2:]),
+        ("no image and no video in empty; their suffixes are .jpg",),
+    ),
+    "image that cannot be decoded": (
+        lambda: Path("faces/a.png").write_bytes(b"no image"),
+        A,
+        ("faces/a.png cannot be decoded",),
+    ),
     "unreadable image": (lambda: unreadable("faces/a.png"), A, ("image faces/a.png cannot be read: Input/output error",)),
-    "folder of images that cannot be decoded": (lambda: [path.write_bytes(b"x") for path in Path("faces").iterdir()],
-                                                ("predict", "faces", *A[2:]), ("faces/a.png cannot be decoded",)),
+    "folder of images that cannot be decoded": (
+        lambda: [path.write_bytes(b"x") for path in Path("faces").iterdir()],
+        ("predict", "faces", *A[2:]),
+        ("faces/a.png cannot be decoded",),
+    ),
     "video without frames": (lambda: write_video("clip.avi", []), ("predict", "clip.avi", *A[2:]), ("clip.avi is neither",)),
-    "video that is none": (lambda: Path("clip.mp4").write_bytes(b"nonsense" * 99), ("predict", "clip.mp4", *A[2:]),
-                           ("clip.mp4 is neither an image nor a video with frames that OpenCV can read",)),
+    "video that is none": (
+        lambda: Path("clip.mp4").write_bytes(b"nonsense" * 99),
+        ("predict", "clip.mp4", *A[2:]),
+        ("clip.mp4 is neither an image nor a video with frames that OpenCV can read",),
+    ),
     "empty video": (lambda: Path("clip.mp4").touch(), ("predict", "clip.mp4", *A[2:]), ("clip.mp4 is an empty file",)),
-    "unreadable video": (lambda: unreadable("clip.mp4"), ("predict", "clip.mp4", *A[2:]),
-                         ("clip.mp4 cannot be read: Input/output error",)),
+    "unreadable video": (
+        lambda: unreadable("clip.mp4"),
+        ("predict", "clip.mp4", *A[2:]),
+        ("clip.mp4 cannot be read: Input/output error",),
+    ),
     "text for a video": (lambda: Path("a.txt").write_text("a"), ("predict", "a.txt", *A[2:]), ("a.txt is neither",)),
     "frames of an image": (nothing, (*A, "--frames", "3"), ("--frames 3: faces/a.png has no video to end",)),
     "out that is the source's folder": (nothing, (*A, "--out", "faces"), ("--out faces: results would lie in faces",)),
@@ -220,10 +237,16 @@ FAULTS = {
     "out of too long a name": (nothing, (*A, "--out", 300 * "n"), ("nnn: File name too long",)),
     "out that is an unreadable file": (lambda: unreadable("o"), (*A, "--out", "o"), ("cannot write into o: it is a file",)),
     "out that is a link to itself": (lambda: Path("o").symlink_to("o"), (*A, "--out", "o"), ("cannot write o/a.jpg: ",)),
-    "video's out that is a link to itself": (lambda: Path("o").symlink_to("o"),
-                                             ("predict", "clip.avi", *A[2:], "--out", "o"), ("cannot write o/clip.json: ",)),
-    "result that is a folder": (lambda: Path("out/a.jpg").mkdir(parents=True), (*A, "--out", "out"),
-                                ("cannot write out/a.jpg: out/a.jpg is a directory",)),
+    "video's out that is a link to itself": (
+        lambda: Path("o").symlink_to("o"),
+        ("predict", "clip.avi", *A[2:], "--out", "o"),
+        ("cannot write o/clip.json: ",),
+    ),
+    "result that is a folder": (
+        lambda: Path("out/a.jpg").mkdir(parents=True),
+        (*A, "--out", "out"),
+        ("cannot write out/a.jpg: out/a.jpg is a directory",),
+    ),
 }
 
 
@@ -247,7 +270,8 @@ def test_an_image_of_too_many_pixels_is_no_image(tmp_path):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
-    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b""))
-                                      + chunk(b"IEND", b""))
+    (tmp_path / "huge.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    )
     with pytest.raises(InputError, match=r"huge\.png cannot be decoded"):
         read_picture(tmp_path / "huge.png")

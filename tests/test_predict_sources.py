@@ -57,12 +57,23 @@ def test_results_mirror_the_folders_and_everything_else_is_listed(folder, run, c
     told = said(capfd)
     assert (told["images"], told["videos"], told["frames"], told["faces"]) == (3, 1, 2, 5)
     assert told["skipped"] == {"src/day1/no-suffix": NEITHER, "src/day1/notes.txt": NEITHER}
-    assert files("output/predict") == ["day1/a.jpg", "day1/a.json", "day1/clip.json", "day1/clip.mp4", "day1/deep/er/a.jpg",
-                                       "day1/deep/er/a.json", "skipped.csv", "top.jpg", "top.json"]
+    assert files("output/predict") == [
+        "day1/a.jpg",
+        "day1/a.json",
+        "day1/clip.json",
+        "day1/clip.mp4",
+        "day1/deep/er/a.jpg",
+        "day1/deep/er/a.json",
+        "skipped.csv",
+        "top.jpg",
+        "top.json",
+    ]
     assert json.loads(Path("output/predict/day1/a.json").read_text())["image"] == "src/day1/a.JPG"
     with Path("output/predict/skipped.csv").open(newline="") as file:
-        assert list(csv.DictReader(file)) == [{"source": "src/day1/no-suffix", "reason": NEITHER},
-                                              {"source": "src/day1/notes.txt", "reason": NEITHER}]
+        assert list(csv.DictReader(file)) == [
+            {"source": "src/day1/no-suffix", "reason": NEITHER},
+            {"source": "src/day1/notes.txt", "reason": NEITHER},
+        ]
 
 
 def test_many_skipped_files_are_counted_on_the_screen(folder, run, capfd):
@@ -94,8 +105,17 @@ def test_an_output_folder_within_the_source_is_not_read(folder, run, capfd):
         told = said(capfd)
         assert told["images"] == 3
     assert told["skipped"]["src/results/day1"] == "results, for --out is here"
-    assert files("src/results") == ["day1/a.jpg", "day1/a.json", "day1/clip.json", "day1/clip.mp4", "day1/deep/er/a.jpg",
-                                    "day1/deep/er/a.json", "skipped.csv", "top.jpg", "top.json"]
+    assert files("src/results") == [
+        "day1/a.jpg",
+        "day1/a.json",
+        "day1/clip.json",
+        "day1/clip.mp4",
+        "day1/deep/er/a.jpg",
+        "day1/deep/er/a.json",
+        "skipped.csv",
+        "top.jpg",
+        "top.json",
+    ]
 
 
 def test_a_source_within_the_output_folder_is_read(folder, run):
@@ -115,8 +135,19 @@ def test_sources_that_differ_in_their_suffix_alone_are_told_apart(folder, run):
     image("src/day1/clip.png")
     image("src/day1/Clip.tif")
     assert run("predict", "src/day1", *MODEL, "--out", "out") == 0
-    assert files("out") == ["Clip.tif.jpg", "Clip.tif.json", "a.jpg", "a.json", "clip.avi.json", "clip.avi.mp4", "clip.png.jpg",
-                            "clip.png.json", "deep/er/a.jpg", "deep/er/a.json", "skipped.csv"]
+    assert files("out") == [
+        "Clip.tif.jpg",
+        "Clip.tif.json",
+        "a.jpg",
+        "a.json",
+        "clip.avi.json",
+        "clip.avi.mp4",
+        "clip.png.jpg",
+        "clip.png.json",
+        "deep/er/a.jpg",
+        "deep/er/a.json",
+        "skipped.csv",
+    ]
 
 
 def test_sources_that_cannot_be_told_apart_are_refused(folder, refused):
@@ -139,8 +170,10 @@ def test_results_that_cannot_be_written_end_the_run(folder, run, capfd):
     """They are no fault of a source, which is skipped: a full disk is not told file by file."""
     Path("output/predict/day1/a.jpg").mkdir(parents=True)
     assert run("predict", "src", *MODEL) == 2
-    assert capfd.readouterr().err.strip() == \
-        "fbnet-pfld: cannot write output/predict/day1/a.jpg: output/predict/day1/a.jpg is a directory"
+    assert (
+        capfd.readouterr().err.strip()
+        == "fbnet-pfld: cannot write output/predict/day1/a.jpg: output/predict/day1/a.jpg is a directory"
+    )
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -166,7 +199,10 @@ LIVE = {
     "12": ("camera 12", 12, "camera12"),
     "rtsp://10.0.0.2/live": ("rtsp://10.0.0.2/live", "rtsp://10.0.0.2/live", "live"),
     "rtsp://me:se@cret@10.0.0.2:554/cam/1?a=b/c@d": (
-        "rtsp://10.0.0.2:554/cam/1?a=b/c@d", "rtsp://me:se@cret@10.0.0.2:554/cam/1?a=b/c@d", "1"),
+        "rtsp://10.0.0.2:554/cam/1?a=b/c@d",
+        "rtsp://me:se@cret@10.0.0.2:554/cam/1?a=b/c@d",
+        "1",
+    ),
     "http://host:8000/": ("http://host:8000/", "http://host:8000/", "host_8000"),
     "udp://@:1234": ("udp://:1234", "udp://@:1234", "1234"),
     "HTTP://host/%2e%2e/..%2fx y.mp4": ("HTTP://host/%2e%2e/..%2fx y.mp4", "HTTP://host/%2e%2e/..%2fx y.mp4", "2fx_y"),
@@ -176,7 +212,7 @@ LIVE = {
 
 @pytest.mark.parametrize("text", LIVE)
 def test_numbers_are_cameras_and_addresses_are_streams(tmp_path, text):
-    source, = find_sources(text, tmp_path).sources
+    (source,) = find_sources(text, tmp_path).sources
     assert (source.kind, source.name, source.address, str(source.target).strip("_")) == (Kind.LIVE, *LIVE[text])
 
 
@@ -260,8 +296,10 @@ def test_a_camera_that_gives_no_frame_or_goes_away(folder, run, refused, monkeyp
         refused("predict", "0", *MODEL, words=("camera 0 cannot be opened by OpenCV, or gives no frames",))
 
 
-@pytest.mark.parametrize("address", ["57", "rtsp://me:secret@127.0.0.1:1/cam", "http://127.0.0.1:1/x.avi", "file:///nowhere.avi",
-                                     "nothing://x", "/dev/null"])
+@pytest.mark.parametrize(
+    "address",
+    ["57", "rtsp://me:secret@127.0.0.1:1/cam", "http://127.0.0.1:1/x.avi", "file:///nowhere.avi", "nothing://x", "/dev/null"],
+)
 def test_what_cannot_be_opened_is_one_line_without_its_password(folder, run, capfd, address):
     before = contents(folder)
     assert run("predict", address, *MODEL) == 2
@@ -274,6 +312,7 @@ def test_what_cannot_be_opened_is_one_line_without_its_password(folder, run, cap
 @pytest.fixture
 def server(folder):
     """An HTTP server for the working folder, on this machine alone."""
+
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass

@@ -52,17 +52,45 @@ def test_a_video_gets_a_video_and_the_points_of_its_frames(folder, run, capfd):
     assert points(record) == [pytest.approx([60 + 40 * i, 100], abs=1) for i in range(5)]
     assert [frame["time_ms"] for frame in record["frames"]] == [0, 50, 100, 150, 200]
     assert {key: record[key] for key in ("video", "fps", "source_fps", "size", "unread_frames", "drawn", "error")} == {
-        "video": "clip.avi", "fps": 20, "source_fps": 20, "size": [320, 240], "unread_frames": 0,
-        "drawn": "output/predict/clip.mp4", "error": None}
+        "video": "clip.avi",
+        "fps": 20,
+        "source_fps": 20,
+        "size": [320, 240],
+        "unread_frames": 0,
+        "drawn": "output/predict/clip.mp4",
+        "error": None,
+    }
     frames, rate = drawn_frames(DRAWN)
     assert (len(frames), rate, frames[0].shape) == (5, 20, (480, 640, 3))
     assert not list(DRAWN.parent.glob(".*"))
 
 
 # what a source states -> the rate of the drawn video: that rate in decimals that are at most 65535 parts, or 25
-RATES = {7.5: 7.5, 15: 15, 23.976: 23.976, 24000 / 1001: 23.976, 29.97: 29.97, 59.94: 59.94, 66.667: 66.67, 119.88: 119.88,
-         120.123: 120.12, 1000 / 7: 142.86, 240: 240, 999.999: 1000, 0.5: 0.5, 65.5351: 65.535, 65.5361: 65.54, 14.9992: 15,
-         0: 25, math.nan: 25, math.inf: 25, -1: 25, 0.001: 25, 90000: 25, 1e6: 25}
+RATES = {
+    7.5: 7.5,
+    15: 15,
+    23.976: 23.976,
+    24000 / 1001: 23.976,
+    29.97: 29.97,
+    59.94: 59.94,
+    66.667: 66.67,
+    119.88: 119.88,
+    120.123: 120.12,
+    1000 / 7: 142.86,
+    240: 240,
+    999.999: 1000,
+    0.5: 0.5,
+    65.5351: 65.535,
+    65.5361: 65.54,
+    14.9992: 15,
+    0: 25,
+    math.nan: 25,
+    math.inf: 25,
+    -1: 25,
+    0.001: 25,
+    90000: 25,
+    1e6: 25,
+}
 
 
 @pytest.mark.parametrize("stated", RATES)
@@ -87,15 +115,17 @@ def test_every_rate_can_be_written(tmp_path):
         assert cv2.VideoCapture(str(tmp_path / "v.mp4")).get(cv2.CAP_PROP_FPS) == pytest.approx(rate, abs=1e-6)
 
 
-@pytest.mark.parametrize(("numerator", "denominator", "written"), [(66667, 1000, 66.67), (120123, 1000, 120.12),
-                                                                   (90000, 1, 25)])
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "written"), [(66667, 1000, 66.67), (120123, 1000, 120.12), (90000, 1, 25)]
+)
 def test_both_rates_are_in_the_json_file(folder, run, numerator, denominator, written):
     state_rate("clip.avi", numerator, denominator)
     assert run(*CLIP) == 0
     record = json.loads(RECORD.read_text())
     assert (record["fps"], record["source_fps"]) == (written, pytest.approx(numerator / denominator))
     assert [frame["time_ms"] for frame in record["frames"]] == pytest.approx(
-        [1000 * i * denominator / numerator for i in range(5)], abs=1e-3)
+        [1000 * i * denominator / numerator for i in range(5)], abs=1e-3
+    )
     assert drawn_frames(DRAWN)[1] == written
 
 
@@ -134,7 +164,7 @@ def test_frames_that_cannot_be_read_in_the_middle_are_counted_and_those_behind_t
 def test_a_video_that_is_cut_short_says_what_is_missing(folder, run, capfd):
     write_video("clip.avi", moving(40))
     content = Path("clip.avi").read_bytes()
-    Path("clip.avi").write_bytes(content[:len(content) // 2])
+    Path("clip.avi").write_bytes(content[: len(content) // 2])
     assert run(*CLIP, "--json") == 0
     said = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert said["frames"] + said["unread_frames"] == 40
@@ -171,17 +201,19 @@ def test_a_frame_is_fitted_by_reducing_and_padding():
     for size, inside in (((20, 10), (10, 20)), ((24, 12), (10, 20)), ((10, 12), (5, 10)), ((40, 4), (4, 8))):
         found = fitted(bright, size)
         assert found.shape == (size[1], size[0], 3)
-        assert (found[:inside[0], :inside[1]] == 200).all()
+        assert (found[: inside[0], : inside[1]] == 200).all()
         assert found.sum() == 200 * 3 * inside[0] * inside[1]
 
 
-@pytest.mark.parametrize(("width", "height", "expected"), [(1, 1, (2, 2)), (3, 5, (4, 6)), (9001, 33, (8190, 30)),
-                                                           (17, 8191, (16, 8190)), (70000, 1, (8190, 2))])
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [(1, 1, (2, 2)), (3, 5, (4, 6)), (9001, 33, (8190, 30)), (17, 8191, (16, 8190)), (70000, 1, (8190, 2))],
+)
 def test_every_size_can_be_written(tmp_path, width, height, expected):
     writer = Mp4(tmp_path / "v.mp4", 25)
     writer.add(np.zeros((height, width, 3), np.uint8))
     assert writer.finish() is None
-    frame, = drawn_frames(tmp_path / "v.mp4")[0]
+    (frame,) = drawn_frames(tmp_path / "v.mp4")[0]
     assert frame.shape[1::-1] == expected
 
 
@@ -217,9 +249,11 @@ def folder_in_the_way(monkeypatch):
     DRAWN.mkdir(parents=True)
 
 
-FAULTS = {"OpenCV cannot write MPEG-4 video of 640 x 480 pixels and 20 frames per second here": no_codec,
-          "the file has 3 of 5 frames": lost_frames,
-          "output/predict/clip.mp4 is a directory": folder_in_the_way}
+FAULTS = {
+    "OpenCV cannot write MPEG-4 video of 640 x 480 pixels and 20 frames per second here": no_codec,
+    "the file has 3 of 5 frames": lost_frames,
+    "output/predict/clip.mp4 is a directory": folder_in_the_way,
+}
 
 
 @pytest.mark.parametrize("reason", FAULTS)
@@ -228,8 +262,9 @@ def test_the_points_are_written_whatever_becomes_of_the_video(folder, run, capfd
     assert run(*CLIP, "--json") == 1
     said = capfd.readouterr()
     assert json.loads(said.out.splitlines()[-1])["not_drawn"] == {"clip.avi": reason}
-    assert said.err.strip() == ("fbnet-pfld: no video with the points of clip.avi could be written: "
-                                f"{reason}; the points are in its .json file")
+    assert said.err.strip() == (
+        f"fbnet-pfld: no video with the points of clip.avi could be written: {reason}; the points are in its .json file"
+    )
     record = json.loads(RECORD.read_text())
     assert (record["drawn"], record["error"]) == (None, reason)
     assert points(record) == [pytest.approx([60 + 40 * i, 100], abs=1) for i in range(5)]

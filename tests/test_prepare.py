@@ -34,8 +34,9 @@ def test_points_are_those_of_the_source_in_the_crop(name, tmp_path):
     own_split = name in ("wflw", "lapa", "pfld98")
     record = prepare(src, tmp_path / "out", PrepareOptions(name, test_fraction=None if own_split else 0.4))
     assert (record["left_out"], record["unused"]) == ({}, {})
-    assert record["split"] == ("fraction 0.4" if not own_split else
-                               "the source's folders" if name == "lapa" else "the source's own lists")
+    assert record["split"] == (
+        "fraction 0.4" if not own_split else "the source's folders" if name == "lapa" else "the source's own lists"
+    )
     origin = 0.5 if name == "ibug" else 0.0
     found = 0
     for split in ("train", "test"):
@@ -44,13 +45,27 @@ def test_points_are_those_of_the_source_in_the_crop(name, tmp_path):
             middle = (got.min(axis=0) + got.max(axis=0)) / 2
             assert np.abs(middle - 0.5).max() < 1e-4
             assert np.ptp(got, axis=0).max() == pytest.approx(1 / 1.2, abs=1e-4)
-            errors = [np.abs(got - ((view(points, seed) - origin - (48 - origin, 50 - origin)) / 72 + 0.5)).max()
-                      for seed in range(len(PEOPLE))]
+            errors = [
+                np.abs(got - ((view(points, seed) - origin - (48 - origin, 50 - origin)) / 72 + 0.5)).max()
+                for seed in range(len(PEOPLE))
+            ]
             assert min(errors) < 1e-4, path
             found += 1
         assert len(data) == record[split]["faces"] == record[split]["pictures"]
-    assert found == {"ibug": 6, "wflw": 4, "lapa": 3, "jd106": 3, "bbox106": 3, "pfld98": 4, "pixels68": 3, "pixels98": 3,
-                     "pixels106": 3}[name]
+    assert (
+        found
+        == {
+            "ibug": 6,
+            "wflw": 4,
+            "lapa": 3,
+            "jd106": 3,
+            "bbox106": 3,
+            "pfld98": 4,
+            "pixels68": 3,
+            "pixels98": 3,
+            "pixels106": 3,
+        }[name]
+    )
 
 
 def test_the_order_of_jd_is_converted(tmp_path):
@@ -162,8 +177,10 @@ def test_broken_boxes_and_106_line_files_are_left_out(tmp_path):
         expected.append((reason, f"{src}/{file}{line}"))
     write(src / "landmark" / "p_0.jpg.txt", f"105\n{lines(view(106)[:105])}\n")
     write(src / "landmark" / "q_0.jpg.txt", f"106\n{lines(view(106))}\n")  # in the order of 106points: not JD's
-    expected += [("wrong number of points", f"{src}/landmark/p_0.jpg.txt:1"),
-                 ("points in another order", f"{src}/landmark/q_0.jpg.txt")]
+    expected += [
+        ("wrong number of points", f"{src}/landmark/p_0.jpg.txt:1"),
+        ("points in another order", f"{src}/landmark/q_0.jpg.txt"),
+    ]
     record = make(src, tmp_path / "out", format="jd106", test_list=write_list(tmp_path, "c"), test_fraction=None)
     check_left_out(record, tmp_path / "out", expected)
     assert (names(tmp_path / "out", "train"), names(tmp_path / "out", "test")) == (["a_0", "b_0"], ["c_0"])
@@ -173,9 +190,12 @@ def test_broken_lines_of_lists_are_left_out(tmp_path):
     src = source_faces.bbox106(tmp_path / "src", ("a", "b", "c"))
     file = src / "bbox_landmark.txt"
     good = row(BOX, view(106))
-    broken = {"a.jpg 1 2 3": "wrong number of fields", f"none.jpg {good}": "image not found",
-              "a.jpg nan " + good.split(" ", 1)[1]: "coordinate is not finite",
-              f"a.jpg {row(BOX, in_jd_order(view(106)))}": "points in another order"}
+    broken = {
+        "a.jpg 1 2 3": "wrong number of fields",
+        f"none.jpg {good}": "image not found",
+        "a.jpg nan " + good.split(" ", 1)[1]: "coordinate is not finite",
+        f"a.jpg {row(BOX, in_jd_order(view(106)))}": "points in another order",
+    }
     write(file, file.read_text() + "\n".join(broken) + "\n")
     record = make(src, tmp_path / "out", format="bbox106")
     check_left_out(record, tmp_path / "out", [(reason, f"{file}:{number}") for number, reason in enumerate(broken.values(), 4)])
@@ -225,8 +245,9 @@ def test_numbers_that_count_pictures_are_no_shots_of_one_person():
     def face(name):
         return SourceFace(name, Path(name), np.zeros((68, 2)), name)
 
-    found = identities([face(name) for name in ("afw/image_0001", "x/indoor_002", "2908549_1", "id007_03", "image_003_1")],
-                       FORMATS["ibug"])
+    found = identities(
+        [face(name) for name in ("afw/image_0001", "x/indoor_002", "2908549_1", "id007_03", "image_003_1")], FORMATS["ibug"]
+    )
     assert found == ["afw/image_0001", "x/indoor_002", "2908549", "id007", "image_003"]
 
 
@@ -248,8 +269,9 @@ def test_identities_by_name_by_pattern_and_by_list(tmp_path):
     src = ibug(tmp_path / "src", PEOPLE)
     for seed in range(4):
         make(src, tmp_path / f"{seed}", seed=seed)
-        assert not {name[:3] for name in names(tmp_path / f"{seed}", "train")} & \
-            {name[:3] for name in names(tmp_path / f"{seed}", "test")}
+        assert not {name[:3] for name in names(tmp_path / f"{seed}", "train")} & {
+            name[:3] for name in names(tmp_path / f"{seed}", "test")
+        }
     make(src, tmp_path / "pattern", identity=r"_(\d)$")
     assert {name[-1] for name in names(tmp_path / "pattern", "test")} == {"1"}
     make(src, tmp_path / "list", test_fraction=None, test_list=write_list(tmp_path, "bob", "", "ann_1.png"))

@@ -16,8 +16,16 @@ from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 from fbnet_pfld.search_space import InputError
 
 # orientation -> where the stored image's first row and first column are to be seen (EXIF 2.3, tag 274)
-SEEN = {1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
-        5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom")}
+SEEN = {
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
 ORDERS = {"II": "<", "MM": ">"}
 HEIGHT, WIDTH = 40, 56
 
@@ -36,7 +44,7 @@ def as_stored(upright: np.ndarray, value: int) -> np.ndarray:
     """The pixels of an image as a file of some orientation stores them."""
     height, width = upright.shape[:2]
     size = (width, height) if SEEN[value][0] in ("left", "right") else (height, width)
-    y, x = np.mgrid[:size[0], :size[1]]
+    y, x = np.mgrid[: size[0], : size[1]]
     middles = to_upright(np.stack([x.ravel(), y.ravel()], 1) + 0.5, value, width, height)
     columns, rows = (middles - 0.5).astype(int).T
     return upright[rows, columns].reshape(*size, 3)
@@ -80,10 +88,15 @@ def tiff(image: np.ndarray, exif: bytes) -> bytes:
     height, width = image.shape[:2]
     pixels = image[..., ::-1].tobytes()
     values = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 273: 8, 274: orientation(exif), 277: 3, 278: height}
-    entries = b"".join(struct.pack(f"{mark}HHII", key, 4, 1, value) if key in (256, 257, 273, 278) else
-                       struct.pack(f"{mark}HHIHH", key, 3, 3 if key == 258 else 1, value, 0) for key, value in values.items())
-    entries = entries.replace(struct.pack(f"{mark}HHIHH", 258, 3, 3, 8, 0),
-                              struct.pack(f"{mark}HHII", 258, 3, 3, 8 + len(pixels)))
+    entries = b"".join(
+        struct.pack(f"{mark}HHII", key, 4, 1, value)
+        if key in (256, 257, 273, 278)
+        else struct.pack(f"{mark}HHIHH", key, 3, 3 if key == 258 else 1, value, 0)
+        for key, value in values.items()
+    )
+    entries = entries.replace(
+        struct.pack(f"{mark}HHIHH", 258, 3, 3, 8, 0), struct.pack(f"{mark}HHII", 258, 3, 3, 8 + len(pixels))
+    )
     entries += struct.pack(f"{mark}HHII", 279, 4, 1, len(pixels))
     bits = struct.pack(f"{mark}HHH", 8, 8, 8)
     start = 8 + len(pixels) + len(bits)
@@ -114,11 +127,24 @@ def test_images_are_upright_or_as_they_are_stored(suffix, value, order, upright)
         assert np.abs(decoded.image.astype(int) - wanted).max() <= slack
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\xff\xffExif\0\0II", b"\xff\xd8\xff\xe1\0\x08Exif\0\0", b"\x89PNG\r\n\x1a\n\0\0\0",
-    b"\x89PNG\r\n\x1a\n\0\0\0\x04eXIfII*\0", b"RIFF\0\0\0\0WEBPEXIF\xff\xff\xff\xff", b"II*\0\xff\xff\xff\x7f", b"MM\0*",
-    b"II*\0\x08\0\0\0\xff\xff", tag(0, "II"), tag(9, "MM"), b"text",
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\xff\xe1\xff\xffExif\0\0II",
+        b"\xff\xd8\xff\xe1\0\x08Exif\0\0",
+        b"\x89PNG\r\n\x1a\n\0\0\0",
+        b"\x89PNG\r\n\x1a\n\0\0\0\x04eXIfII*\0",
+        b"RIFF\0\0\0\0WEBPEXIF\xff\xff\xff\xff",
+        b"II*\0\xff\xff\xff\x7f",
+        b"MM\0*",
+        b"II*\0\x08\0\0\0\xff\xff",
+        tag(0, "II"),
+        tag(9, "MM"),
+        b"text",
+    ],
+)
 def test_damaged_or_senseless_tags_are_no_orientation(content):
     assert orientation(content) == 1
 
@@ -145,8 +171,11 @@ def photographs(tmp_path):
 
 def crops(out):
     data = {side: LandmarkDataset(out, side, num_points=68) for side in ("train", "test")}
-    return {name.rsplit("/", 1)[1][7:9]: (each.images[k], each.points[k]) for each in data.values()
-            for k, name in enumerate(each.names)}
+    return {
+        name.rsplit("/", 1)[1][7:9]: (each.images[k], each.points[k])
+        for each in data.values()
+        for k, name in enumerate(each.names)
+    }
 
 
 def test_labels_of_the_upright_image_fit_by_default(photographs):
@@ -157,8 +186,10 @@ def test_labels_of_the_upright_image_fit_by_default(photographs):
         assert (image == found["f1"][0]).all()
         assert (points == found["f1"][1]).all()
     assert record["exif"] == "apply"
-    assert record["notes"][1:] == ["images with an EXIF orientation, which is applied: 7, such as "
-                                   f"{photographs}/upright/f2_0.png; if their points do not fit, try --exif ignore"]
+    assert record["notes"][1:] == [
+        "images with an EXIF orientation, which is applied: 7, such as "
+        f"{photographs}/upright/f2_0.png; if their points do not fit, try --exif ignore"
+    ]
 
 
 def test_labels_of_the_stored_pixels_fit_when_the_orientation_is_ignored(photographs):
@@ -172,8 +203,10 @@ def test_labels_of_the_stored_pixels_fit_when_the_orientation_is_ignored(photogr
         turned = np.rot90(found[name][0].permute(1, 2, 0).numpy(), -turns)
         assert np.abs(turned - face).mean() < 2
         assert np.abs(turned - face[::-1]).mean() > 20
-    assert record["notes"][1:] == ["images with an EXIF orientation, which is ignored: 7, such as "
-                                   f"{photographs}/stored/f2_0.png; if their points do not fit, try --exif apply"]
+    assert record["notes"][1:] == [
+        "images with an EXIF orientation, which is ignored: 7, such as "
+        f"{photographs}/stored/f2_0.png; if their points do not fit, try --exif apply"
+    ]
 
 
 def test_a_stopped_run_keeps_what_it_knows_of_orientations(photographs):
@@ -193,10 +226,13 @@ def test_a_stopped_run_keeps_what_it_knows_of_orientations(photographs):
     assert contents(photographs / "out") == contents(photographs / "whole")
 
 
-@pytest.mark.parametrize(("labels", "rule", "told"), [
-    ("stored", "apply", "2 of 2 faces there lie on their side or upside down, so --exif ignore is probably right"),
-    ("upright", "ignore", "3 of 3 faces there stand upright in images that do not, so --exif apply is probably right"),
-])
+@pytest.mark.parametrize(
+    ("labels", "rule", "told"),
+    [
+        ("stored", "apply", "2 of 2 faces there lie on their side or upside down, so --exif ignore is probably right"),
+        ("upright", "ignore", "3 of 3 faces there stand upright in images that do not, so --exif apply is probably right"),
+    ],
+)
 def test_the_other_rule_is_suggested_where_points_lie_on_their_side(labels, rule, told, photographs, run, capfd):
     for value in (2, 4, 5, 7):  # mirrored images, where both rules leave nothing to compare
         for suffix in ("png", "pts"):
@@ -204,6 +240,21 @@ def test_the_other_rule_is_suggested_where_points_lie_on_their_side(labels, rule
     if labels == "upright":
         for value in (6, 8):
             write(photographs / labels / f"f{value}_0.pts", pts(view(68, 1, (50.0, 50.0))))  # inside of both images
-    assert run("data", "prepare", photographs / labels, photographs / "out", "--format", "ibug", "--origin", "0",
-               "--test-fraction", "0.5", "--exif", rule) == 0
+    assert (
+        run(
+            "data",
+            "prepare",
+            photographs / labels,
+            photographs / "out",
+            "--format",
+            "ibug",
+            "--origin",
+            "0",
+            "--test-fraction",
+            "0.5",
+            "--exif",
+            rule,
+        )
+        == 0
+    )
     assert told in capfd.readouterr().err

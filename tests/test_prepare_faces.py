@@ -28,7 +28,7 @@ def dot(at, width: int, height: int, sigma: float) -> np.ndarray:
 
 def centre_of_light(image: np.ndarray) -> np.ndarray:
     light = image[..., 0].astype(float)
-    y, x = np.mgrid[:image.shape[0], :image.shape[1]] + 0.5
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]] + 0.5
     return np.array([(x * light).sum(), (y * light).sum()]) / light.sum()
 
 
@@ -53,7 +53,7 @@ def test_a_crop_outside_of_the_picture_repeats_the_border():
     crop = cut(image, square(points, SIZE), SIZE)
     left_edge = apply(square(points, SIZE), np.array([[0.0, 20.0]]))[0, 0]
     assert left_edge > 30
-    assert (crop[:, :int(left_edge)] == 200).all()
+    assert (crop[:, : int(left_edge)] == 200).all()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -82,7 +82,7 @@ def test_copies_differ_and_their_roll_follows(tmp_path):
     assert len(LandmarkDataset(tmp_path / "out", "test", num_points=68)) == 1
     rolls = []
     for first in range(0, len(data), 5):
-        points, pose = data.points[first:first + 5].double().numpy(), data.pose[first:first + 5].numpy()
+        points, pose = data.points[first : first + 5].double().numpy(), data.pose[first : first + 5].numpy()
         complexes = [(p - p.mean(axis=0)) @ (1, -1j) for p in points]
         turns = np.degrees([np.angle(np.vdot(complexes[0], other)) for other in complexes])
         assert np.abs(pose[:, 2] - pose[0, 2] - turns).max() < 0.01
@@ -160,9 +160,15 @@ def test_the_98_points_lie_where_wflw_says():
     assert np.abs(head[list(layout_of(98).mirror)] * (-1, 1, 1) - head).max() < 1e-9
     assert len(set(map(tuple, head.tolist()))) == 98
     places = {name: set(PARTS[name]) for name in PARTS}
-    for part, indices in (("contour", range(33)), ("left_eye", range(60, 68)), ("right_eye", range(68, 76)),
-                          ("nose_bridge", range(51, 55)), ("nose_base", range(55, 60)), ("outer_lip", range(76, 88)),
-                          ("inner_lip", range(88, 96))):
+    for part, indices in (
+        ("contour", range(33)),
+        ("left_eye", range(60, 68)),
+        ("right_eye", range(68, 76)),
+        ("nose_bridge", range(51, 55)),
+        ("nose_base", range(55, 60)),
+        ("outer_lip", range(76, 88)),
+        ("inner_lip", range(88, 96)),
+    ):
         assert {TO_106[98][i] for i in indices} == places[part], part
     assert head[60, 0] == head[60:68, 0].min()  # outer corners of the eyes
     assert head[72, 0] == head[68:76, 0].max()

@@ -51,15 +51,19 @@ def test_a_photograph_of_the_pfld_repositories_is_never_on_both_sides(tmp_path):
     src = pfld98(tmp_path / "src", train=("0_a_0", "1_b_0", "7_c_3"), test=("0_c_0",))
     record = prepare(src, tmp_path / "out", PrepareOptions("pfld98"))
     assert names(tmp_path / "out", "train") == ["0_a_0", "1_b_0"]
-    assert record["left_out"] == {"its identity is in the test data": {
-        "faces": 1, "first": f"{src}/train_data/list.txt:3"}}
+    assert record["left_out"] == {"its identity is in the test data": {"faces": 1, "first": f"{src}/train_data/list.txt:3"}}
 
 
 # how a list may name the image src/train_data/imgs/0_a_0.png
 PATHS = {
-    "of the list's folder": "imgs/{}", "of the source": "train_data/imgs/{}", "of the repository": "./data/train_data/imgs/{}",
-    "of another machine": "/home/me/PFLD/data/train_data/imgs/{}", "of Windows": "D:\\PFLD\\train_data\\imgs\\{}",
-    "whole": "{src}/train_data/imgs/{}", "name alone": "{}", "roundabout": "../train_data/./imgs/{}",
+    "of the list's folder": "imgs/{}",
+    "of the source": "train_data/imgs/{}",
+    "of the repository": "./data/train_data/imgs/{}",
+    "of another machine": "/home/me/PFLD/data/train_data/imgs/{}",
+    "of Windows": "D:\\PFLD\\train_data\\imgs\\{}",
+    "whole": "{src}/train_data/imgs/{}",
+    "name alone": "{}",
+    "roundabout": "../train_data/./imgs/{}",
 }
 
 
@@ -68,10 +72,12 @@ def test_paths_of_lists_lead_to_their_images(way, tmp_path):
     src = pfld98(tmp_path / "src", test=("0_a_9",))
     picture(src / "test_data" / "imgs" / "1_b_0.png", 77)  # of the same name, but in another folder
     for split in ("train", "test"):
+
         def change(line, split=split):
             path, rest = line.split(" ", 1)
             pattern = PATHS[way] if way != "name alone" or "1_b" not in path else "imgs/{}"
             return f"{pattern.replace('train', split).format(Path(path).name, src=src)} {rest}"
+
         rewrite(src / f"{split}_data" / "list.txt", change)
     record = prepare(src, tmp_path / "out", PrepareOptions("pfld98", test_fraction=0.4))
     assert record["left_out"] == {}
@@ -117,10 +123,13 @@ def test_lists_in_pixels_have_a_split_or_not_and_angles_or_not(tmp_path):
     assert record["unused"] == {"list of faces that another list has": {"files": 1, "first": f"{src}/list.txt"}}
 
 
-@pytest.mark.parametrize(("name", "count", "factor", "told"), [
-    ("pixels68", 136, 1 / SIDE, r"coordinates are not in pixels \(3, such as .*list.txt:1 \(0\.\d+ to 0\.\d+\)\)"),
-    ("pfld98", 196, SIDE, r"coordinates are not normalised to 0..1 \(4, such as .*list.txt:1 \([\d.]+ to [\d.]+\)\)"),
-])
+@pytest.mark.parametrize(
+    ("name", "count", "factor", "told"),
+    [
+        ("pixels68", 136, 1 / SIDE, r"coordinates are not in pixels \(3, such as .*list.txt:1 \(0\.\d+ to 0\.\d+\)\)"),
+        ("pfld98", 196, SIDE, r"coordinates are not normalised to 0..1 \(4, such as .*list.txt:1 \([\d.]+ to [\d.]+\)\)"),
+    ],
+)
 def test_coordinates_of_the_other_kind_are_named_with_their_range(name, count, factor, told, tmp_path, refused):
     src = getattr(source_faces, name)(tmp_path / "src")
 

@@ -23,6 +23,7 @@ def stop_after(count: int):
     def progress(done: int, total: int) -> None:
         if done >= count:
             raise KeyboardInterrupt
+
     return progress
 
 
@@ -136,35 +137,53 @@ def test_the_command_prepares_and_tells_what_it_left_out(place, run, capfd):
 FAULTS = {
     "format": (("src", "out", "--format", "pts"), ("unknown format 'pts'; allowed: bbox106, ibug, jd106, lapa, pfld98,",)),
     "no source": (("none", "out", "--format", "ibug"), ("source not found: none; wanted: a folder with *.pts files",)),
-    "other source": (("src", "out", "--format", "lapa"),
-                     ("src has nothing of format 'lapa' among its 13 files; wanted:", "landmarks/*.txt")),
-    "one side only": (("wflw", "out", "--format", "wflw"),
-                      ("no face for testing among 3 faces of 3 identities, split by the source's own lists;",)),
-    "few identities": (("src", "out", "--format", "ibug"),
-                       ("no face for testing among 6 faces of 4 identities, split by fraction 0.1; wanted:",)),
+    "other source": (
+        ("src", "out", "--format", "lapa"),
+        ("src has nothing of format 'lapa' among its 13 files; wanted:", "landmarks/*.txt"),
+    ),
+    "one side only": (
+        ("wflw", "out", "--format", "wflw"),
+        ("no face for testing among 3 faces of 3 identities, split by the source's own lists;",),
+    ),
+    "few identities": (
+        ("src", "out", "--format", "ibug"),
+        ("no face for testing among 6 faces of 4 identities, split by fraction 0.1; wanted:",),
+    ),
     "no share": (("src", "out", "--format", "ibug", "--test-fraction", "1"), ("--test-fraction is 1; wanted:",)),
-    "both splits": (("src", "out", "--format", "ibug", "--test-fraction", "0.4", "--test-list", "list.txt"),
-                    ("--test-list and --test-fraction are both given; give one",)),
+    "both splits": (
+        ("src", "out", "--format", "ibug", "--test-fraction", "0.4", "--test-list", "list.txt"),
+        ("--test-list and --test-fraction are both given; give one",),
+    ),
     "no list": (("src", "out", "--format", "ibug", "--test-list", "none.txt"), ("test list not found: none.txt",)),
     "unknown name": (("src", "out", "--format", "ibug", "--test-list", "list.txt"), ("list.txt:2: 'zoe' is no identity",)),
     "no expression": (("src", "out", "--format", "ibug", "--identity", "("), ("--identity: '(' is no regular expression",)),
     "no group": (("src", "out", "--format", "ibug", "--identity", "a"), ("--identity: 'a' has 0 groups; wanted: one",)),
     "no match": (("src", "out", "--format", "ibug", "--identity", "(ann)"), ("'(ann)' finds nothing in 'bob_0'; wanted:",)),
     "in the way": (("src", "src", "--format", "ibug", "--overwrite"), ("src is not empty; give",)),
-    "in the source": (("src", "src/deep/out", "--format", "ibug"),
-                      ("src/deep/out is in the source src; wanted: a folder outside of it",)),
+    "in the source": (
+        ("src", "src/deep/out", "--format", "ibug"),
+        ("src/deep/out is in the source src; wanted: a folder outside of it",),
+    ),
     "around the source": (("src", ".", "--format", "ibug"), (". is not empty",)),
     "source is a file": (("list.txt", "out", "--format", "ibug"), ("list.txt is a file; wanted: a folder with *.pts files",)),
     "empty source": (("empty", "out", "--format", "ibug"), ("empty has nothing of format 'ibug' among its 0 files; wanted:",)),
     "no rule": (("src", "out", "--format", "ibug", "--exif", "no"), ("--exif is 'no'; wanted: apply or ignore",)),
-    "no kind of image": (("src", "out", "--format", "ibug", "--image-suffix", "pts"),
-                         ("--image-suffix is 'pts'; wanted: one of .jpg, ",)),
-    "kind that is not there": (("src", "out", "--format", "ibug", "--image-suffix", ".jpg"),
-                               ("--image-suffix .jpg: src has no such image",)),
-    "kind of listed images": (("wflw", "out", "--format", "wflw", "--image-suffix", ".jpg"),
-                              ("--image-suffix is given, but lists of format 'wflw' name every image with its suffix",)),
-    "list that is none": (("src", "out", "--format", "ibug", "--test-list", "src/bob_0.png"),
-                          ("test list cannot be read: src/bob_0.png is a PNG image",)),
+    "no kind of image": (
+        ("src", "out", "--format", "ibug", "--image-suffix", "pts"),
+        ("--image-suffix is 'pts'; wanted: one of .jpg, ",),
+    ),
+    "kind that is not there": (
+        ("src", "out", "--format", "ibug", "--image-suffix", ".jpg"),
+        ("--image-suffix .jpg: src has no such image",),
+    ),
+    "kind of listed images": (
+        ("wflw", "out", "--format", "wflw", "--image-suffix", ".jpg"),
+        ("--image-suffix is given, but lists of format 'wflw' name every image with its suffix",),
+    ),
+    "list that is none": (
+        ("src", "out", "--format", "ibug", "--test-list", "src/bob_0.png"),
+        ("test list cannot be read: src/bob_0.png is a PNG image",),
+    ),
     "on a file": (("src", "list.txt", "--format", "ibug"), ("list.txt is a file; give a new folder",)),
     "beneath a file": (("src", "list.txt/out", "--format", "ibug", "--test-fraction", "0.4"), ("cannot write list.txt/out",)),
 }
@@ -201,8 +220,10 @@ def test_what_is_made_waits_until_the_other_side_is_mended(tmp_path):
     assert len(made) == 2
     (src / "a_0.png").write_bytes(whole)
     assert prepare(src, tmp_path / "out", options)["test"]["faces"] == 1
-    kept = {tmp_path / "out.preparing" / path.relative_to(tmp_path / "out"): path.stat().st_mtime_ns
-            for path in (tmp_path / "out").rglob("*.jpg")}
+    kept = {
+        tmp_path / "out.preparing" / path.relative_to(tmp_path / "out"): path.stat().st_mtime_ns
+        for path in (tmp_path / "out").rglob("*.jpg")
+    }
     assert made.items() < kept.items()
 
 
@@ -211,8 +232,12 @@ def test_a_replaced_set_is_gone_and_so_is_what_only_an_unfinished_one_has(tmp_pa
     for seed in (0, 1):
         prepare(src, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.4, seed=seed), overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "src"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["left_out.csv", "prepared.json", "test_data",
-                                                                         "train_data"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "left_out.csv",
+        "prepared.json",
+        "test_data",
+        "train_data",
+    ]
 
 
 def test_an_interrupted_command_says_how_to_go_on(place, run, capfd, monkeypatch):

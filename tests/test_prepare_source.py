@@ -49,9 +49,11 @@ def test_links_are_followed_and_loops_end(linked, tmp_path):
         "linked folder that is read under another path": {"files": 2, "first": f"{linked}/linked/up"},
     }
     assert listed(tmp_path / "out", "file") == [
-        ("link that leads nowhere", f"{linked}/gone.pts", ""), ("link that leads nowhere", f"{linked}/itself.png", ""),
+        ("link that leads nowhere", f"{linked}/gone.pts", ""),
+        ("link that leads nowhere", f"{linked}/itself.png", ""),
         ("linked folder that is read under another path", f"{linked}/linked/up", ""),
-        ("linked folder that is read under another path", f"{linked}/loop", "")]
+        ("linked folder that is read under another path", f"{linked}/loop", ""),
+    ]
 
 
 def test_a_source_that_is_a_link_and_a_relative_one_are_the_same(linked, tmp_path, monkeypatch):
@@ -75,9 +77,13 @@ def test_a_face_that_is_found_twice_is_used_once(tmp_path):
         record = make(src, out, seed=seed)
         assert everybody(out) == sorted((*PEOPLE, "xia_0", "yan_0"))
         assert record["left_out"]["face that is in the source twice"] == {
-            "faces": 1, "first": f"{src}/zoe_0.pts (the same as {src}/ann_0.pts)"}
-        assert not any({"xia_0", "yan_0"} & set(names(out, side)) and not {"xia_0", "yan_0"} <= set(names(out, side))
-                       for side in ("train", "test"))
+            "faces": 1,
+            "first": f"{src}/zoe_0.pts (the same as {src}/ann_0.pts)",
+        }
+        assert not any(
+            {"xia_0", "yan_0"} & set(names(out, side)) and not {"xia_0", "yan_0"} <= set(names(out, side))
+            for side in ("train", "test")
+        )
 
 
 def test_folders_that_are_read_under_another_path_serve_where_they_are_linked(tmp_path):
@@ -112,8 +118,12 @@ def test_of_two_images_of_one_name_none_is_chosen_in_silence(tmp_path):
         cv2.imwrite(str(src / f"{name}.jpg"), MASK)
     record = make(src, tmp_path / "out")
     assert everybody(tmp_path / "out") == ["ann_1", "cleo_0", "dan_0", "dan_1"]
-    assert record["left_out"] == {"several images of one name": {
-        "faces": 2, "first": f"{src}/ann_0.pts (ann_0.jpg and ann_0.png; --image-suffix chooses one kind)"}}
+    assert record["left_out"] == {
+        "several images of one name": {
+            "faces": 2,
+            "first": f"{src}/ann_0.pts (ann_0.jpg and ann_0.png; --image-suffix chooses one kind)",
+        }
+    }
     assert record["unused"] == {}
     for suffix in (".png", "PNG"):
         out = tmp_path / suffix
@@ -136,10 +146,15 @@ def test_the_whole_name_of_an_image_leaves_no_doubt(tmp_path):
 
 # file -> the reason why it is not used
 UNUSED = {
-    "alone.jpg": "image without annotation", "sub/alone.WEBP": "image without annotation",
-    "phone.heic": "image of a kind that is not read", "vid.avi": "video; extract its frames as images",
-    "lfpw.zip": "archive; unpack it", "readme.txt": "no part of this format", ".DS_Store": "no part of this format",
-    "sub/.hidden.jpg": "no part of this format", "boxes.mat": "no part of this format",
+    "alone.jpg": "image without annotation",
+    "sub/alone.WEBP": "image without annotation",
+    "phone.heic": "image of a kind that is not read",
+    "vid.avi": "video; extract its frames as images",
+    "lfpw.zip": "archive; unpack it",
+    "readme.txt": "no part of this format",
+    ".DS_Store": "no part of this format",
+    "sub/.hidden.jpg": "no part of this format",
+    "boxes.mat": "no part of this format",
     "no_suffix": "no part of this format",
 }
 
@@ -190,8 +205,7 @@ def test_folders_that_a_format_does_not_enter_are_counted(name, tmp_path):
     picture(src / "val" / "images" / "z_0.jpg")
     record = prepare(src, tmp_path / "out", PrepareOptions(name, test_fraction=None if name == "lapa" else 0.4))
     assert len(everybody(tmp_path / "out")) == 3
-    assert set(record["unused"]) == {"annotation in a folder that this format does not read",
-                                     "image without annotation"}
+    assert set(record["unused"]) == {"annotation in a folder that this format does not read", "image without annotation"}
     assert {Path(path).name for _, path, _ in listed(tmp_path / "out", "file")} == {"x_0.txt", "y_0.txt", "z_0.jpg"}
 
 
@@ -206,8 +220,9 @@ def test_the_image_of_an_annotation_that_is_not_read_is_named(tmp_path):
     src = ibug(tmp_path / "src", PEOPLE)
     (src / "bob_0.png").rename(src / "bob_0.heic")
     record = make(src, tmp_path / "out")
-    assert record["left_out"] == {"image not found": {
-        "faces": 1, "first": f"{src}/bob_0.pts (bob_0.heic is of a kind that is not read)"}}
+    assert record["left_out"] == {
+        "image not found": {"faces": 1, "first": f"{src}/bob_0.pts (bob_0.heic is of a kind that is not read)"}
+    }
 
 
 def test_folders_and_names_that_cannot_be_read_are_listed(tmp_path, monkeypatch):
@@ -224,8 +239,10 @@ def test_folders_and_names_that_cannot_be_read_are_listed(tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "scandir", closed)  # whoever runs the tests may read every folder
     record = make(src, tmp_path / "out")
-    assert record["unused"] == {"file name that is not UTF-8": {"files": 1, "first": f"{src}/caf\\xe9.pts"},
-                                "folder that cannot be read": {"files": 1, "first": f"{src}/closed"}}
+    assert record["unused"] == {
+        "file name that is not UTF-8": {"files": 1, "first": f"{src}/caf\\xe9.pts"},
+        "folder that cannot be read": {"files": 1, "first": f"{src}/closed"},
+    }
 
     def all_closed(path):
         raise PermissionError(13, "Permission denied", str(path))

@@ -12,8 +12,16 @@ from fbnet_pfld.evaluators.data.prepare.split import by_folders, split_of_folder
 from fbnet_pfld.search_space import InputError
 
 # as 300W has them: numbers of images begin anew in every folder
-IN_300W = ("afw/134212_1", "helen/testset/30427236_1", "helen/trainset/100032540_1", "ibug/image_003_1",
-           "lfpw/testset/image_0001", "lfpw/testset/image_0002", "lfpw/trainset/image_0001", "lfpw/trainset/image_0002")
+IN_300W = (
+    "afw/134212_1",
+    "helen/testset/30427236_1",
+    "helen/trainset/100032540_1",
+    "ibug/image_003_1",
+    "lfpw/testset/image_0001",
+    "lfpw/testset/image_0002",
+    "lfpw/trainset/image_0001",
+    "lfpw/trainset/image_0002",
+)
 
 
 @pytest.fixture
@@ -33,8 +41,10 @@ def listed(tmp_path, *entries, encoding="utf-8", ends="\n") -> Path:
 
 def test_the_folders_of_300w_give_its_split(src, tmp_path):
     record = prepare(src, tmp_path / "out", PrepareOptions("ibug"))
-    assert sides(tmp_path / "out") == (["134212_1", "100032540_1", "image_0001", "image_0002"],
-                                       ["30427236_1", "image_003_1", "image_0001", "image_0002"])
+    assert sides(tmp_path / "out") == (
+        ["134212_1", "100032540_1", "image_0001", "image_0002"],
+        ["30427236_1", "image_003_1", "image_0001", "image_0002"],
+    )
     assert (record["split"], record["notes"]) == ("the source's folders", [])
 
 
@@ -42,8 +52,9 @@ def test_faces_in_no_known_folder_are_for_training_and_counted(src, tmp_path):
     ibug(src / "mine", ("ann_0", "bob_0"))
     record = prepare(src, tmp_path / "out", PrepareOptions("ibug"))
     assert set(sides(tmp_path / "out")[0]) >= {"ann_0", "bob_0"}
-    assert record["notes"] == ["faces for training because no folder of theirs is known to be for training or testing: 2, such "
-                               "as mine/ann_0"]
+    assert record["notes"] == [
+        "faces for training because no folder of theirs is known to be for training or testing: 2, such as mine/ann_0"
+    ]
 
 
 def test_a_fraction_overrides_the_folders(src, tmp_path):
@@ -52,11 +63,31 @@ def test_a_fraction_overrides_the_folders(src, tmp_path):
     assert record["test"]["faces"] == 2
 
 
-@pytest.mark.parametrize(("folder", "split"), [
-    ("trainset", "train"), ("Train", "train"), ("training", "train"), ("train_data", "train"), ("training-set", "train"),
-    ("testset", "test"), ("TEST", "test"), ("testing", "test"), ("test_data", "test"), ("test_images", "test"),
-    ("val", "train"), ("valid", "train"), ("validation", "train"), ("valset", "train"),
-    ("latest", None), ("train2", None), ("trained", None), ("contest", None), ("tests_of_ann", None), ("ibug", None)])
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        ("trainset", "train"),
+        ("Train", "train"),
+        ("training", "train"),
+        ("train_data", "train"),
+        ("training-set", "train"),
+        ("testset", "test"),
+        ("TEST", "test"),
+        ("testing", "test"),
+        ("test_data", "test"),
+        ("test_images", "test"),
+        ("val", "train"),
+        ("valid", "train"),
+        ("validation", "train"),
+        ("valset", "train"),
+        ("latest", None),
+        ("train2", None),
+        ("trained", None),
+        ("contest", None),
+        ("tests_of_ann", None),
+        ("ibug", None),
+    ],
+)
 def test_names_of_folders_that_tell_a_split(folder, split):
     assert split_of_folder(folder) == split
 
@@ -73,8 +104,10 @@ def test_the_innermost_folder_counts_and_only_those_in_the_source():
 ENTRIES = {
     "path with suffix": (("lfpw/testset/image_0001.png",), ["lfpw/testset/image_0001"]),
     "path": (("lfpw/testset/image_0001",), ["lfpw/testset/image_0001"]),
-    "end of a path": (("testset/image_0001.png", "trainset/image_0002"),
-                      ["lfpw/testset/image_0001", "lfpw/trainset/image_0002"]),
+    "end of a path": (
+        ("testset/image_0001.png", "trainset/image_0002"),
+        ["lfpw/testset/image_0001", "lfpw/trainset/image_0002"],
+    ),
     "name": (("image_003_1.png", "134212_1"), ["afw/134212_1", "ibug/image_003_1"]),
     "identity": (("134212",), ["afw/134212_1"]),
     "folder above": (("300W/lfpw/testset/image_0002.png",), ["lfpw/testset/image_0002"]),
@@ -108,18 +141,39 @@ def test_entries_that_add_nothing_are_reported(src, tmp_path):
     file = listed(tmp_path, "afw/134212_1.png", "ibug/image_004_1.png", "134212_1", "134212_1", "afw/134212_1.png")
     record = prepare(src, tmp_path / "out", PrepareOptions("ibug", test_list=file))
     assert sides(tmp_path / "out")[1] == ["134212_1"]
-    assert record["notes"] == [f"entries of {file} that repeat another one: 2, such as '134212_1' in line 4",
-                               f"entries of {file} that name skipped faces: 1, such as 'ibug/image_004_1.png' in line 2"]
+    assert record["notes"] == [
+        f"entries of {file} that repeat another one: 2, such as '134212_1' in line 4",
+        f"entries of {file} that name skipped faces: 1, such as 'ibug/image_004_1.png' in line 2",
+    ]
 
 
-@pytest.mark.parametrize(("entries", "words"), [
-    (("ibug/image_003_1", "image_0001.png"), ("test.txt:2: 'image_0001.png' fits several images: lfpw/testset/image_0001.png, "
-                                              "lfpw/trainset/image_0001.png; wanted: enough of a path to name one",)),
-    (("lfpw/testset/image_0001.jpg",), ("test.txt:1: 'lfpw/testset/image_0001.jpg' is no identity and no image of the source; "
-                                        "entries look like '134212' or 'afw/134212_1.png'",)),
-    (("mage_0001",), ("test.txt:1: 'mage_0001' is no identity",)),
-    ((), ("no face for testing among 8 faces", "split by list",)),
-])
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        (
+            ("ibug/image_003_1", "image_0001.png"),
+            (
+                "test.txt:2: 'image_0001.png' fits several images: lfpw/testset/image_0001.png, "
+                "lfpw/trainset/image_0001.png; wanted: enough of a path to name one",
+            ),
+        ),
+        (
+            ("lfpw/testset/image_0001.jpg",),
+            (
+                "test.txt:1: 'lfpw/testset/image_0001.jpg' is no identity and no image of the source; "
+                "entries look like '134212' or 'afw/134212_1.png'",
+            ),
+        ),
+        (("mage_0001",), ("test.txt:1: 'mage_0001' is no identity",)),
+        (
+            (),
+            (
+                "no face for testing among 8 faces",
+                "split by list",
+            ),
+        ),
+    ],
+)
 def test_entries_that_mean_nothing_or_several_images_are_refused(entries, words, src, tmp_path, refused):
     file = listed(tmp_path, *entries)
     refused("data", "prepare", src, tmp_path / "out", "--format", "ibug", "--test-list", file, words=words)
@@ -153,20 +207,44 @@ def test_frames_of_a_person_stay_together(video, tmp_path):
     assert [path.name[:6] for path in found] == [f"{number:06d}" for number in range(10, 20)]  # the second ten
 
 
-@pytest.mark.parametrize(("name", "identity"), [
-    ("001/image/000001", "001"), ("set/001/000001", "set/001"), ("train/001/frames/frame_12", "train/001"),
-    ("001/img-7", "001"), ("001/IMG_0001", "001"), ("001/image12", "001"), ("001/7_1", "7"),
-    ("000001", "000001"), ("images/000001", "images/000001"), ("train/imgs/12", "train/imgs/12"),
-    ("lfpw/image_0001", "lfpw/image_0001"), ("afw/134212_1", "134212"), ("ann_0", "ann"), ("ann", "ann"),
-])
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [
+        ("001/image/000001", "001"),
+        ("set/001/000001", "set/001"),
+        ("train/001/frames/frame_12", "train/001"),
+        ("001/img-7", "001"),
+        ("001/IMG_0001", "001"),
+        ("001/image12", "001"),
+        ("001/7_1", "7"),
+        ("000001", "000001"),
+        ("images/000001", "images/000001"),
+        ("train/imgs/12", "train/imgs/12"),
+        ("lfpw/image_0001", "lfpw/image_0001"),
+        ("afw/134212_1", "134212"),
+        ("ann_0", "ann"),
+        ("ann", "ann"),
+    ],
+)
 def test_a_name_that_tells_no_person_apart_takes_its_folder(name, identity):
     assert identities([SourceFace(name, Path(f"{name}.png"), view(68), name)], FORMATS["ibug"]) == [identity]
 
 
 def test_one_person_alone_is_no_split(video, tmp_path, refused):
-    refused("data", "prepare", video / "001", tmp_path / "out", "--format", "ibug", "--identity", "(image)",
-            words=("no face for testing among 10 faces of 1 identities, split by fraction 0.1; wanted: a larger "
-                   "--test-fraction, a --test-list or, if every image shows another person, --identity '(.+)'",))
+    refused(
+        "data",
+        "prepare",
+        video / "001",
+        tmp_path / "out",
+        "--format",
+        "ibug",
+        "--identity",
+        "(image)",
+        words=(
+            "no face for testing among 10 faces of 1 identities, split by fraction 0.1; wanted: a larger "
+            "--test-fraction, a --test-list or, if every image shows another person, --identity '(.+)'",
+        ),
+    )
 
 
 def test_identities_that_look_like_images_are_pointed_out_with_a_way_to_name_persons(tmp_path, run, capfd):
@@ -175,19 +253,26 @@ def test_identities_that_look_like_images_are_pointed_out_with_a_way_to_name_per
     assert run(*arguments) == 0
     said = capfd.readouterr().err.splitlines()
     pattern = r"([^/]*?)\d+$"
-    assert said == [f"note: each of the 6 images is taken for a person of its own; if several show one person, --identity "
-                    f"keeps them on one side: --identity '{pattern}' takes 'anna1' for 'anna'"]
+    assert said == [
+        f"note: each of the 6 images is taken for a person of its own; if several show one person, --identity "
+        f"keeps them on one side: --identity '{pattern}' takes 'anna1' for 'anna'"
+    ]
     # the pattern works as it stands
     assert run(*arguments[:3], tmp_path / "again", *arguments[4:], "--identity", pattern) == 0
     assert capfd.readouterr().err == ""
     assert {name[:4] for name in sides(tmp_path / "again")[0]}.isdisjoint(name[:4] for name in sides(tmp_path / "again")[1])
 
 
-@pytest.mark.parametrize(("images", "pattern"), [
-    (("ann/x", "ann/y", "bob/x"), "(.+)/"), (("ann-1", "ann-2", "bob-1"), "([^/]+)[_-][^/]*$"),
-    (("f/annex", "f/annie", "f/bob1"), "([^/]{3})"), (("ann_0", "bob_0", "cleo_0"), "([^/]+)[_-][^/]*$"),
-    (("1", "2", "3"), "(.+)"),
-])
+@pytest.mark.parametrize(
+    ("images", "pattern"),
+    [
+        (("ann/x", "ann/y", "bob/x"), "(.+)/"),
+        (("ann-1", "ann-2", "bob-1"), "([^/]+)[_-][^/]*$"),
+        (("f/annex", "f/annie", "f/bob1"), "([^/]{3})"),
+        (("ann_0", "bob_0", "cleo_0"), "([^/]+)[_-][^/]*$"),
+        (("1", "2", "3"), "(.+)"),
+    ],
+)
 def test_the_example_fits_the_names(images, pattern, tmp_path):
     src = ibug(tmp_path / "src", images)
     record = prepare(src, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.4))

@@ -33,7 +33,7 @@ WRITTEN = {
     "no blank after the colon": lambda text: text.replace(": ", ":"),
     "blanks around the colon": lambda text: text.replace(":", " : "),
     "equals sign": lambda text: text.replace(":", " ="),
-    "no header": lambda text: text[text.index("{"):],
+    "no header": lambda text: text[text.index("{") :],
     "no line end": lambda text: text.rstrip(),
 }
 
@@ -116,7 +116,7 @@ CONTENTS = {
 def test_what_cannot_be_read_is_named(content, tmp_path):
     src = ibug(tmp_path / "src", PEOPLE)
     (src / "bob_0.pts").write_bytes(content)
-    (reason, entry), = make(src, tmp_path / "out")["left_out"].items()
+    ((reason, entry),) = make(src, tmp_path / "out")["left_out"].items()
     assert entry["first"].startswith(CONTENTS[content].format(src / "bob_0"))
     assert reason == ("coordinate is no number" if b"{" in content and b"\0" not in content else "annotation is no text")
 
@@ -125,4 +125,5 @@ def test_an_image_that_is_none_is_named(tmp_path):
     src = ibug(tmp_path / "src", PEOPLE)
     (src / "bob_0.png").write_bytes(b"<html>not found</html>")
     assert make(src, tmp_path / "out")["left_out"] == {
-        "image cannot be decoded": {"faces": 1, "first": f"{src}/bob_0.pts (bob_0.png is a text file)"}}
+        "image cannot be decoded": {"faces": 1, "first": f"{src}/bob_0.pts (bob_0.png is a text file)"}
+    }

@@ -20,10 +20,21 @@ ROOT = Path(__file__).parents[1]
 NNI_JOBS = ROOT / "experiments/nni_jobs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {ROOT: README, NNI_JOBS: (NNI_JOBS / "README.md").read_text(encoding="utf-8")}
-COMMANDS = [shlex.split(line, comments=True) for page in PAGES.values()
-            for line in re.findall(r"^\$ fbnet-pfld (.*)$", page, re.MULTILINE)]
-QUICK = ("data show", "evaluate", "export", "benchmark-models", "latency list", "latency show snapdragon", "latency compare",
-         "latency fit")
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for page in PAGES.values()
+    for line in re.findall(r"^\$ fbnet-pfld (.*)$", page, re.MULTILINE)
+]
+QUICK = (
+    "data show",
+    "evaluate",
+    "export",
+    "benchmark-models",
+    "latency list",
+    "latency show snapdragon",
+    "latency compare",
+    "latency fit",
+)
 
 
 def block(language: str) -> str:
@@ -55,8 +66,15 @@ def test_the_quick_commands_run(users_folder, run, capfd):
     for words in quick:
         assert run(*words) == 0, words
         assert capfd.readouterr().out
-    for name in ("output/faces.png", "output/subnet.onnx", "output/latency.png", "output/latency_compare.png",
-                 "output/latency_fit.png", "mine.csv", "mine.json"):
+    for name in (
+        "output/faces.png",
+        "output/subnet.onnx",
+        "output/latency.png",
+        "output/latency_compare.png",
+        "output/latency_fit.png",
+        "mine.csv",
+        "mine.json",
+    ):
         assert Path(name).stat().st_size > 0
 
 

@@ -39,7 +39,7 @@ def test_a_supernets_weights_learn_slower_unless_a_rate_is_set():
 @pytest.mark.parametrize("name", ["l1", "smooth_l1"])
 def test_losses_of_points_are_means_over_faces_and_points(name):
     predicted, true = torch.rand(2, 3, 5, 2)
-    single = [LOSSES[name]()(predicted[n:n + 1, p:p + 1], true[n:n + 1, p:p + 1]) for n in range(3) for p in range(5)]
+    single = [LOSSES[name]()(predicted[n : n + 1, p : p + 1], true[n : n + 1, p : p + 1]) for n in range(3) for p in range(5)]
     assert torch.allclose(LOSSES[name]()(predicted, true), torch.stack(single).mean())
 
 

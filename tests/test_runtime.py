@@ -144,8 +144,9 @@ def test_constant_points_come_back_on_the_square(corners, x, y, w, h):
     assert points == pytest.approx(expected, abs=1e-3 + 1e-6 * side)
 
 
-@pytest.mark.parametrize("box", [(20, 10, 90, 110), (-30, -40, 170, 20), (12.3, 4.56, 93, 100), (40, 30, 51.4, 50),
-                                 (-500, -430, 833, 900)])
+@pytest.mark.parametrize(
+    "box", [(20, 10, 90, 110), (-30, -40, 170, 20), (12.3, 4.56, 93, 100), (40, 30, 51.4, 50), (-500, -430, 833, 900)]
+)
 def test_a_blob_is_found_where_it_is_by_whatever_box(centre, box):
     """A network that answers with the middle of the light: the crop and the way back undo each other, to part of a pixel."""
     found = centre(blob(300, 200, 71.3, 58.9), np.array(box, np.float32))
@@ -238,7 +239,7 @@ def test_an_int8_file_is_accepted(subnet, blobs, faces, tmp_path):
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node}
     picture = read_picture(blobs / faces.names[0])
     image = faces.images[:1].float().numpy() / 255
-    expected, = onnxruntime.InferenceSession(tmp_path / "int8.onnx").run(None, {"image": image})
+    (expected,) = onnxruntime.InferenceSession(tmp_path / "int8.onnx").run(None, {"image": image})
     found = Landmarker(tmp_path / "int8.onnx")(picture)
     assert found == pytest.approx(SIZE * expected.reshape(106, 2), abs=1e-3)
     assert np.abs(found - Landmarker(subnet[1])(picture)).max() < 0.1 * SIZE
@@ -284,16 +285,19 @@ def test_points_that_are_not_finite_are_refused(centre, models):
     assert str(error.value).startswith(f"{models['centre']}: ")
 
 
-@pytest.mark.parametrize("picture", [None, np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3)),
-                                     np.zeros((0, 9, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "picture",
+    [None, np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8)],
+)
 @pytest.mark.parametrize("box", [None, (1, 2, 3, 4)])
 def test_what_is_no_picture_is_refused(centre, picture, box):
     with pytest.raises(ValueError, match=r"^no picture; give an array uint8 \(H, W, 3\), BGR, as OpenCV reads it$"):
         centre(picture, box)
 
 
-@pytest.mark.parametrize("box", [(1, 2, 3), (1, 2, 0, 3), (1, 2, 3, -4), (np.nan, 2, 3, 4), (1, 2, np.inf, 4),
-                                 (1, 2, 1e300, 4)])
+@pytest.mark.parametrize(
+    "box", [(1, 2, 3), (1, 2, 0, 3), (1, 2, 3, -4), (np.nan, 2, 3, 4), (1, 2, np.inf, 4), (1, 2, 1e300, 4)]
+)
 def test_what_is_no_box_is_refused(centre, box):
     with pytest.raises(ValueError, match=r"^(box|square) .*; allowed: .*above 0"):
         centre(np.zeros((112, 112, 3), np.uint8), box)

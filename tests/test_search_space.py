@@ -48,18 +48,22 @@ def test_there_are_26_blocks_and_59049_subnets():
     assert math.prod(len(names) for names in PFLD.candidates().values()) == 59_049
 
 
-@pytest.mark.parametrize(("blocks", "expected"), [
-    (("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), (105_476, 5_830_224)),
-    (("mb_k5_e2_res", "mb_k5_e2_res", "mb_k3_e4_res", "mb_k3_e4_res", "mb_k3_e4_res"), (194_692, 12_135_152)),
-])
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        (("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5"), (105_476, 5_830_224)),
+        (("mb_k5_e2_res", "mb_k5_e2_res", "mb_k3_e4_res", "mb_k3_e4_res", "mb_k3_e4_res"), (194_692, 12_135_152)),
+    ],
+)
 def test_counts_of_the_extreme_subnets_are_the_published_ones(blocks, expected):
     assert count(subnet(*blocks).build()) == expected
 
 
 def test_counts_of_the_parts_are_the_published_ones():
     space = PfldSpace()
-    fixed = sum(p.numel() for part in (space.stem, space.entry, space.pools, space.head, space.points)
-                for p in part.parameters())
+    fixed = sum(
+        p.numel() for part in (space.stem, space.entry, space.pools, space.head, space.points) for p in part.parameters()
+    )
     assert fixed == 96_132
     assert count(subnet("mb_k5_e2_res", "mb_k5_e2_res", *["mb_k5_e2_res_se"] * 3).build())[0] == 209_604
     assert sum(p.numel() for p in PoseNet(16).parameters()) == 167_491
@@ -148,8 +152,10 @@ head: 32
 def wide(pick):
     """The subnet of the wide space whose every block ``pick`` takes by its parameters."""
     space = PfldSpace(WIDE)
-    chosen = {layer.label: pick(layer.names, key=lambda name, layer=layer: sum(p.numel() for p in layer[name].parameters()))
-              for layer in space.layers}
+    chosen = {
+        layer.label: pick(layer.names, key=lambda name, layer=layer: sum(p.numel() for p in layer[name].parameters()))
+        for layer in space.layers
+    }
     return Architecture(WIDE, 106, 112, chosen)
 
 
@@ -181,18 +187,21 @@ def test_each_part_can_be_searched_alone(part):
     assert torch.allclose(space.end(state), space.freeze(chosen).eval()(x), atol=1e-6)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"stem": "x"}, "stem"),
-    ({"stem": {"block": "mb_k3", "channels": 16}}, "stem.block: unknown block 'mb_k3'; allowed: pelee_stem, sep_stem_w12"),
-    ({"stem": {"block": ["pelee_stem", "sep_stem_w8"], "channels": 16}}, "stem.block: stems with early maps of two sizes"),
-    ({"entry": {"block": [], "channels": 16}}, "entry.block"),
-    ({"entry": {"block": ["mb_k3", "mb_k3"], "channels": 16}}, "entry.block: a block stands there twice"),
-    ({"head": {"block": "pfld_head_n1", "channels": 128}}, "head.block: unknown block 'pfld_head_n1'"),
-    ({"head": 6}, "head.channels"),
-    ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, name, stages, stem"),
-    ({"stages": [{"layers": 1, "channels": 8, "candidates": ["mb_k9"]}]}, "unknown block 'mb_k9'; allowed: conv1x1"),
-    ({"stages": [{"layers": 1, "channels": 8, "candidates": ["skip", "skip"]}]}, "twice"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stem": "x"}, "stem"),
+        ({"stem": {"block": "mb_k3", "channels": 16}}, "stem.block: unknown block 'mb_k3'; allowed: pelee_stem, sep_stem_w12"),
+        ({"stem": {"block": ["pelee_stem", "sep_stem_w8"], "channels": 16}}, "stem.block: stems with early maps of two sizes"),
+        ({"entry": {"block": [], "channels": 16}}, "entry.block"),
+        ({"entry": {"block": ["mb_k3", "mb_k3"], "channels": 16}}, "entry.block: a block stands there twice"),
+        ({"head": {"block": "pfld_head_n1", "channels": 128}}, "head.block: unknown block 'pfld_head_n1'"),
+        ({"head": 6}, "head.channels"),
+        ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, name, stages, stem"),
+        ({"stages": [{"layers": 1, "channels": 8, "candidates": ["mb_k9"]}]}, "unknown block 'mb_k9'; allowed: conv1x1"),
+        ({"stages": [{"layers": 1, "channels": 8, "candidates": ["skip", "skip"]}]}, "twice"),
+    ],
+)
 def test_faults_of_a_space_name_the_key(change, message):
     with pytest.raises(InputError, match="^mine.yaml: ") as caught:
         SpaceSpec.from_dict({**PFLD.to_dict(), **change}, "mine.yaml")
@@ -200,15 +209,18 @@ def test_faults_of_a_space_name_the_key(change, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"choices": {**SMALLEST.choices, "layer_0": "mb_k9"}}, "layer_0: block 'mb_k9' is not a candidate there"),
-    ({"choices": {"layer_0": "gh_k3"}}, "no choice for layer 'layer_1'"),
-    ({"choices": {**SMALLEST.choices, "layer_9": "gh_k3"}}, "layer 'layer_9' is not in search space 'pfld'"),
-    ({"space": "other"}, "unknown search space 'other'; allowed: pfld, pfld-wide"),
-    ({"schema": 9}, "schema is 9; allowed: 1"),
-    ({"num_points": "x"}, "num_points is 'x'"),
-    ({"extra": 1}, "unknown key 'extra'"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"choices": {**SMALLEST.choices, "layer_0": "mb_k9"}}, "layer_0: block 'mb_k9' is not a candidate there"),
+        ({"choices": {"layer_0": "gh_k3"}}, "no choice for layer 'layer_1'"),
+        ({"choices": {**SMALLEST.choices, "layer_9": "gh_k3"}}, "layer 'layer_9' is not in search space 'pfld'"),
+        ({"space": "other"}, "unknown search space 'other'; allowed: pfld, pfld-wide"),
+        ({"schema": 9}, "schema is 9; allowed: 1"),
+        ({"num_points": "x"}, "num_points is 'x'"),
+        ({"extra": 1}, "unknown key 'extra'"),
+    ],
+)
 def test_faults_of_an_architecture_file_name_file_and_key(tmp_path, change, message):
     path = tmp_path / "a.json"
     path.write_text(json.dumps({**SMALLEST.to_dict(), **change}))

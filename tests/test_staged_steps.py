@@ -22,8 +22,10 @@ class Line(ModelSpace):
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.ModuleList(LayerChoice({name: nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for name in row}, label=label)
-                                    for label, row in COSTS.items())
+        self.layers = nn.ModuleList(
+            LayerChoice({name: nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for name in row}, label=label)
+            for label, row in COSTS.items()
+        )
         self.last = nn.Linear(4, 2)
 
     def begin(self, x):
@@ -121,8 +123,11 @@ def test_the_teachers_stage_trains_the_slowest_path_alone():
     module.zero_grad()
     (run(module.model, TEACHER, x) - y).square().mean().backward()
     expected = gradients(module)
-    assert found.keys() == expected.keys() == {f"layers.{i}.dear.0.{kind}" for i in range(3) for kind in ("weight", "bias")} | {
-        "last.weight", "last.bias"}
+    assert (
+        found.keys()
+        == expected.keys()
+        == {f"layers.{i}.dear.0.{kind}" for i in range(3) for kind in ("weight", "bias")} | {"last.weight", "last.bias"}
+    )
     assert all(torch.allclose(found[name], expected[name], atol=1e-7) for name in found)
 
 
@@ -198,11 +203,12 @@ def test_the_sandwichs_mean_gradient_is_that_of_all_paths():
     each = [expected_sandwich(module, [[path]], x, y) for path in every]
     zero = {name: torch.zeros_like(own) for name, own in module.model.named_parameters() if "alpha" not in name}
     weights = [0.75 / 12 + 0.25 * (path == module.cheapest) for path in every]
-    expected = {name: sum(weight * own.get(name, zero[name]) for weight, own in zip(weights, each, strict=True))
-                for name in zero}
+    expected = {
+        name: sum(weight * own.get(name, zero[name]) for weight, own in zip(weights, each, strict=True)) for name in zero
+    }
     drawn, found = 3000, {name: tensor.clone() for name, tensor in zero.items()}
     for _ in range(drawn):
-        (path,), = module._draw_students()
+        ((path,),) = module._draw_students()
         for name, gradient in each[every.index(path)].items():
             found[name] += gradient / drawn
     for name, tensor in expected.items():
@@ -264,4 +270,5 @@ def test_a_space_that_is_no_chain_does_without_distillation_and_says_so(caplog):
     assert ran == [0, 1]
     assert [record.getMessage() for record in caplog.records] == [
         "layer 'a' runs 2 times on a path: the space is no chain of layers, so the sandwich takes the place of block-wise "
-        "distillation"]
+        "distillation"
+    ]

@@ -54,7 +54,13 @@ def test_the_default_length_is_split_into_the_default_stages():
 def test_every_epoch_lies_in_its_stage():
     stages = Stages(2, 0, 3, 1)
     assert [tuple(stages.at(epoch)) for epoch in range(stages.epochs)] == [
-        ("teacher", 0, 2), ("teacher", 1, 2), ("sandwich", 0, 3), ("sandwich", 1, 3), ("sandwich", 2, 3), ("logits", 0, 1)]
+        ("teacher", 0, 2),
+        ("teacher", 1, 2),
+        ("sandwich", 0, 3),
+        ("sandwich", 1, 3),
+        ("sandwich", 2, 3),
+        ("logits", 0, 1),
+    ]
 
 
 # --- paths ---------------------------------------------------------------------------------------------------------------
@@ -66,7 +72,7 @@ def test_every_candidate_has_its_turn_before_any_has_the_next():
     paths = [fair.draw() for _ in range(12)]
     for label, names in NAMES.items():
         for i in range(0, 12, len(names)):
-            assert {path[label] for path in paths[i:i + len(names)]} == set(names)
+            assert {path[label] for path in paths[i : i + len(names)]} == set(names)
 
 
 def test_paths_are_as_frequent_as_each_other():
@@ -120,8 +126,11 @@ def test_blocks_of_other_shapes_are_named():
     layer.label, layer.names = "a", ["small", "dear"]
     x = torch.zeros(2, 4)
     call = ((x,), layer["dear"](x))
-    with pytest.raises(InputError, match=r"layer 'a': the output of block 'small' has shape \(2, 3\), that of the teacher's "
-                                         r"block 'dear' \(2, 5\); the blocks of a layer must have outputs of one shape"):
+    with pytest.raises(
+        InputError,
+        match=r"layer 'a': the output of block 'small' has shape \(2, 3\), that of the teacher's "
+        r"block 'dear' \(2, 5\); the blocks of a layer must have outputs of one shape",
+    ):
         list(distillation_errors([layer], {"a": "dear"}, [call], [call]))
 
 

@@ -56,9 +56,19 @@ def evaluator(epochs=2, folder=None, **options):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(64, 4, generator=generator)
     data = TensorDataset(x, (x[:, 0] > 0).long())
-    return Classification(num_classes=2, learning_rate=0.01, max_epochs=epochs, accelerator="cpu", logger=False,
-                          train_dataloaders=DataLoader(data, batch_size=16), val_dataloaders=DataLoader(data, batch_size=16),
-                          enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)
+    return Classification(
+        num_classes=2,
+        learning_rate=0.01,
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        train_dataloaders=DataLoader(data, batch_size=16),
+        val_dataloaders=DataLoader(data, batch_size=16),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
 
 
 class TableProfiler(ExpressionProfiler):
@@ -78,18 +88,22 @@ def softmax_gradient(logits, values):
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(-3, 3), min_size=5, max_size=5), st.sampled_from(["mul", "add"]), st.floats(0.1, 2),
-       st.floats(0.2, 2))
+@given(
+    st.lists(st.floats(-3, 3), min_size=5, max_size=5), st.sampled_from(["mul", "add"]), st.floats(0.1, 2), st.floats(0.2, 2)
+)
 def test_gradient_of_the_latency_term_equals_the_closed_form(values, mode, alpha, beta):
-    logits = {"a": torch.tensor(values[:3], dtype=torch.float64, requires_grad=True),
-              "b": torch.tensor(values[3:], dtype=torch.float64, requires_grad=True)}
+    logits = {
+        "a": torch.tensor(values[:3], dtype=torch.float64, requires_grad=True),
+        "b": torch.tensor(values[3:], dtype=torch.float64, requires_grad=True),
+    }
     term = LatencyTerm(COST, NAMES, mode, alpha, beta)
     weights = {label: torch.softmax(row, -1) for label, row in logits.items()}
     loss = torch.tensor(0.7, dtype=torch.float64)
     term(loss, weights).backward()
-    cost = 2.0 + sum(p * us for label, row in weights.items()
-                     for p, us in zip(row.tolist(), COSTS[label].values(), strict=True))
-    outer = (0.7 * alpha * beta * math.log(cost) ** (beta - 1) / cost if mode == "mul" else alpha * beta * cost ** (beta - 1))
+    cost = 2.0 + sum(
+        p * us for label, row in weights.items() for p, us in zip(row.tolist(), COSTS[label].values(), strict=True)
+    )
+    outer = 0.7 * alpha * beta * math.log(cost) ** (beta - 1) / cost if mode == "mul" else alpha * beta * cost ** (beta - 1)
     for label, row in logits.items():
         table = torch.tensor(list(COSTS[label].values()), dtype=torch.float64)
         assert torch.allclose(row.grad, outer * softmax_gradient(row.detach(), table), rtol=1e-6, atol=1e-12)
@@ -193,13 +207,16 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_epoch_and_step():
         run_search(Broken(), evaluator(1), FBNet(COST))
 
 
-@pytest.mark.parametrize(("cost", "mode", "message"), [
-    ({"a": COSTS["a"]}, "mul", "layer 'b' is only in the search space"),
-    ({**COSTS, "c": {}}, "mul", "layer 'c' is only in the latency table's cost"),
-    ({**COSTS, "a": {"cheap": 1.0}}, "mul", "no cost for block 'mid' of layer 'a'"),
-    ({**COSTS, "b": {"cheap": math.nan, "dear": 1.0}}, "mul", "cost of block 'cheap' of layer 'b' is nan"),
-    (COSTS, "max", "unknown mode 'max' of the latency term; allowed: add, mul"),
-])
+@pytest.mark.parametrize(
+    ("cost", "mode", "message"),
+    [
+        ({"a": COSTS["a"]}, "mul", "layer 'b' is only in the search space"),
+        ({**COSTS, "c": {}}, "mul", "layer 'c' is only in the latency table's cost"),
+        ({**COSTS, "a": {"cheap": 1.0}}, "mul", "no cost for block 'mid' of layer 'a'"),
+        ({**COSTS, "b": {"cheap": math.nan, "dear": 1.0}}, "mul", "cost of block 'cheap' of layer 'b' is nan"),
+        (COSTS, "max", "unknown mode 'max' of the latency term; allowed: add, mul"),
+    ],
+)
 def test_faults_of_a_cost_are_named(cost, mode, message):
     with pytest.raises(InputError, match=message):
         FBNet(SimpleNamespace(fixed_us=1.0, blocks_us=cost), mode=mode).mutate_model(Space())

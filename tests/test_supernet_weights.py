@@ -18,8 +18,9 @@ from fbnet_pfld.strategies import FairPaths, StagedFBNet, Stages, run_search, sw
 
 WIDTHS = {"narrow": 2, "middle": 8, "wide": 32}
 LABELS = ("l0", "l1", "l2")
-COST = SimpleNamespace(fixed_us=1.0, blocks_us={label: {name: float(width) for name, width in WIDTHS.items()}
-                                                for label in LABELS})
+COST = SimpleNamespace(
+    fixed_us=1.0, blocks_us={label: {name: float(width) for name, width in WIDTHS.items()} for label in LABELS}
+)
 PATHS = list(itertools.product(WIDTHS, repeat=len(LABELS)))
 EPOCHS = 4
 
@@ -34,8 +35,9 @@ class Tapped(ModelSpace):
     def __init__(self):
         super().__init__()
         self.stem = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU())
-        self.layers = nn.ModuleList(LayerChoice({name: block(width) for name, width in WIDTHS.items()}, label=label)
-                                    for label in LABELS)
+        self.layers = nn.ModuleList(
+            LayerChoice({name: block(width) for name, width in WIDTHS.items()}, label=label) for label in LABELS
+        )
         self.head = nn.Linear(16, 2)
 
     def begin(self, x):
@@ -86,9 +88,17 @@ def test_layers_stay_alive_beside_a_way_around_them():
 
     stages = Stages(EPOCHS, EPOCHS // 2, EPOCHS, 0, teacher_rate=0.02, distillation_rate=0.02)
     torch.manual_seed(0)
-    evaluator = Regression(learning_rate=0.01, max_epochs=stages.epochs, accelerator="cpu", logger=False,
-                           train_dataloaders=loader(train), val_dataloaders=loader(held_out), enable_checkpointing=False,
-                           enable_progress_bar=False, enable_model_summary=False)
+    evaluator = Regression(
+        learning_rate=0.01,
+        max_epochs=stages.epochs,
+        accelerator="cpu",
+        logger=False,
+        train_dataloaders=loader(train),
+        val_dataloaders=loader(held_out),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     strategy = StagedFBNet(COST, stages=stages)
     run_search(Tapped(), evaluator, strategy)
     staged, _ = spread(strategy.supernet, *held_out)

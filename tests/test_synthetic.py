@@ -26,8 +26,19 @@ MIRROR = list(layout_of(106).mirror)
 def plain(index: int, **changes):
     """A face without anything in front of it or blur and noise over it."""
     look = random_look(np.random.default_rng([7, index]))
-    return replace(look, **{"glasses": "none", "occluder": "none", "beard": "none", "hat": "none", "haircut": "bald",
-                            "blur": 0.0, "noise": 0.0, **changes})
+    return replace(
+        look,
+        **{
+            "glasses": "none",
+            "occluder": "none",
+            "beard": "none",
+            "hat": "none",
+            "haircut": "bald",
+            "blur": 0.0,
+            "noise": 0.0,
+            **changes,
+        },
+    )
 
 
 def render(look):
@@ -120,14 +131,23 @@ def test_eye_centres_coincide_and_all_points_lie_near_the_picture():
         assert -0.25 < points.min() < points.max() < 1.25
 
 
-@pytest.mark.parametrize(("color", "parts"), [
-    ("lip", [("outer_lip",)]), ("iris", [("left_eye",), ("right_eye",)]),
-    ("brow", [("left_brow_upper", "left_brow_lower"), ("right_brow_upper", "right_brow_lower")])])
+@pytest.mark.parametrize(
+    ("color", "parts"),
+    [
+        ("lip", [("outer_lip",)]),
+        ("iris", [("left_eye",), ("right_eye",)]),
+        ("brow", [("left_brow_upper", "left_brow_lower"), ("right_brow_upper", "right_brow_lower")]),
+    ],
+)
 def test_features_are_painted_where_the_points_say(color, parts):
     """A feature in another colour changes the picture at that feature and nowhere else."""
     for index in range(5):
-        look = plain(index, pose=np.array([5.0, -10.0, 8.0]) * (index - 2), gaze=np.zeros(2),
-                     expression=Expression(smile=0.3, smirk=0.2, sideways=0.08))
+        look = plain(
+            index,
+            pose=np.array([5.0, -10.0, 8.0]) * (index - 2),
+            gaze=np.zeros(2),
+            expression=Expression(smile=0.3, smirk=0.2, sideways=0.08),
+        )
         face, other = render(look), render(replace(look, **{color: np.array([255.0, 0.0, 255.0])}))
         difference = np.abs(face.image.astype(int) - other.image).max(axis=2)
         assert difference.max() > 10
@@ -174,8 +194,11 @@ def test_augmented_points_show_the_augmented_pose():
     for index in range(8):
         look = plain(index, expression=Expression())
         face = render(look)
-        batch = (torch.from_numpy(face.image).permute(2, 0, 1)[None] / 255, torch.from_numpy(face.points)[None],
-                 torch.from_numpy(face.pose)[None])
+        batch = (
+            torch.from_numpy(face.image).permute(2, 0, 1)[None] / 255,
+            torch.from_numpy(face.points)[None],
+            torch.from_numpy(face.pose)[None],
+        )
         _, points, pose = augment(*batch)
         found = rotation_from_points(points[0].double().numpy(), face_model(look.shape, look.expression).points)
         assert degrees_between(found, rotation_by_hand(*pose[0].tolist())) < 0.5

@@ -74,8 +74,14 @@ def best_within(scores, cost, budget):
     """The highest sum of scores within a budget, by another algorithm: sums that no cheaper one reaches, layer by layer."""
     front = [(cost.fixed_us, 0.0)]
     for label, row in cost.blocks_us.items():
-        sums = sorted(((spent + us, -(value + scores[label][name])) for spent, value in front for name, us in row.items()
-                       if spent + us <= budget))
+        sums = sorted(
+            (
+                (spent + us, -(value + scores[label][name]))
+                for spent, value in front
+                for name, us in row.items()
+                if spent + us <= budget
+            )
+        )
         front, best = [], math.inf
         for spent, negative in sums:
             if negative < best:
@@ -125,8 +131,10 @@ def test_the_tilted_distribution_costs_the_target_on_average(target):
     assert max(strengths) == pytest.approx(min(strengths), rel=1e-5)
     # and so the mean cost of hard Gumbel samples is the target too
     torch.manual_seed(0)
-    samples = {label: torch.nn.functional.gumbel_softmax((row - tilt[label]).expand(40_000, -1), hard=True).mean(0)
-               for label, row in LOGITS.items()}
+    samples = {
+        label: torch.nn.functional.gumbel_softmax((row - tilt[label]).expand(40_000, -1), hard=True).mean(0)
+        for label, row in LOGITS.items()
+    }
     assert float(target_of.cost_us(samples)) == pytest.approx(target, abs=0.15)
 
 
@@ -164,7 +172,8 @@ def test_a_search_stays_on_the_target_and_chooses_within_it(target):
     module = strategy.oneshot_module
     assert module.figures()["arch/expected_us"] == pytest.approx(target, abs=1e-3)
     assert module.figures()["arch/decoded_us"] == cost_of(COST, chosen)
-    scores = {label: dict(zip(layer.names, layer._arch_alpha.tolist(), strict=True))
-              for label, layer in module.layers().items()}
+    scores = {
+        label: dict(zip(layer.names, layer._arch_alpha.tolist(), strict=True)) for label, layer in module.layers().items()
+    }
     assert chosen == decode(scores, COST, target)
     assert any(abs(logit) > 0.1 for row in scores.values() for logit in row.values())  # they have learnt

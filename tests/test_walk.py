@@ -28,43 +28,109 @@ FILE, FOLDER, OUT_FILE, OUT_FOLDER = "a file", "a folder", "a file to write", "a
 
 # parameter, or command and parameter -> what it takes, and with what suffix
 ROLES = {
-    "config": (FILE, ".yaml"), "lut": (FILE, ".csv"), "supernet": (FILE, ".pth"), "arch": (FILE, ".json"),
-    "init": (FILE, ".pth"), "baseline": (FILE, ".pth"), "resume": (FILE, ".ckpt"), "files": (FILE, ".onnx"),
-    "model": (FILE, ".onnx"), "detector": (FILE, ".onnx"), "space": (FILE, ".yaml"), "table": (FILE, ".csv"),
-    "a": (FILE, ".csv"), "b": (FILE, ".csv"), "measured": (FILE, ".csv"), "program": (FILE, ".out"),
+    "config": (FILE, ".yaml"),
+    "lut": (FILE, ".csv"),
+    "supernet": (FILE, ".pth"),
+    "arch": (FILE, ".json"),
+    "init": (FILE, ".pth"),
+    "baseline": (FILE, ".pth"),
+    "resume": (FILE, ".ckpt"),
+    "files": (FILE, ".onnx"),
+    "model": (FILE, ".onnx"),
+    "detector": (FILE, ".onnx"),
+    "space": (FILE, ".yaml"),
+    "table": (FILE, ".csv"),
+    "a": (FILE, ".csv"),
+    "b": (FILE, ".csv"),
+    "measured": (FILE, ".csv"),
+    "program": (FILE, ".out"),
     "test_list": (FILE, ".txt"),
-    "data_root": (FOLDER, ""), "workspace": (OUT_FOLDER, ""), "checkpoint": (FILE, ".pth"), "out": (OUT_FILE, ".csv"),
-    "figure": (OUT_FILE, ".png"), "evaluate out": (OUT_FILE, ".png"), "latency show out": (OUT_FILE, ".png"),
-    "latency compare out": (OUT_FILE, ".png"), "from-experiment out": (OUT_FILE, ".json"),
+    "data_root": (FOLDER, ""),
+    "workspace": (OUT_FOLDER, ""),
+    "checkpoint": (FILE, ".pth"),
+    "out": (OUT_FILE, ".csv"),
+    "figure": (OUT_FILE, ".png"),
+    "evaluate out": (OUT_FILE, ".png"),
+    "latency show out": (OUT_FILE, ".png"),
+    "latency compare out": (OUT_FILE, ".png"),
+    "from-experiment out": (OUT_FILE, ".json"),
     "launch multi-trial out": (OUT_FILE, ".json"),
-    "predict source": (FILE, ".jpg"), "from-experiment source": (FILE, ".json"), "data prepare source": (FOLDER, ""),
-    "export out": (OUT_FILE, ".onnx"), "pareto out": (OUT_FOLDER, ""), "demo out": (OUT_FOLDER, ""),
+    "predict source": (FILE, ".jpg"),
+    "from-experiment source": (FILE, ".json"),
+    "data prepare source": (FOLDER, ""),
+    "export out": (OUT_FILE, ".onnx"),
+    "pareto out": (OUT_FOLDER, ""),
+    "demo out": (OUT_FOLDER, ""),
     "demo data_root": (OUT_FOLDER, ""),
-    "predict out": (OUT_FOLDER, ""), "data prepare out": (OUT_FOLDER, ""), "data synth out": (OUT_FOLDER, ""),
-    "data show out": (OUT_FILE, ".png"), "launch space out": (OUT_FILE, ".json"),
+    "predict out": (OUT_FOLDER, ""),
+    "data prepare out": (OUT_FOLDER, ""),
+    "data synth out": (OUT_FOLDER, ""),
+    "data show out": (OUT_FILE, ".png"),
+    "launch space out": (OUT_FILE, ".json"),
 }
-NO_PATHS = {"dev_id", "precision", "box", "formats", "model", "trial", "format_name", "identity", "split", "strategy",
-            "experiment", "backend", "serial", "device", "exif", "image_suffix", "launch multi-trial resume"}
+NO_PATHS = {
+    "dev_id",
+    "precision",
+    "box",
+    "formats",
+    "model",
+    "trial",
+    "format_name",
+    "identity",
+    "split",
+    "strategy",
+    "experiment",
+    "backend",
+    "serial",
+    "device",
+    "exif",
+    "image_suffix",
+    "launch multi-trial resume",
+}
 
 # what is no fault: an image is known by its content
 SOUND = {("predict", "source", "image")}
 # what else a command needs, all of it sound
 DATA, CONFIG = ("--data-root", "data"), ("--config", "config.yaml")
 NEEDS = {
-    "search": (*DATA, *CONFIG), "pareto": (*DATA, *CONFIG), "finetune": (*DATA, *CONFIG), "evaluate": (*DATA, *CONFIG),
-    "export": (*DATA, *CONFIG), "benchmark-models": (), "predict": ("--model", "net.onnx"), "demo": (),
-    "from-experiment": (), "data prepare": ("--format", "ibug"), "data synth": ("--train", "1", "--test", "1"),
-    "data show": DATA, "launch multi-trial": (*DATA, "--trials", "1"), "launch space": (),
-    "trial search": (*DATA, *CONFIG), "trial subnet": (*DATA, *CONFIG), "trial finetune": (*DATA, *CONFIG),
-    "latency measure": ("--unseen", "2", "--rounds", "2"), "latency fit": ("--space", "pfld"), "latency show": (),
-    "latency compare": (), "latency calibrate": (),
+    "search": (*DATA, *CONFIG),
+    "pareto": (*DATA, *CONFIG),
+    "finetune": (*DATA, *CONFIG),
+    "evaluate": (*DATA, *CONFIG),
+    "export": (*DATA, *CONFIG),
+    "benchmark-models": (),
+    "predict": ("--model", "net.onnx"),
+    "demo": (),
+    "from-experiment": (),
+    "data prepare": ("--format", "ibug"),
+    "data synth": ("--train", "1", "--test", "1"),
+    "data show": DATA,
+    "launch multi-trial": (*DATA, "--trials", "1"),
+    "launch space": (),
+    "trial search": (*DATA, *CONFIG),
+    "trial subnet": (*DATA, *CONFIG),
+    "trial finetune": (*DATA, *CONFIG),
+    "latency measure": ("--unseen", "2", "--rounds", "2"),
+    "latency fit": ("--space", "pfld"),
+    "latency show": (),
+    "latency compare": (),
+    "latency calibrate": (),
 }
-ARGUMENTS = {"benchmark-models": {"files": "net.onnx"}, "predict": {"source": "photo.jpg"},
-             "from-experiment": {"source": "trials.json"}, "data prepare": {"source": "ibug", "out": "new"},
-             "latency show": {"table": "mine.csv"}, "latency compare": {"a": "mine.csv", "b": "mine.csv"},
-             "latency calibrate": {"table": "mine.csv"}}
-OPTIONS = {"latency calibrate": {"measured": "measured.csv", "out": "new.csv"}, "latency measure": {"out": "new.csv"},
-           "latency fit": {"out": "new.csv"}, "launch space": {"out": "new.json"}}
+ARGUMENTS = {
+    "benchmark-models": {"files": "net.onnx"},
+    "predict": {"source": "photo.jpg"},
+    "from-experiment": {"source": "trials.json"},
+    "data prepare": {"source": "ibug", "out": "new"},
+    "latency show": {"table": "mine.csv"},
+    "latency compare": {"a": "mine.csv", "b": "mine.csv"},
+    "latency calibrate": {"table": "mine.csv"},
+}
+OPTIONS = {
+    "latency calibrate": {"measured": "measured.csv", "out": "new.csv"},
+    "latency measure": {"out": "new.csv"},
+    "latency fit": {"out": "new.csv"},
+    "launch space": {"out": "new.json"},
+}
 
 
 def commands(app=cli.app, path=()) -> Iterator[tuple[str, typing.Any]]:
@@ -98,14 +164,25 @@ def unreadable(path: str) -> None:
 
 
 FAULTS = {
-    FILE: {"missing": lambda path: None, "text": lambda path: Path(path).write_text("lorem ipsum: [\n\n3;;4 dolor\n"),
-           "image": lambda path: shutil.copy("face.png", path), "empty": lambda path: Path(path).touch(), "folder": os.mkdir,
-           "unreadable": unreadable},
-    FOLDER: {"missing": lambda path: None, "file": lambda path: Path(path).write_text("lorem ipsum\n"), "empty": os.mkdir,
-             "unreadable": unreadable},
+    FILE: {
+        "missing": lambda path: None,
+        "text": lambda path: Path(path).write_text("lorem ipsum: [\n\n3;;4 dolor\n"),
+        "image": lambda path: shutil.copy("face.png", path),
+        "empty": lambda path: Path(path).touch(),
+        "folder": os.mkdir,
+        "unreadable": unreadable,
+    },
+    FOLDER: {
+        "missing": lambda path: None,
+        "file": lambda path: Path(path).write_text("lorem ipsum\n"),
+        "empty": os.mkdir,
+        "unreadable": unreadable,
+    },
     OUT_FILE: {"folder": os.mkdir, "under a file": lambda path: Path(path).parent.write_text("a file")},
-    OUT_FOLDER: {"file": lambda path: Path(path).write_text("a file"),
-                 "under a file": lambda path: Path(path).parent.write_text("a file")},
+    OUT_FOLDER: {
+        "file": lambda path: Path(path).write_text("a file"),
+        "under a file": lambda path: Path(path).parent.write_text("a file"),
+    },
 }
 
 
@@ -139,8 +216,10 @@ def sound(place, needed, monkeypatch):
 
 def readable(folder: Path) -> dict[str, bytes | None]:
     """Every file of a folder; of links their names alone."""
-    return {str(path.relative_to(folder)): None if path.is_symlink() or path.is_dir() else path.read_bytes()
-            for path in folder.rglob("*")}
+    return {
+        str(path.relative_to(folder)): None if path.is_symlink() or path.is_dir() else path.read_bytes()
+        for path in folder.rglob("*")
+    }
 
 
 @pytest.mark.slow
@@ -158,7 +237,7 @@ def test_a_wrong_path_is_one_line_that_names_it(sound, run, capfd, command, name
         flag = f"--{name.replace('_', '-')}"
         if flag in words:
             at = words.index(flag)
-            del words[at:at + 2]
+            del words[at : at + 2]
         words += [flag, path]
         if name == "program":
             words += ["--backend", "adb"]

@@ -31,8 +31,17 @@ head: {block: [pfld_head_n32_e1, pfld_head_n64_e2_se], channels: 128}
 def test_search_chooses_the_ends_and_the_subnet_is_finetuned(few_blobs, tmp_path, method, loss):
     (tmp_path / "ends.yaml").write_text(SMALL)
     config = Config(space=str(tmp_path / "ends.yaml")).override(
-        {"search__epochs": 4, "search__front": 0, "search__method": method, "search__loss": loss, "finetune__epochs": 1,
-         "finetune__batch_size": 8, "search__batch_size": 8}, "test")
+        {
+            "search__epochs": 4,
+            "search__front": 0,
+            "search__method": method,
+            "search__loss": loss,
+            "finetune__epochs": 1,
+            "finetune__batch_size": 8,
+            "search__batch_size": 8,
+        },
+        "test",
+    )
     chosen = search_supernet(config, config.faces(few_blobs), tmp_path / "supernet")
     assert chosen.choices.keys() == {"stem", "entry", "layer_0", "layer_1", "head"}
     assert chosen.latency.us == pytest.approx(LookupTable.load(config.lut).latency_us(chosen), abs=0.1)

@@ -12,9 +12,12 @@ SIDE = 640
 
 def _save(path: Path, nodes, inputs, outputs, constants) -> Path:
     graph = helper.make_graph(
-        nodes, "tiny", [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()])
+        [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
@@ -24,9 +27,11 @@ def _save(path: Path, nodes, inputs, outputs, constants) -> Path:
 def constant_network(path: Path, points, size: int = 112, shape=None) -> Path:
     """A network that predicts the same normalised points (P, 2) for every image."""
     shape = shape or [1, 3, size, size]
-    nodes = [helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
-             helper.make_node("Mul", ["mean", "nil"], ["zero"]),
-             helper.make_node("Add", ["points", "zero"], ["landmarks"])]
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nil"], ["zero"]),
+        helper.make_node("Add", ["points", "zero"], ["landmarks"]),
+    ]
     values = np.asarray(points, np.float32).reshape(1, -1)
     return _save(path, nodes, {"image": shape}, {"landmarks": list(values.shape)}, {"points": values, "nil": 0.0})
 
@@ -37,10 +42,12 @@ def centre_network(path: Path, size: int = 112) -> Path:
     constants = {"x": np.broadcast_to(middles, (1, 3, size, size)), "y": np.broadcast_to(middles[:, None], (1, 3, size, size))}
     nodes = [helper.make_node("ReduceSum", ["image"], ["mass"], keepdims=0)]
     for axis in "xy":
-        nodes += [helper.make_node("Mul", ["image", axis], [f"{axis}_moments"]),
-                  helper.make_node("ReduceSum", [f"{axis}_moments"], [f"{axis}_moment"], keepdims=0),
-                  helper.make_node("Div", [f"{axis}_moment", "mass"], [f"{axis}_centre"]),
-                  helper.make_node("Reshape", [f"{axis}_centre", "one_by_one"], [f"{axis}_out"])]
+        nodes += [
+            helper.make_node("Mul", ["image", axis], [f"{axis}_moments"]),
+            helper.make_node("ReduceSum", [f"{axis}_moments"], [f"{axis}_moment"], keepdims=0),
+            helper.make_node("Div", [f"{axis}_moment", "mass"], [f"{axis}_centre"]),
+            helper.make_node("Reshape", [f"{axis}_centre", "one_by_one"], [f"{axis}_out"]),
+        ]
     nodes.append(helper.make_node("Concat", ["x_out", "y_out"], ["landmarks"], axis=1))
     nodes.insert(0, helper.make_node("Constant", [], ["one_by_one"], value_ints=[1, 1]))
     return _save(path, nodes, {"image": [1, 3, size, size]}, {"landmarks": [1, 2]}, constants)
@@ -60,9 +67,11 @@ def yunet(path: Path, faces) -> Path:
         cell = int(down) * (SIDE // stride) + int(across)
         constants[f"cls_{stride}_values"][0, cell] = constants[f"obj_{stride}_values"][0, cell] = score
         constants[f"bbox_{stride}_values"][0, cell] = across % 1, down % 1, np.log(w / stride), np.log(h / stride)
-    nodes = [helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),
-             helper.make_node("Mul", ["mean", "nil"], ["zero"]),
-             *(helper.make_node("Add", [f"{name}_values", "zero"], [name]) for name in outputs)]
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nil"], ["zero"]),
+        *(helper.make_node("Add", [f"{name}_values", "zero"], [name]) for name in outputs),
+    ]
     return _save(path, nodes, {"input": [1, 3, SIDE, SIDE]}, outputs, constants)
 
 

@@ -19,7 +19,7 @@ def state_rate(name, numerator, denominator):
     """Make an AVI file state this number of frames per second in its stream's header."""
     content = bytearray(Path(name).read_bytes())
     at = content.index(b"strh") + 8 + 20
-    content[at:at + 8] = denominator.to_bytes(4, "little") + numerator.to_bytes(4, "little")
+    content[at : at + 8] = denominator.to_bytes(4, "little") + numerator.to_bytes(4, "little")
     Path(name).write_bytes(content)
 
 

@@ -53,5 +53,5 @@ def grain(images: Tensor) -> Tensor:
     Made from random bytes, eight at a time: normally distributed numbers take several times as long on a CPU.
     """
     words = torch.empty((images.numel() + 7) // 8, dtype=torch.int64, device=images.device).random_(-(2**63), None)
-    noise = words.view(torch.uint8)[:images.numel()].view(images.shape).to(images.dtype)
+    noise = words.view(torch.uint8)[: images.numel()].view(images.shape).to(images.dtype)
     return noise.sub_(127.5).div_(math.sqrt((256**2 - 1) / 12))

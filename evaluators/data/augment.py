@@ -151,5 +151,8 @@ def _geometry(mirror: tuple[int, ...] | None) -> Augment:
 
 
 AUGMENTS: dict[str, Callable[[tuple[int, ...] | None], Augment | None]] = {
-    "full": Augment, "geometry": _geometry, "none": lambda mirror: None}
+    "full": Augment,
+    "geometry": _geometry,
+    "none": lambda mirror: None,
+}
 """Name -> from the mirror partners to what changes the faces, if anything does."""

@@ -55,8 +55,9 @@ class LandmarkDataset(Dataset[dict[str, Tensor]]):
         :func:`read_listing`.
     """
 
-    def __init__(self, data_root: str | Path, split: str = "train", num_points: int = 106, size: int = 112,
-                 limit: int | None = None):
+    def __init__(
+        self, data_root: str | Path, split: str = "train", num_points: int = 106, size: int = 112, limit: int | None = None
+    ):
         if split not in SPLITS:
             raise InputError(f"unknown split {split!r}; {allowed(SPLITS)}")
         root = Path(data_root)
@@ -90,8 +91,11 @@ class LandmarkDataset(Dataset[dict[str, Tensor]]):
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
         """A whole batch by one selection per tensor; a loader needs ``collate_fn=as_batch`` with it."""
         chosen = torch.as_tensor(indices)  # selecting takes a twentieth of the time that indexing by a tensor does
-        return {"images": self.images.index_select(0, chosen), "points": self.points.index_select(0, chosen),
-                "pose": self.pose.index_select(0, chosen)}
+        return {
+            "images": self.images.index_select(0, chosen),
+            "points": self.points.index_select(0, chosen),
+            "pose": self.pose.index_select(0, chosen),
+        }
 
 
 def network_input(images: Tensor) -> Tensor:

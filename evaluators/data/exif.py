@@ -62,16 +62,16 @@ def _blocks(content: bytes) -> Iterator[bytes]:
 def _of_jpeg(content: bytes) -> Iterator[bytes]:
     at = 2
     # segments: 0xff, marker, length that counts itself; 0xda begins the pixels
-    while content[at:at + 1] == b"\xff" and at + 4 <= len(content):
+    while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
         marker = content[at + 1]
-        if marker == 0xff:  # padding
+        if marker == 0xFF:  # padding
             at += 1
             continue
-        if marker == 0xda:
+        if marker == 0xDA:
             return
-        length = int.from_bytes(content[at + 2:at + 4], "big")
-        segment = content[at + 4:at + 2 + length]
-        if marker == 0xe1 and segment.startswith(b"Exif\0\0"):
+        length = int.from_bytes(content[at + 2 : at + 4], "big")
+        segment = content[at + 4 : at + 2 + length]
+        if marker == 0xE1 and segment.startswith(b"Exif\0\0"):
             yield segment[6:]
         at += 2 + max(length, 2)
 
@@ -80,10 +80,10 @@ def _chunks(content: bytes, at: int, name: bytes, order: ByteOrder) -> Iterator[
     """Data of the chunks of a name: in PNG length, name, data, checksum; in RIFF name, length, data, padded to even."""
     png = order == "big"
     while at + 8 <= len(content):
-        head, tail = content[at:at + 4], content[at + 4:at + 8]
+        head, tail = content[at : at + 4], content[at + 4 : at + 8]
         length = int.from_bytes(head if png else tail, "big" if png else "little")
         if (tail if png else head) == name:
-            yield content[at + 8:at + 8 + length]
+            yield content[at + 8 : at + 8 + length]
         at += 8 + length + (4 if png else length % 2)
 
 
@@ -93,9 +93,9 @@ def _of_tiff(block: bytes) -> int:
     if order is None:
         return 1
     start = int.from_bytes(block[4:8], order)
-    count = int.from_bytes(block[start:start + 2], order)
+    count = int.from_bytes(block[start : start + 2], order)
     # entries of 12 bytes: tag, type, count, value
     for at in range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12):
-        if int.from_bytes(block[at:at + 2], order) == TAG and int.from_bytes(block[at + 2:at + 4], order) == SHORT:
-            return int.from_bytes(block[at + 8:at + 10], order)
+        if int.from_bytes(block[at : at + 2], order) == TAG and int.from_bytes(block[at + 2 : at + 4], order) == SHORT:
+            return int.from_bytes(block[at + 8 : at + 10], order)
     return 1

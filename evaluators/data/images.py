@@ -11,8 +11,25 @@ from numpy.typing import NDArray
 from ...search_space.errors import InputError
 from .exif import as_stored, is_tiff, orientation
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm", ".pbm",
-            ".pnm", ".gif", ".avif")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".dib",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".jp2",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+    ".gif",
+    ".avif",
+)
 """Suffixes, in lower case, of the kinds of images that OpenCV reads."""
 
 

@@ -14,8 +14,16 @@ KNOWN_POINTS = (68, 98, 106)
 """Numbers of points of the built-in layouts; ``landmarks68.json`` and so on say what these points mean."""
 
 # part -> its group; left and right are those of an upright face in the image
-_GROUPS = {"contour": "contour", "left brow": "brows", "right brow": "brows", "nose": "nose", "left eye": "eyes",
-           "right eye": "eyes", "outer lip": "mouth", "inner lip": "mouth"}
+_GROUPS = {
+    "contour": "contour",
+    "left brow": "brows",
+    "right brow": "brows",
+    "nose": "nose",
+    "left eye": "eyes",
+    "right eye": "eyes",
+    "outer lip": "mouth",
+    "inner lip": "mouth",
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,10 @@ def layout_of(num_points: int, eye_corners: tuple[int, int] | None = None) -> La
         return known
     first, second = eye_corners
     if first == second or not all(0 <= i < num_points for i in eye_corners):
-        raise InputError(f"eye_corners: {first}, {second} do not fit {num_points} points; "
-                         f"allowed: two different indices from 0 to {num_points - 1}")
+        raise InputError(
+            f"eye_corners: {first}, {second} do not fit {num_points} points; "
+            f"allowed: two different indices from 0 to {num_points - 1}"
+        )
     return Layout((first, second), known.mirror if known else None)
 
 
@@ -75,8 +85,10 @@ def parts_of(num_points: int) -> Mapping[str, tuple[int, ...]]:
     if num_points not in KNOWN_POINTS:
         return {"points": tuple(range(num_points))}
     finer = facts_of(num_points)["parts"]  # of 106 points: left_brow_upper, left_brow_lower, ...
-    return {part: tuple(i for name, indices in finer.items() if name.startswith(part.replace(" ", "_")) for i in indices)
-            for part in _GROUPS}
+    return {
+        part: tuple(i for name, indices in finer.items() if name.startswith(part.replace(" ", "_")) for i in indices)
+        for part in _GROUPS
+    }
 
 
 def groups_of(num_points: int) -> Mapping[str, tuple[int, ...]]:

@@ -62,8 +62,10 @@ def read_listing(listing: Path, num_points: int) -> list[FaceLabel]:
 def _face(found: list[str], num_points: int, listing: Path, line: int) -> FaceLabel:
     where = f"{listing}:{line}"
     if len(found) != 1 + 2 * num_points + 3:
-        raise InputError(f"{where}: {len(found)} fields, but {num_points} points need {1 + 2 * num_points + 3} (image path, "
-                         f"{2 * num_points} coordinates, pitch, yaw, roll){_remedy(len(found), listing)}")
+        raise InputError(
+            f"{where}: {len(found)} fields, but {num_points} points need {1 + 2 * num_points + 3} (image path, "
+            f"{2 * num_points} coordinates, pitch, yaw, roll){_remedy(len(found), listing)}"
+        )
     try:
         values = np.array(found[1:], dtype=np.float32)
     except ValueError as error:
@@ -76,11 +78,15 @@ def _face(found: list[str], num_points: int, listing: Path, line: int) -> FaceLa
         remedy = ""
         if points.max() > 10 and num_points in KNOWN_POINTS:
             remedy = f"; if these are pixels: {_import(f'pixels{num_points}', listing)}"
-        raise InputError(f"{where}: coordinates from {points.min():g} to {points.max():g}; wanted: parts of the crop's sides, "
-                         f"0 to 1 (down to {REACH[0]:g} and up to {REACH[1]:g} for points outside of the crop){remedy}")
+        raise InputError(
+            f"{where}: coordinates from {points.min():g} to {points.max():g}; wanted: parts of the crop's sides, "
+            f"0 to 1 (down to {REACH[0]:g} and up to {REACH[1]:g} for points outside of the crop){remedy}"
+        )
     if np.abs(pose).max() > TURN:
-        raise InputError(f"{where}: angles {' '.join(f'{angle:g}' for angle in pose)}; wanted: pitch, yaw and roll in degrees, "
-                         f"from -{TURN:g} to {TURN:g}")
+        raise InputError(
+            f"{where}: angles {' '.join(f'{angle:g}' for angle in pose)}; wanted: pitch, yaw and roll in degrees, "
+            f"from -{TURN:g} to {TURN:g}"
+        )
     return FaceLabel(found[0], points.reshape(num_points, 2), pose, where)
 
 

@@ -22,13 +22,16 @@ def split_indices(count: int, fraction: float, seed: int) -> tuple[list[int], li
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     second = max(1, round(count * fraction))
     if not 0 < fraction < 1 or second >= count:
-        raise InputError(f"a validation fraction of {fraction} of {count} faces leaves an empty part; "
-                         "allowed: between 0 and 1, with at least one face on each side")
+        raise InputError(
+            f"a validation fraction of {fraction} of {count} faces leaves an empty part; "
+            "allowed: between 0 and 1, with at least one face on each side"
+        )
     return sorted(order[second:]), sorted(order[:second])
 
 
-def make_loader(dataset: LandmarkDataset, indices: list[int], batch_size: int, seed: int | None = None, processes: int = 1,
-                rank: int = 0) -> DataLoader[Any]:
+def make_loader(
+    dataset: LandmarkDataset, indices: list[int], batch_size: int, seed: int | None = None, processes: int = 1, rank: int = 0
+) -> DataLoader[Any]:
     """Loader of the faces ``indices``: in order, or shuffled by ``seed`` and epoch and without a last short batch.
 
     Of several processes each gets another part of the faces, all as many: some faces twice if they cannot be shared out evenly.
@@ -36,7 +39,9 @@ def make_loader(dataset: LandmarkDataset, indices: list[int], batch_size: int, s
     """
     subset = Subset(dataset, indices)
     # also for one process: Lightning tells this sampler the epoch, which no plain shuffling sampler gets told
-    sampler: DistributedSampler[dict[str, Tensor]] = DistributedSampler(subset, processes, rank, shuffle=seed is not None,
-                                                                        seed=seed or 0)
-    return TracedLoader(subset, batch_size=min(batch_size, len(sampler)), sampler=sampler, drop_last=seed is not None,
-                        collate_fn=as_batch)
+    sampler: DistributedSampler[dict[str, Tensor]] = DistributedSampler(
+        subset, processes, rank, shuffle=seed is not None, seed=seed or 0
+    )
+    return TracedLoader(
+        subset, batch_size=min(batch_size, len(sampler)), sampler=sampler, drop_last=seed is not None, collate_fn=as_batch
+    )

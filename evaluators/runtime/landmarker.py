@@ -82,16 +82,21 @@ class Landmarker:
 
     def __init__(self, path: str | Path, threads: int = 1):
         self._path, self._runner = path, _open(path, threads)
-        inputs, outputs = ([(entry.type, *entry.shape) for entry in side]
-                           for side in (self._runner.get_inputs(), self._runner.get_outputs()))
+        inputs, outputs = (
+            [(entry.type, *entry.shape) for entry in side] for side in (self._runner.get_inputs(), self._runner.get_outputs())
+        )
         match inputs, outputs:
             # a dimension without a number is a name or None
-            case ([("tensor(float)", 1 | str() | None, 3, int(height), int(width))],
-                  [("tensor(float)", 1 | str() | None, int(numbers))]) if height == width and numbers > 0 and numbers % 2 == 0:
+            case (
+                [("tensor(float)", 1 | str() | None, 3, int(height), int(width))],
+                [("tensor(float)", 1 | str() | None, int(numbers))],
+            ) if height == width and numbers > 0 and numbers % 2 == 0:
                 self.size, self.num_points = height, numbers // 2
             case _:
-                raise ModelError(f"{path}: inputs {inputs}, outputs {outputs}; allowed: one float input (1, 3, S, S) and one "
-                                 "float output (1, 2 * points), or N instead of 1, as fbnet-pfld export writes them")
+                raise ModelError(
+                    f"{path}: inputs {inputs}, outputs {outputs}; allowed: one float input (1, 3, S, S) and one "
+                    "float output (1, 2 * points), or N instead of 1, as fbnet-pfld export writes them"
+                )
         self.metadata: dict[str, str] = dict(self._runner.get_modelmeta().custom_metadata_map)
         for key, value in STATED.items():
             if self.metadata.get(key, value) != value:

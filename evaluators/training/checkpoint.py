@@ -54,8 +54,14 @@ class Checkpoint:
     path: Path | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, model: nn.Module, network: Architecture | SpaceSpec | str, metrics: dict[str, float],
-           stage: str | None = None, partial: bool = False) -> "Checkpoint":
+    def of(
+        cls,
+        model: nn.Module,
+        network: Architecture | SpaceSpec | str,
+        metrics: dict[str, float],
+        stage: str | None = None,
+        partial: bool = False,
+    ) -> "Checkpoint":
         """Checkpoint of a subnet (given its architecture), a supernet (its space) or a baseline (its name)."""
         kind = {Architecture: "subnet", SpaceSpec: "supernet"}.get(type(network), "baseline")
         data = network if isinstance(network, str) else network.to_dict()
@@ -139,15 +145,19 @@ class Checkpoint:
         """Raise :class:`InputError` unless this is a subnet of that architecture."""
         own = self.architecture()
         if not own.same_blocks(architecture) or own.input_size != architecture.input_size:
-            raise InputError(f"{self.where}: checkpoint of another architecture; its blocks are "
-                             f"{' '.join(own.choices.values())} of space {own.space.name} at input size {own.input_size}")
+            raise InputError(
+                f"{self.where}: checkpoint of another architecture; its blocks are "
+                f"{' '.join(own.choices.values())} of space {own.space.name} at input size {own.input_size}"
+            )
 
     def check_supernet(self) -> None:
         """Raise :class:`InputError` unless this is a supernet of which all subnets are trained."""
         self._check_kind("supernet")
         if self.partial:
-            raise InputError(f"{self.where}: the supernet of a search that stopped in its first stage, {self.stage}, in which "
-                             "one subnet alone learns; finish it with search --resume auto")
+            raise InputError(
+                f"{self.where}: the supernet of a search that stopped in its first stage, {self.stage}, in which "
+                "one subnet alone learns; finish it with search --resume auto"
+            )
 
     def check_points(self, num_points: int) -> None:
         """Raise :class:`InputError` unless the network has ``num_points`` landmarks."""
@@ -163,8 +173,9 @@ def check_size(checkpoint: Checkpoint, wanted: int) -> None:
     """Raise :class:`InputError` unless a network sees images of ``wanted`` x ``wanted`` pixels."""
     size = checkpoint.input_size
     if size != wanted:
-        raise InputError(f"{checkpoint.where}: network of input size {size}, but {wanted} is wanted; input_size: {size} in a "
-                         "config fits")
+        raise InputError(
+            f"{checkpoint.where}: network of input size {size}, but {wanted} is wanted; input_size: {size} in a config fits"
+        )
 
 
 def weights_digest(checkpoint: Checkpoint) -> str:
@@ -182,8 +193,9 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str) -> No
         raise InputError(f"{where}: weight {name!r} is {'missing' if name in own else 'not in the network'}")
     for name, tensor in weights.items():
         if tensor.shape != own[name].shape:
-            raise InputError(f"{where}: weight {name!r} has shape {tuple(tensor.shape)}, the network's "
-                             f"{tuple(own[name].shape)}")
+            raise InputError(
+                f"{where}: weight {name!r} has shape {tuple(tensor.shape)}, the network's {tuple(own[name].shape)}"
+            )
     model.load_state_dict(weights)
 
 
@@ -192,9 +204,16 @@ def _sound(data: Any) -> TypeGuard[dict[str, Any]]:
     if not isinstance(data, dict) or not data.keys() >= _KEYS or data["kind"] not in KINDS:
         return False
     weights = data["weights"]
-    return (isinstance(data.get("stage"), (str, type(None))) and isinstance(data.get("partial", False), bool)
-            and isinstance(data["network"], str if data["kind"] == "baseline" else dict) and isinstance(data["metrics"], dict)
-            and all(type(data[name]) is int and data[name] > 0 for name in ("num_points", "input_size"))
-            and isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
-            and all(isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_complex()
-                    for tensor in weights.values()))
+    return (
+        isinstance(data.get("stage"), (str, type(None)))
+        and isinstance(data.get("partial", False), bool)
+        and isinstance(data["network"], str if data["kind"] == "baseline" else dict)
+        and isinstance(data["metrics"], dict)
+        and all(type(data[name]) is int and data[name] > 0 for name in ("num_points", "input_size"))
+        and isinstance(weights, dict)
+        and all(isinstance(name, str) for name in weights)
+        and all(
+            isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_complex()
+            for tensor in weights.values()
+        )
+    )

@@ -21,9 +21,18 @@ from .run_record import RunRecord, data_digest
 from .training_options import TrainOptions
 
 
-def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str | Path, seed: int,
-                   callbacks: Sequence[pl.Callback] = (), *, eye_corners: tuple[int, int] | None = None,
-                   shuffle_val: bool = False, record: RunRecord | None = None, devices: str = "") -> Lightning:
+def make_evaluator(
+    dataset: LandmarkDataset,
+    options: TrainOptions,
+    folder: str | Path,
+    seed: int,
+    callbacks: Sequence[pl.Callback] = (),
+    *,
+    eye_corners: tuple[int, int] | None = None,
+    shuffle_val: bool = False,
+    record: RunRecord | None = None,
+    devices: str = "",
+) -> Lightning:
     """Evaluator that trains on a part of ``dataset`` and validates on the rest after each epoch.
 
     Parameters
@@ -56,19 +65,38 @@ def make_evaluator(dataset: LandmarkDataset, options: TrainOptions, folder: str 
     kept = [] if record is None else [record]
     last = ModelCheckpoint(folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = Trainer(
-        max_epochs=options.epochs, callbacks=[SeedEveryEpoch(seed), *callbacks, *kept, last], precision=options.precision,
-        logger=TensorBoardLogger(folder, name="logs", version=""), log_every_n_steps=10, num_sanity_val_steps=0,
-        enable_progress_bar=False, enable_model_summary=False, **_accelerator(devices),
+        max_epochs=options.epochs,
+        callbacks=[SeedEveryEpoch(seed), *callbacks, *kept, last],
+        precision=options.precision,
+        logger=TensorBoardLogger(folder, name="logs", version=""),
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **_accelerator(devices),
     )
     if record is not None:
         record.check(processes=trainer.world_size, data=data_digest(dataset))
     place = (trainer.world_size, trainer.global_rank)
     train_loader = make_loader(dataset, train, options.batch_size, seed, *place)
     val_loader = make_loader(dataset, val, options.batch_size, seed + 1 if shuffle_val else None, *place)
-    module = LandmarkModule(dataset.points.shape[1], options.epochs * len(train_loader), options.loss, options.learning_rate,
-                            options.weight_decay, options.schedule, options.augment, eye_corners)
-    return Lightning(module, trainer, train_loader, val_loader,
-                     fit_kwargs={"ckpt_path": record and record.state and str(record.state), "weights_only": True})
+    module = LandmarkModule(
+        dataset.points.shape[1],
+        options.epochs * len(train_loader),
+        options.loss,
+        options.learning_rate,
+        options.weight_decay,
+        options.schedule,
+        options.augment,
+        eye_corners,
+    )
+    return Lightning(
+        module,
+        trainer,
+        train_loader,
+        val_loader,
+        fit_kwargs={"ckpt_path": record and record.state and str(record.state), "weights_only": True},
+    )
 
 
 def _accelerator(devices: str) -> dict[str, Any]:
@@ -83,8 +111,9 @@ def _accelerator(devices: str) -> dict[str, Any]:
     except ValueError:
         indices = [-1]
     if any(not 0 <= i < gpus for i in indices):
-        raise InputError(f"--dev-id {devices!r}: no such device; allowed: indices from 0 to {gpus - 1}, separated by commas, "
-                         "or cpu")
+        raise InputError(
+            f"--dev-id {devices!r}: no such device; allowed: indices from 0 to {gpus - 1}, separated by commas, or cpu"
+        )
     return {"accelerator": "gpu", **_processes(len(indices) or 1), "devices": indices or [0]}
 
 

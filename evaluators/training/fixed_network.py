@@ -23,9 +23,19 @@ from .training_options import FinetuneOptions
 from .typed_network import as_network
 
 
-def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, options: FinetuneOptions,
-             folder: str | Path, seed: int = 0, callbacks: Sequence[pl.Callback] = (), *,
-             eye_corners: tuple[int, int] | None = None, resume: str | None = None, devices: str = "") -> Checkpoint:
+def finetune(
+    model: nn.Module,
+    network: Architecture | str,
+    dataset: LandmarkDataset,
+    options: FinetuneOptions,
+    folder: str | Path,
+    seed: int = 0,
+    callbacks: Sequence[pl.Callback] = (),
+    *,
+    eye_corners: tuple[int, int] | None = None,
+    resume: str | None = None,
+    devices: str = "",
+) -> Checkpoint:
     """Train a fixed network and write the weights of its best epoch to ``folder/checkpoint_best.pth``.
 
     The best epoch is the one with the lowest NME on the held-out part of the training data.
@@ -57,10 +67,19 @@ def finetune(model: nn.Module, network: Architecture | str, dataset: LandmarkDat
         metrics = {name: value for name, value in figures.items() if name.startswith("val_")}
         Checkpoint.of(model, network, metrics).save(best)
 
-    record = RunRecord(folder, resume, {"network": _identity(network, model), "seed": seed, "eye_corners": eye_corners,
-                                        "finetune": options.model_dump(mode="json")})
-    evaluator = make_evaluator(dataset, options, folder, seed, [KeepBest(save), *callbacks], eye_corners=eye_corners,
-                               record=record, devices=devices)
+    record = RunRecord(
+        folder,
+        resume,
+        {
+            "network": _identity(network, model),
+            "seed": seed,
+            "eye_corners": eye_corners,
+            "finetune": options.model_dump(mode="json"),
+        },
+    )
+    evaluator = make_evaluator(
+        dataset, options, folder, seed, [KeepBest(save), *callbacks], eye_corners=eye_corners, record=record, devices=devices
+    )
     if options.teacher:
         module = evaluator.module
         assert isinstance(module, LandmarkModule)

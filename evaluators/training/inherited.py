@@ -31,15 +31,16 @@ def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint)
     """
     _check_fits(supernet, architecture.space, architecture.num_points, architecture.input_size)
     # the supernet's layers hold all candidates by name, the subnet's hold the chosen one alone
-    prefixes = {f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}."
-                for i, label in enumerate(architecture.space.labels)}
+    prefixes = {
+        f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}." for i, label in enumerate(architecture.space.labels)
+    }
     weights = {}
     for name, tensor in supernet.weights.items():
         if not name.startswith("layers."):
             weights[name] = tensor
         for long, short in prefixes.items():
             if name.startswith(long):
-                weights[short + name[len(long):]] = tensor
+                weights[short + name[len(long) :]] = tensor
     load_weights(subnet, weights, supernet.where)
 
 
@@ -93,8 +94,11 @@ def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoin
     own, fresh = model.state_dict(), []
     if trained.num_points != as_network(model).num_points:
         # the last layer is the one whose shapes depend on the number of points
-        fresh = [name for name, tensor in own.items()
-                 if name.startswith("points.") and name in trained.weights and trained.weights[name].shape != tensor.shape]
+        fresh = [
+            name
+            for name, tensor in own.items()
+            if name.startswith("points.") and name in trained.weights and trained.weights[name].shape != tensor.shape
+        ]
     load_weights(model, trained.weights | {name: own[name] for name in fresh}, trained.where)
     return fresh
 

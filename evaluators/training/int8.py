@@ -54,8 +54,12 @@ class _Rounded(fx.Interpreter):
     def __init__(self, model: nn.Module):
         super().__init__(model, graph=_Tracer().trace(model))
         self.ranges: dict[fx.Node, FakeQuantize] = {}  # not the model's modules: its state dict stays as it is
-        self.places = {node for node in self.graph.nodes if not isinstance(self._module(node), _CHOOSING)
-                       and not (len(node.users) == 1 and isinstance(self._module(next(iter(node.users))), _FUSED))}
+        self.places = {
+            node
+            for node in self.graph.nodes
+            if not isinstance(self._module(node), _CHOOSING)
+            and not (len(node.users) == 1 and isinstance(self._module(next(iter(node.users))), _FUSED))
+        }
 
     def _module(self, node: fx.Node) -> nn.Module | None:
         return self.submodules[node.target] if node.op == "call_module" else None
@@ -78,8 +82,9 @@ class _Rounded(fx.Interpreter):
         if isinstance(module, nn.BatchNorm2d):
             # Constants, as in an engine. A channel that is rounded to one value has no variance in a batch: its running
             # variance would vanish, and where it is rounded less or otherwise, a division by that blows it up.
-            return functional.batch_norm(args[0], module.running_mean, module.running_var, module.weight, module.bias,
-                                         eps=module.eps)
+            return functional.batch_norm(
+                args[0], module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps
+            )
         return super().call_module(target, args, kwargs)
 
 
@@ -116,8 +121,16 @@ def int8_rounding(model: nn.Module) -> Iterator[None]:
         del vars(model)["forward_features"]
 
 
-def train_for_int8(model: nn.Module, network: Architecture | str, dataset: LandmarkDataset, folder: str | Path, epochs: int,
-                   seed: int, callbacks: Sequence[pl.Callback] = (), eye_corners: tuple[int, int] | None = None) -> Checkpoint:
+def train_for_int8(
+    model: nn.Module,
+    network: Architecture | str,
+    dataset: LandmarkDataset,
+    folder: str | Path,
+    epochs: int,
+    seed: int,
+    callbacks: Sequence[pl.Callback] = (),
+    eye_corners: tuple[int, int] | None = None,
+) -> Checkpoint:
     """Train a finetuned network on with INT8 rounding; the best epoch is the one whose rounded network has the lowest NME.
 
     It repairs a part of what rounding breaks. Where static quantisation costs little, the same training without rounding gains

@@ -18,8 +18,9 @@ def normalised_errors(predicted: Tensor, true: Tensor, eye_corners: tuple[int, i
     return _point_errors(predicted, true, eye_corners).mean(1)
 
 
-def part_errors(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int],
-                parts: Mapping[str, Sequence[int]]) -> dict[str, float]:
+def part_errors(
+    predicted: Tensor, true: Tensor, eye_corners: tuple[int, int], parts: Mapping[str, Sequence[int]]
+) -> dict[str, float]:
     """NME of the points of each part, in percent, of points (N, P, 2).
 
     The distance of the eye corners is that of the whole face: weighted with their numbers of points, the parts that share out
@@ -75,5 +76,8 @@ class AUC(NME):
 def landmark_metrics(eye_corners: tuple[int, int], prefix: str = "") -> MetricCollection:
     """NME, FR@8 and AUC@8 under the names ``nme``, ``fr8``, ``auc8``, each after ``prefix``."""
     metrics: dict[str, Metric | MetricCollection] = {
-        "nme": NME(eye_corners), "fr8": FailureRate(eye_corners), "auc8": AUC(eye_corners)}
+        "nme": NME(eye_corners),
+        "fr8": FailureRate(eye_corners),
+        "auc8": AUC(eye_corners),
+    }
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)

@@ -53,9 +53,17 @@ class LandmarkModule(LightningModule):
         If the loss, the schedule or the augmentation is unknown, or the eye corners are not known.
     """
 
-    def __init__(self, num_points: int, total_steps: int, loss: str = "l1", learning_rate: float = 2e-3,
-                 weight_decay: float = 1e-2, schedule: str = "one_cycle", augment: str = "full",
-                 eye_corners: tuple[int, int] | None = None):
+    def __init__(
+        self,
+        num_points: int,
+        total_steps: int,
+        loss: str = "l1",
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one_cycle",
+        augment: str = "full",
+        eye_corners: tuple[int, int] | None = None,
+    ):
         super().__init__()
         for name, known in ((loss, LOSSES), (schedule, SCHEDULES), (augment, AUGMENTS)):
             check_name(name, known)

@@ -77,11 +77,15 @@ class RunRecord(pl.Callback):
             if before == now:
                 continue
             if key.split(".")[-1] != EPOCHS or before is None or now is None:
-                raise InputError(f"cannot go on from {self.state}: its run has {key} {_shown(before)}, this one {_shown(now)}; "
-                                 "give the same value, or start a new run without --resume")
+                raise InputError(
+                    f"cannot go on from {self.state}: its run has {key} {_shown(before)}, this one {_shown(now)}; "
+                    "give the same value, or start a new run without --resume"
+                )
             if now < before:
-                raise InputError(f"cannot go on from {self.state}: its run has {key} {before}, this one {now}; a run can be "
-                                 "extended, not shortened")
+                raise InputError(
+                    f"cannot go on from {self.state}: its run has {key} {before}, this one {now}; a run can be "
+                    "extended, not shortened"
+                )
             self._extended = True
 
     def begin(self, results: Iterable[str] = (BEST,)) -> None:

@@ -14,21 +14,36 @@ from .pareto import pareto
 from .predict import predict
 from .search import search
 
-app = App(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-          help="Search, finetune and export face-landmark networks inside a device's latency budget.")
+app = App(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Search, finetune and export face-landmark networks inside a device's latency budget.",
+)
 app.add(search, "fbnet-pfld search --data-root data/106points --target-us 2000", aliases=SNAPSHOT)
 app.add(pareto, "fbnet-pfld pareto --data-root data/106points --lut my_phone.csv", aliases={"--output": "--out"})
 app.add(finetune, "fbnet-pfld finetune --data-root data/106points --epochs 10", aliases=SNAPSHOT)
-app.add(evaluate, "fbnet-pfld evaluate --checkpoint ckpt_save/subnet/checkpoint_best.pth --checkpoint output/subnet.onnx",
-        aliases=SEED | {"--resume": "--checkpoint", "--plot": "--out"})
-app.add(export, "fbnet-pfld export --formats onnx,mnn,int8-mnn",
-        aliases={"--resume": "--checkpoint", "--output": "--out", "--onnx-path": "--out"})
-app.add(benchmark_models, "fbnet-pfld benchmark-models output/subnet.onnx output/subnet.mnn", name="benchmark-models",
-        aliases=SEED)
+app.add(
+    evaluate,
+    "fbnet-pfld evaluate --checkpoint ckpt_save/subnet/checkpoint_best.pth --checkpoint output/subnet.onnx",
+    aliases=SEED | {"--resume": "--checkpoint", "--plot": "--out"},
+)
+app.add(
+    export,
+    "fbnet-pfld export --formats onnx,mnn,int8-mnn",
+    aliases={"--resume": "--checkpoint", "--output": "--out", "--onnx-path": "--out"},
+)
+app.add(
+    benchmark_models, "fbnet-pfld benchmark-models output/subnet.onnx output/subnet.mnn", name="benchmark-models", aliases=SEED
+)
 app.add(predict, "fbnet-pfld predict photo.jpg --box 120,80,260,260", aliases=SEED)
 app.add(demo, "fbnet-pfld demo", aliases=SNAPSHOT | {"--output": "--out"})
-app.add(from_experiment, "fbnet-pfld from-experiment EXPERIMENT --max-us 2350", name="from-experiment",
-        aliases=SEED | {"--output": "--out"})
+app.add(
+    from_experiment,
+    "fbnet-pfld from-experiment EXPERIMENT --max-us 2350",
+    name="from-experiment",
+    aliases=SEED | {"--output": "--out"},
+)
 app.add_typer(data.app, name="data", help="Published data sets, synthetic ones, and a look at any of them.")
 app.add_typer(launch.app, name="launch", help="Multi-trial experiments with NNI's web UI.")
 app.add_typer(trial.app, name="trial", help="One trial of an NNI experiment; NNI runs it.")

@@ -32,10 +32,23 @@ def benchmark_models(files: Files, threads: Threads = 1, sessions: Sessions = 12
         us = interleave(named, threads, sessions, lambda numbers: track(numbers, "sessions"))
     first, winner = next(iter(named)), fastest(us)
     device, clock = processor()
-    result = {"device": device, "clock_ghz": clock, "threads": threads, "sessions": sessions, "fastest": winner,
-              "files": [{"file": name, "engine": engines[name], "us": interval(np.median(us[name], axis=(1, 2)))._asdict(),
-                         "p95_us": float(np.percentile(us[name], 95)), "of_first": ratio(us[name], us[first])._asdict()}
-                        for name in named]}
+    result = {
+        "device": device,
+        "clock_ghz": clock,
+        "threads": threads,
+        "sessions": sessions,
+        "fastest": winner,
+        "files": [
+            {
+                "file": name,
+                "engine": engines[name],
+                "us": interval(np.median(us[name], axis=(1, 2)))._asdict(),
+                "p95_us": float(np.percentile(us[name], 95)),
+                "of_first": ratio(us[name], us[first])._asdict(),
+            }
+            for name in named
+        ],
+    }
     finish(result, as_json, _view(result))
 
 
@@ -51,12 +64,24 @@ def _names(files: list[Path]) -> list[str]:
 def _view(result: dict[str, Any]) -> Table:
     winner = result["fastest"]
     verdict = f"fastest: {winner}" if winner else "no winner: the fastest are within the noise" if result["files"][1:] else None
-    view = Table(title=f"latency of one image, {result['threads']} thread(s), {result['device']}", box=SIMPLE_HEAD,
-                 padding=(0, 1, 0, 0), caption_justify="left", caption=verdict)
+    view = Table(
+        title=f"latency of one image, {result['threads']} thread(s), {result['device']}",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption_justify="left",
+        caption=verdict,
+    )
     for heading in ("file", "engine", "median us", "95 %", "p95 us", "of the first", "95 % "):
         view.add_column(heading, justify="left" if heading in ("file", "engine") else "right", overflow="fold")
     for row in result["files"]:
         us, of_first = row["us"], row["of_first"]
-        view.add_row(row["file"], row["engine"], f"{us['median']:,.1f}", f"{us['low']:,.1f} to {us['high']:,.1f}",
-                     f"{row['p95_us']:,.1f}", f"{of_first['median']:.3f}", f"{of_first['low']:.3f} to {of_first['high']:.3f}")
+        view.add_row(
+            row["file"],
+            row["engine"],
+            f"{us['median']:,.1f}",
+            f"{us['low']:,.1f} to {us['high']:,.1f}",
+            f"{row['p95_us']:,.1f}",
+            f"{of_first['median']:.3f}",
+            f"{of_first['low']:.3f} to {of_first['high']:.3f}",
+        )
     return view

@@ -12,13 +12,26 @@ if TYPE_CHECKING:
 
 def comparison_table(rows: list["Row"], table: "LookupTable") -> Table:
     """The rows as a table for the screen; a modelled latency is called modelled."""
-    view = Table(title="test set", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left",
-                 caption=f"table us: {table.name}, {table.method}; host us: this machine, one thread; a checkpoint: "
-                         "as ONNX, by onnxruntime")
+    view = Table(
+        title="test set",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption_justify="left",
+        caption=f"table us: {table.name}, {table.method}; host us: this machine, one thread; a checkpoint: "
+        "as ONNX, by onnxruntime",
+    )
     for heading in ("network", "file KB", "params", "M MACs", "table us", "host us", "NME %", "FR@8", "AUC@8"):
         view.add_column(heading, justify="left" if heading == "network" else "right", overflow="fold")
     for row in rows:
-        cells = ((row.file_bytes / 1000, ".0f"), (row.parameters, ",d"), (row.macs and row.macs / 1e6, ".2f"),
-                 (row.table_us, ",.0f"), (row.host_us, ",.0f"), (row.nme, ".2f"), (row.fr8, ".1f"), (row.auc8, ".1f"))
+        cells = (
+            (row.file_bytes / 1000, ".0f"),
+            (row.parameters, ",d"),
+            (row.macs and row.macs / 1e6, ".2f"),
+            (row.table_us, ",.0f"),
+            (row.host_us, ",.0f"),
+            (row.nme, ".2f"),
+            (row.fr8, ".1f"),
+            (row.auc8, ".1f"),
+        )
         view.add_row(row.name, *("-" if value is None else format(value, form) for value, form in cells))
     return view

@@ -33,17 +33,27 @@ def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite
     return generate(out, train, test, size, seed, show, overwrite)
 
 
-def synth(out: Out = DATA_ROOT, train: Count = 4000, test: Count = 500,
-          size: Annotated[int, typer.Option(min=32, help="Side of the images, in pixels.")] = 112, overwrite: Overwrite = False,
-          seed: Seed = 0, as_json: Json = False) -> None:
+def synth(
+    out: Out = DATA_ROOT,
+    train: Count = 4000,
+    test: Count = 500,
+    size: Annotated[int, typer.Option(min=32, help="Side of the images, in pixels.")] = 112,
+    overwrite: Overwrite = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Render synthetic faces with 106 exact points and exact pose."""
     finish({"data_root": str(out), **synthesise(out, train, test, size, seed, overwrite)}, as_json)
 
 
-def show(data_root: DataRoot = DATA_ROOT, split: Annotated[str, typer.Option(help="train or test.")] = "test",
-         count: Count = 32,
-         out: Annotated[Path, typer.Option("--out", callback=to_file, help="The image.")] = OUTPUT / "faces.png",
-         points: Points = None, as_json: Json = False) -> None:
+def show(
+    data_root: DataRoot = DATA_ROOT,
+    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    count: Count = 32,
+    out: Annotated[Path, typer.Option("--out", callback=to_file, help="The image.")] = OUTPUT / "faces.png",
+    points: Points = None,
+    as_json: Json = False,
+) -> None:
     """Draw the first faces of a data set with their points, coloured by the parts of the face, and the axes of their pose."""
     from ...evaluators import LandmarkDataset
     from ..plots.faces import contact_sheet

@@ -14,8 +14,13 @@ Faces = Annotated[Path, typer.Option("--data-root", callback=to_folder, help="Fo
 Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="Folder for subnet.onnx and demo.png.")]
 
 
-def demo(workspace: WorkspaceFolder = WORKSPACE / "demo", data_root: Faces = Path("data/demo"), out: Out = OUTPUT,
-         seed: Seed = 0, as_json: Json = False) -> None:
+def demo(
+    workspace: WorkspaceFolder = WORKSPACE / "demo",
+    data_root: Faces = Path("data/demo"),
+    out: Out = OUTPUT,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Synthesise faces, search with the Snapdragon 625 table, finetune, export, run the ONNX file, and show the result."""
     from dataclasses import asdict
 
@@ -29,10 +34,21 @@ def demo(workspace: WorkspaceFolder = WORKSPACE / "demo", data_root: Faces = Pat
     config = Config.load(CONFIG)
     synthesise(data_root, TRAIN, TEST, config.input_size, seed, overwrite=True)
     remark(f"{TRAIN + TEST} synthetic faces -> {data_root}")
-    rows, chosen, table = run_demo(config, data_root, Workspace(workspace), out, seed, track,
-                                   lambda title: [TrainingProgress(title)])
+    rows, chosen, table = run_demo(
+        config, data_root, Workspace(workspace), out, seed, track, lambda title: [TrainingProgress(title)]
+    )
     seconds = time.perf_counter() - start
     remark(f"{seconds:.0f} s; figure: {out / 'demo.png'}; ONNX file: {out / 'subnet.onnx'}")
-    finish({"networks": [asdict(row) for row in rows], "choices": chosen.choices, "table": table.name, "method": table.method,
-            "figure": str(out / "demo.png"), "onnx": str(out / "subnet.onnx"), "seconds": round(seconds, 1)}, as_json,
-           comparison_table(rows, table))
+    finish(
+        {
+            "networks": [asdict(row) for row in rows],
+            "choices": chosen.choices,
+            "table": table.name,
+            "method": table.method,
+            "figure": str(out / "demo.png"),
+            "onnx": str(out / "subnet.onnx"),
+            "seconds": round(seconds, 1),
+        },
+        as_json,
+        comparison_table(rows, table),
+    )

@@ -14,12 +14,20 @@ SUBNET = [Workspace(WORKSPACE).checkpoint()]
 """What is evaluated by default."""
 
 Files = Annotated[list[Path], typer.Option("--checkpoint", help="Trained network or exported file; may be repeated.")]
-Out = Annotated[Path | None, typer.Option("--out", callback=to_file,
-                                          help="Also draw the errors over faces and parts, and the worst faces.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", callback=to_file, help="Also draw the errors over faces and parts, and the worst faces.")
+]
 
 
-def evaluate(checkpoint: Files = SUBNET, data_root: DataRoot = DATA_ROOT,
-             config: ConfigFile = None, points: Points = None, lut: Lut = None, out: Out = None, as_json: Json = False) -> None:
+def evaluate(
+    checkpoint: Files = SUBNET,
+    data_root: DataRoot = DATA_ROOT,
+    config: ConfigFile = None,
+    points: Points = None,
+    lut: Lut = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
     """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy.
 
     Points and input size are those of the first network, unless --points or the config say others.
@@ -48,5 +56,8 @@ def evaluate(checkpoint: Files = SUBNET, data_root: DataRoot = DATA_ROOT,
     rows, predicted = compare(candidates, test, table, settings.eye_corners)
     if out is not None:
         evaluation_figure(out, rows, predicted, test, settings.eye_corners)
-    finish({"networks": [asdict(row) for row in rows], "table": table.name, "method": table.method, "figure": out}, as_json,
-           comparison_table(rows, table))
+    finish(
+        {"networks": [asdict(row) for row in rows], "table": table.name, "method": table.method, "figure": out},
+        as_json,
+        comparison_table(rows, table),
+    )

@@ -16,27 +16,54 @@ if TYPE_CHECKING:
 SUBNET = Workspace(WORKSPACE).checkpoint()
 
 CheckpointFile = Annotated[Path | None, typer.Option("--checkpoint", help=f"Trained network to export; {SUBNET} by default.")]
-Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file that the checkpoint must be of; with --supernet, "
-                                                          "of the subnet to export.")]
-Supernet = Annotated[Path | None, typer.Option("--supernet", help="Supernet whose weights the subnet of --arch gets, without "
-                                                                  "finetuning, in place of a checkpoint.")]
-Out = Annotated[Path, typer.Option("--out", callback=to_file,
-                                   help="The ONNX file; other files and report.json, report.png go beside it.")]
+Arch = Annotated[
+    Path | None,
+    typer.Option("--arch", help="Architecture file that the checkpoint must be of; with --supernet, of the subnet to export."),
+]
+Supernet = Annotated[
+    Path | None,
+    typer.Option(
+        "--supernet", help="Supernet whose weights the subnet of --arch gets, without finetuning, in place of a checkpoint."
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", callback=to_file, help="The ONNX file; other files and report.json, report.png go beside it.")
+]
 Formats = Annotated[str, typer.Option("--formats", help="Of onnx, mnn, torchscript, int8-onnx, int8-mnn; separated by commas.")]
-Baseline = Annotated[Path | None, typer.Option(
-    "--baseline", help="Checkpoint of the network to compare with; by default the trained pfld_lite of the workspace, or an "
-                       "untrained one, which is timed only.")]
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        help="Checkpoint of the network to compare with; by default the trained pfld_lite of the workspace, or an "
+        "untrained one, which is timed only.",
+    ),
+]
 Opset = Annotated[int | None, typer.Option("--opset", help="Version of the ONNX operators; 18 by default.")]
 Dynamic = Annotated[bool, typer.Option("--dynamic-batch", help="Let ONNX files take any number of images at once.")]
-Int8Epochs = Annotated[int, typer.Option("--int8-epochs", min=0,
-                                         help="Finetune so long with INT8 rounding, for the INT8 files.")]
+Int8Epochs = Annotated[
+    int, typer.Option("--int8-epochs", min=0, help="Finetune so long with INT8 rounding, for the INT8 files.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads per engine when files are timed.")]
 
 
-def export(checkpoint: CheckpointFile = None, data_root: DataRoot = DATA_ROOT, out: Out = OUTPUT / "subnet.onnx",
-           formats: Formats = "onnx", arch: Arch = None, supernet: Supernet = None, baseline: Baseline = None,
-           opset: Opset = None, dynamic_batch: Dynamic = False, int8_epochs: Int8Epochs = 0, threads: Threads = 1,
-           config: ConfigFile = None, points: Points = None, lut: Lut = None, seed: Seed = 0, as_json: Json = False) -> None:
+def export(
+    checkpoint: CheckpointFile = None,
+    data_root: DataRoot = DATA_ROOT,
+    out: Out = OUTPUT / "subnet.onnx",
+    formats: Formats = "onnx",
+    arch: Arch = None,
+    supernet: Supernet = None,
+    baseline: Baseline = None,
+    opset: Opset = None,
+    dynamic_batch: Dynamic = False,
+    int8_epochs: Int8Epochs = 0,
+    threads: Threads = 1,
+    config: ConfigFile = None,
+    points: Points = None,
+    lut: Lut = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Write a checkpoint as files for devices, each run on the test set by its own engine and timed beside a baseline.
 
     BatchNorms are folded, denormal weights zeroed. INT8 formats bring the fp32 file that they are compared with. With
@@ -67,15 +94,28 @@ def export(checkpoint: CheckpointFile = None, data_root: DataRoot = DATA_ROOT, o
     settings = Config.load(config, lut=lut, points=loaded.num_points, input_size=loaded.input_size)
     if baseline is None:
         baseline = _own_baseline(BASELINE, loaded)
-    exporter = Exporter(settings.faces(data_root), settings.lut, settings.eye_corners, chosen, opset or OPSET, dynamic_batch,
-                        int8_epochs, threads, seed, track, lambda: [TrainingProgress("INT8")])
+    exporter = Exporter(
+        settings.faces(data_root),
+        settings.lut,
+        settings.eye_corners,
+        chosen,
+        opset or OPSET,
+        dynamic_batch,
+        int8_epochs,
+        threads,
+        seed,
+        track,
+        lambda: [TrainingProgress("INT8")],
+    )
     data, found = exporter.export(supernet or checkpoint or SUBNET, out, baseline, None if supernet is None else architecture)
     for form in FORMATS.keys() - data["written"].keys():
         if (older := out.with_suffix(FORMATS[form].suffix)).is_file():
             remark(f"{older} is of an earlier export")
     if supernet is not None:
-        remark(f"{data['checkpoint']}: the subnet with the weights of {supernet}, not finetuned; its BatchNorm statistics are "
-               f"those of {data['batch_norm_faces']:,} training faces")
+        remark(
+            f"{data['checkpoint']}: the subnet with the weights of {supernet}, not finetuned; its BatchNorm statistics are "
+            f"those of {data['batch_norm_faces']:,} training faces"
+        )
     for aim in data["aims"]:
         if not aim["reached"]:
             remedy = "; --int8-epochs finetunes for it" if aim["aim"].startswith("NME") else ""

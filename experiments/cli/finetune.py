@@ -25,16 +25,31 @@ from .output import finish, remark
 
 Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file; the search's by default.")]
 Supernet = Annotated[Path | None, typer.Option("--supernet", help="Supernet to inherit weights from; the search's by default.")]
-Init = Annotated[Path | None, typer.Option("--init", help="Start from the weights of this checkpoint_best.pth, also of another "
-                                                          "number of points.")]
+Init = Annotated[
+    Path | None,
+    typer.Option("--init", help="Start from the weights of this checkpoint_best.pth, also of another number of points."),
+]
 FromScratch = Annotated[bool, typer.Option("--from-scratch", help="Inherit no weights.")]
 Model = Annotated[str | None, typer.Option("--model", help="Train this baseline instead, such as pfld_lite.")]
 
 
-def finetune(data_root: DataRoot = DATA_ROOT, workspace: WorkspaceFolder = WORKSPACE, dev_id: DevId = "",
-             config: ConfigFile = None, arch: Arch = None, supernet: Supernet = None, init: Init = None,
-             from_scratch: FromScratch = False, model: Model = None, points: Points = None, epochs: Epochs = None,
-             precision: Precision = None, resume: Resume = None, seed: Seed = 0, as_json: Json = False) -> None:
+def finetune(
+    data_root: DataRoot = DATA_ROOT,
+    workspace: WorkspaceFolder = WORKSPACE,
+    dev_id: DevId = "",
+    config: ConfigFile = None,
+    arch: Arch = None,
+    supernet: Supernet = None,
+    init: Init = None,
+    from_scratch: FromScratch = False,
+    model: Model = None,
+    points: Points = None,
+    epochs: Epochs = None,
+    precision: Precision = None,
+    resume: Resume = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Finetune the chosen subnet with the supernet's weights, or train a baseline by the same recipe.
 
     With --init, start from the weights of a trained subnet or baseline, with a new schedule; its architecture is taken too,
@@ -63,15 +78,27 @@ def finetune(data_root: DataRoot = DATA_ROOT, workspace: WorkspaceFolder = WORKS
     if isinstance(network, Architecture):
         for key, value in (("points", network.num_points), ("input_size", network.input_size)):
             if settings.given(key) and getattr(settings, key) != value:
-                raise InputError(f"architecture of {key} {value}, but {key} {getattr(settings, key)} is configured; "
-                                 f"search with it, or leave it out")
+                raise InputError(
+                    f"architecture of {key} {value}, but {key} {getattr(settings, key)} is configured; "
+                    f"search with it, or leave it out"
+                )
     inherits = isinstance(network, Architecture) and init is None and not from_scratch
     name = "subnet" if isinstance(network, Architecture) else network
     if init is not None and init.resolve() == place.checkpoint(name).resolve():
         raise InputError(f"--init {init} is the file that this training writes; give another --workspace")
     announce(dev_id, resume, place.trained(name))
     title = "finetune" if isinstance(network, Architecture) else network
-    best = finetune_network(settings, faces_for(network, settings, data_root), place.trained(name), network,
-                            supernet or place.supernet if inherits else None, seed, resume, dev_id, [TrainingProgress(title)],
-                            init, remark)
+    best = finetune_network(
+        settings,
+        faces_for(network, settings, data_root),
+        place.trained(name),
+        network,
+        supernet or place.supernet if inherits else None,
+        seed,
+        resume,
+        dev_id,
+        [TrainingProgress(title)],
+        init,
+        remark,
+    )
     finish({"checkpoint": str(place.checkpoint(name)), **best.metrics}, as_json)

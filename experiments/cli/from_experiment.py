@@ -16,8 +16,14 @@ Chosen = Annotated[str | None, typer.Option("--trial", help="Take this trial ins
 Out = Annotated[Path, typer.Option("--out", callback=to_file, help="The architecture file.")]
 
 
-def from_experiment(source: Source, config: ConfigFile = None, trial: Chosen = None, max_us: MaxUs = None,
-                    out: Out = OUTPUT / "architecture.json", as_json: Json = False) -> None:
+def from_experiment(
+    source: Source,
+    config: ConfigFile = None,
+    trial: Chosen = None,
+    max_us: MaxUs = None,
+    out: Out = OUTPUT / "architecture.json",
+    as_json: Json = False,
+) -> None:
     """Write the best trial of an NNI experiment, running or stopped, as an architecture file.
 
     The config file is that of the experiment. Parameters of trials that are keys of it (those of search.yml and finetune.yml)
@@ -40,8 +46,14 @@ def from_experiment(source: Source, config: ConfigFile = None, trial: Chosen = N
     best = choose(trials, source, trial, max_us)
     best.architecture.save(out)
     result: dict[str, Any] = {
-        "architecture": str(out), "trial": best.id, "folder": best.folder, "trials": len(trials),
-        "without_result": counts(others), "nme": best.nme, "latency": vars(best.latency), "parameters": best.parameters,
+        "architecture": str(out),
+        "trial": best.id,
+        "folder": best.folder,
+        "trials": len(trials),
+        "without_result": counts(others),
+        "nme": best.nme,
+        "latency": vars(best.latency),
+        "parameters": best.parameters,
         "choices": best.architecture.choices,
     }
     settings = _nested({name: value for name, value in best.parameters.items() if "." in name})

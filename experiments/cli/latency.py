@@ -23,16 +23,21 @@ TableName = Annotated[str, typer.Argument(help="A shipped table's name or a .csv
 
 def fit(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option("--out", callback=to_file,
-                                             help="The table's .csv file; its .json file goes beside it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", callback=to_file, help="The table's .csv file; its .json file goes beside it.")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads that the modelled engine uses: 1 or 4.")] = 4,
-    space: Annotated[str | None, typer.Option("--space", help="Search space: a built-in name or a .yaml file; by default one "
-                                                              "table for all that are built in.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space", help="Search space: a built-in name or a .yaml file; by default one table for all that are built in."
+        ),
+    ] = None,
     points: Points = None,
     input_size: InputSize = 112,
     show_report: Annotated[bool, typer.Option("--report", help="Validate the model, at 1 and at 4 threads.")] = False,
-    figure: Annotated[Path, typer.Option("--figure", callback=to_file,
-                                         help="Where --report draws the errors.")] = OUTPUT / "latency_fit.png",
+    figure: Annotated[Path, typer.Option("--figure", callback=to_file, help="Where --report draws the errors.")] = OUTPUT
+    / "latency_fit.png",
     as_json: Json = False,
 ) -> None:
     """Write a modelled Snapdragon 625 table for a search space, or, with --report, tell how good the model is.
@@ -58,12 +63,21 @@ def fit(
         signatures = sorted({key for spec in spaces for key in table_signatures(spec, landmarks, input_size)})
         table = fit_table(signatures, threads, out.stem)
         table.save(out)
-        result = {"table": str(out), "rows": len(table.rows), "method": table.method, "threads": threads,
-                  "left_out_percent": report(threads)["left_out_percent"]}
+        result = {
+            "table": str(out),
+            "rows": len(table.rows),
+            "method": table.method,
+            "threads": threads,
+            "left_out_percent": report(threads)["left_out_percent"],
+        }
     if show_report:
         reports = {each: report(each) for each in THREADS}
-        fit_figure(figure, {each: left_out_networks(each) for each in THREADS}, reports[1]["paddle"],
-                    {each: found["reference"] for each, found in reports.items()})
+        fit_figure(
+            figure,
+            {each: left_out_networks(each) for each in THREADS},
+            reports[1]["paddle"],
+            {each: found["reference"] for each, found in reports.items()},
+        )
         result |= {"report": reports, "figure": str(figure)}
     finish(result, as_json, _validation(reports) if show_report else None)
 
@@ -81,8 +95,14 @@ def list_tables(as_json: Json = False) -> None:
     finish({"tables": [table.model_dump(exclude={"rows"}) for table in tables]}, as_json, view)
 
 
-def show(table: TableName, space: Space = "pfld", points: Points = None, input_size: InputSize = 112,
-         out: FigureFile = OUTPUT / "latency.png", as_json: Json = False) -> None:
+def show(
+    table: TableName,
+    space: Space = "pfld",
+    points: Points = None,
+    input_size: InputSize = 112,
+    out: FigureFile = OUTPUT / "latency.png",
+    as_json: Json = False,
+) -> None:
     """Show what the blocks of a space cost by a table, as numbers and as a heat map."""
     import numpy as np
     import pandas as pd
@@ -99,8 +119,11 @@ def show(table: TableName, space: Space = "pfld", points: Points = None, input_s
     grid = grid.loc[[block for block in BLOCKS | PARTS if block in grid.index]]
     table_figure(out, grid, f"{known.name}: {known.device}, {known.threads} thread(s), {known.method}")
     cheapest, slowest = cost_range(cost)
-    view = Table(title=f"{known.name}, us, {known.method}", caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs "
-                 f"{cheapest:,.1f} to {slowest:,.1f} us", caption_justify="left")
+    view = Table(
+        title=f"{known.name}, us, {known.method}",
+        caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs {cheapest:,.1f} to {slowest:,.1f} us",
+        caption_justify="left",
+    )
     view.add_column("block")
     for label in grid.columns:
         view.add_column(label, justify="right")
@@ -108,12 +131,22 @@ def show(table: TableName, space: Space = "pfld", points: Points = None, input_s
     for block, row in grid.iterrows():
         cells = [*row, known.uncertainty_percent.get(block, np.nan)]
         view.add_row(block, *("" if np.isnan(cell) else f"{cell:.1f}" for cell in cells))
-    finish({"table": known.name, "method": known.method, "fixed_us": cost.fixed_us, "cheapest_us": cheapest,
-            "slowest_us": slowest, "blocks_us": cost.blocks_us, "figure": str(out)}, as_json, view)
+    finish(
+        {
+            "table": known.name,
+            "method": known.method,
+            "fixed_us": cost.fixed_us,
+            "cheapest_us": cheapest,
+            "slowest_us": slowest,
+            "blocks_us": cost.blocks_us,
+            "figure": str(out),
+        },
+        as_json,
+        view,
+    )
 
 
-def compare_tables(a: TableName, b: TableName, out: FigureFile = OUTPUT / "latency_compare.png",
-                   as_json: Json = False) -> None:
+def compare_tables(a: TableName, b: TableName, out: FigureFile = OUTPUT / "latency_compare.png", as_json: Json = False) -> None:
     """Tell whether two tables rank the blocks alike, and on which they disagree."""
     from ...latency import LookupTable, compare
     from ..plots.latency_tables import comparison_figure
@@ -121,17 +154,29 @@ def compare_tables(a: TableName, b: TableName, out: FigureFile = OUTPUT / "laten
     first, second = LookupTable.load(a), LookupTable.load(b)
     found = compare(first, second)
     comparison_figure(out, found, first.name, second.name)
-    view = Table(title=f"{len(found.rows)} rows in common, Kendall's tau {found.kendall_tau:.3f}; {second.name} is "
-                       f"{found.median_ratio:.3g} times {first.name} in the median; factor: beyond that")
+    view = Table(
+        title=f"{len(found.rows)} rows in common, Kendall's tau {found.kendall_tau:.3f}; {second.name} is "
+        f"{found.median_ratio:.3g} times {first.name} in the median; factor: beyond that"
+    )
     view.add_column("furthest blocks")
     for heading in (f"{first.name} us", f"{second.name} us", "factor", "outlier"):
         view.add_column(heading, justify="right")
     outliers = int(found.rows["outlier"].sum())
     for row in found.rows.head(max(SHOWN_ROWS, outliers)).itertuples():
         view.add_row(row.block, f"{row.a_us:.1f}", f"{row.b_us:.1f}", f"{row.factor:.2f}", "yes" if row.outlier else "")
-    finish({"rows": len(found.rows), "kendall_tau": found.kendall_tau, "median_ratio": found.median_ratio,
-            "only_a": found.only_a, "only_b": found.only_b, "outliers": found.rows[found.rows["outlier"]].to_dict("records"),
-            "figure": str(out)}, as_json, view)
+    finish(
+        {
+            "rows": len(found.rows),
+            "kendall_tau": found.kendall_tau,
+            "median_ratio": found.median_ratio,
+            "only_a": found.only_a,
+            "only_b": found.only_b,
+            "outliers": found.rows[found.rows["outlier"]].to_dict("records"),
+            "figure": str(out),
+        },
+        as_json,
+        view,
+    )
 
 
 def calibrate_table(
@@ -163,8 +208,10 @@ def _refuse(context: typer.Context, names: tuple[str, ...], purpose: str) -> Non
 
 
 def _validation(reports: dict[int, dict[str, Any]]) -> Table:
-    data = "; ".join(f"{found['threads']} thread(s): {found['figures']} figures of {found['networks']} networks on "
-                     f"{found['boards']} boards" for found in reports.values())
+    data = "; ".join(
+        f"{found['threads']} thread(s): {found['figures']} figures of {found['networks']} networks on {found['boards']} boards"
+        for found in reports.values()
+    )
     view = Table(title="modelled Snapdragon 625: latency in ms, error in %", caption=f"fitted: {data}")
     view.add_column("check")
     view.add_column("published", justify="right")
@@ -198,8 +245,16 @@ def _milliseconds(entry: dict[str, Any]) -> tuple[str, str]:
 app.add(list_tables, "fbnet-pfld latency list", name="list", aliases=SEED)
 app.add(show, "fbnet-pfld latency show snapdragon625-4t --space pfld-wide", aliases=SEED | {"--picture": "--out"})
 app.add(measure_table, "fbnet-pfld latency measure --backend mnn --threads 1 --out laptop.csv", name="measure")
-app.add(calibrate_table, "fbnet-pfld latency calibrate snapdragon625-4t --measured phone.csv --out phone_table.csv",
-        name="calibrate", aliases=SEED)
-app.add(compare_tables, "fbnet-pfld latency compare snapdragon625-4t laptop.csv", name="compare",
-        aliases=SEED | {"--picture": "--out"})
+app.add(
+    calibrate_table,
+    "fbnet-pfld latency calibrate snapdragon625-4t --measured phone.csv --out phone_table.csv",
+    name="calibrate",
+    aliases=SEED,
+)
+app.add(
+    compare_tables,
+    "fbnet-pfld latency compare snapdragon625-4t laptop.csv",
+    name="compare",
+    aliases=SEED | {"--picture": "--out"},
+)
 app.add(fit, "fbnet-pfld latency fit --space my_space.yaml --out my_table.csv", aliases=SEED | {"--picture": "--figure"})

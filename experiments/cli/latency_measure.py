@@ -17,20 +17,32 @@ T = TypeVar("T")
 
 BackendName = Annotated[str, typer.Option("--backend", help="onnxruntime or mnn on this machine, or adb: a phone.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the engine.")]
-Out = Annotated[Path, typer.Option("--out", callback=to_file,
-                                    help="The table's .csv file; .json, .subnets.csv and .png go beside it.")]
+Out = Annotated[
+    Path, typer.Option("--out", callback=to_file, help="The table's .csv file; .json, .subnets.csv and .png go beside it.")
+]
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="How often each block is measured in each layer.")]
 Unseen = Annotated[int, typer.Option("--unseen", min=2, help="Random subnets that only test the table.")]
 Rounds = Annotated[int | None, typer.Option("--rounds", min=2, help="Timings of each subnet; 60 here, 5 on a phone.")]
-ProgramFile = Annotated[Path | None, typer.Option("--program", help="adb: MNN's benchmark.out or ncnn's benchncnn, "
-                                                                    "built for the phone.")]
+ProgramFile = Annotated[
+    Path | None, typer.Option("--program", help="adb: MNN's benchmark.out or ncnn's benchncnn, built for the phone.")
+]
 Serial = Annotated[str | None, typer.Option("--serial", help="adb: which of several phones.")]
 
 
 def measure_table(
-    out: Out, backend: BackendName = "onnxruntime", threads: Threads = 1, space: Space = "pfld", points: Points = None,
-    input_size: InputSize = 112, repeats: Repeats = 5, unseen: Unseen = 50, rounds: Rounds = None,
-    program: ProgramFile = None, serial: Serial = None, seed: Seed = 0, as_json: Json = False,
+    out: Out,
+    backend: BackendName = "onnxruntime",
+    threads: Threads = 1,
+    space: Space = "pfld",
+    points: Points = None,
+    input_size: InputSize = 112,
+    repeats: Repeats = 5,
+    unseen: Unseen = 50,
+    rounds: Rounds = None,
+    program: ProgramFile = None,
+    serial: Serial = None,
+    seed: Seed = 0,
+    as_json: Json = False,
 ) -> None:
     """Measure a table: time whole subnets in rounds, find each block's share, and test it on other subnets.
 
@@ -45,14 +57,25 @@ def measure_table(
     spec.layout(num_points, input_size)
     with open_backend(backend, threads, input_size, program, serial) as device:
         try:
-            made, figures = measure_table(out, device, spec, num_points, input_size, repeats, unseen, rounds, seed, backend,
-                                          _track)
+            made, figures = measure_table(
+                out, device, spec, num_points, input_size, repeats, unseen, rounds, seed, backend, _track
+            )
         except KeyboardInterrupt:
             remark(f"interrupted; timings are kept in {out.with_suffix(UNFINISHED)}, the same command goes on from there")
             raise
-    finish({"table": str(out), "rows": len(made.table.rows), "method": made.table.method, "device": made.table.device,
-            "engine": made.table.engine, **figures, "figure": str(out.with_suffix(FIGURE))}, as_json,
-           _view(made.table.name, figures, made.subnets))
+    finish(
+        {
+            "table": str(out),
+            "rows": len(made.table.rows),
+            "method": made.table.method,
+            "device": made.table.device,
+            "engine": made.table.engine,
+            **figures,
+            "figure": str(out.with_suffix(FIGURE)),
+        },
+        as_json,
+        _view(made.table.name, figures, made.subnets),
+    )
 
 
 def _track(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:

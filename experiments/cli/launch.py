@@ -34,10 +34,21 @@ ResumeId = Annotated[str | None, typer.Option("--resume", help="Go on with a sto
 Hold = Annotated[bool, typer.Option("--hold", help="Keep the web UI up at the end until Ctrl-C.")]
 
 
-def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Supernet = SUPERNET,
-                strategy: Strategy = "evolution", trials: Trials = 50, max_us: MaxUs = None,
-                finetune_epochs: FinetuneEpochs = 0, port: Port = 8080, resume: ResumeId = None, hold: Hold = False,
-                out: Out = OUTPUT / "architecture.json", seed: Seed = 0, as_json: Json = False) -> None:
+def multi_trial(
+    data_root: DataRoot = DATA_ROOT,
+    config: ConfigFile = None,
+    supernet: Supernet = SUPERNET,
+    strategy: Strategy = "evolution",
+    trials: Trials = 50,
+    max_us: MaxUs = None,
+    finetune_epochs: FinetuneEpochs = 0,
+    port: Port = 8080,
+    resume: ResumeId = None,
+    hold: Hold = False,
+    out: Out = OUTPUT / "architecture.json",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Search the subnets of a trained supernet trial by trial, with NNI's strategies and its web UI.
 
     Slower subnets than --max-us are never tried. The best one is written as an architecture file. The web UI has no login
@@ -51,21 +62,35 @@ def multi_trial(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supe
     settings = Config.load(config)
     experiment = make_experiment(settings, config, data_root, supernet, strategy, trials, max_us, finetune_epochs, seed, resume)
     with _trial_bar(trials) as show:
-        blocks = run_experiment(experiment, settings, port, resume is not None, hold, resuming(sys.argv[1:], experiment.id),
-                                show, remark)
+        blocks = run_experiment(
+            experiment, settings, port, resume is not None, hold, resuming(sys.argv[1:], experiment.id), show, remark
+        )
     found, others = read_trials(experiment.id, settings), without_result(experiment.id)
     best = next(trial for trial in found if trial.architecture.choices == blocks)
     best.architecture.save(out)
     remark_failures(others)
-    finish({"experiment": experiment.id, "architecture": str(out), "trials": len(found), "without_result": counts(others),
-            "nme": best.nme, "latency": vars(best.latency), "choices": best.architecture.choices}, as_json,
-           trials_table(found, best, out, others))
+    finish(
+        {
+            "experiment": experiment.id,
+            "architecture": str(out),
+            "trials": len(found),
+            "without_result": counts(others),
+            "nme": best.nme,
+            "latency": vars(best.latency),
+            "choices": best.architecture.choices,
+        },
+        as_json,
+        trials_table(found, best, out, others),
+    )
 
 
 def resuming(words: list[str], experiment: str) -> str:
     """The command line that goes on with an experiment, from the words of the one that started or resumed it."""
-    kept = [word for before, word in zip(["", *words], words, strict=False)
-            if "--resume" not in (before, word) and not word.startswith("--resume=")]
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if "--resume" not in (before, word) and not word.startswith("--resume=")
+    ]
     return shlex.join(["fbnet-pfld", *kept, "--resume", experiment])
 
 
@@ -74,8 +99,9 @@ def nni_search_space(spec: "SpaceSpec") -> dict[str, dict[str, Any]]:
     return {label: {"_type": "choice", "_value": list(names)} for label, names in spec.candidates().items()}
 
 
-def view(experiment: Annotated[str, typer.Argument(help="Id of a stopped experiment.")], port: Port = 8080,
-         as_json: Json = False) -> None:
+def view(
+    experiment: Annotated[str, typer.Argument(help="Id of a stopped experiment.")], port: Port = 8080, as_json: Json = False
+) -> None:
     """Show a stopped experiment, of nnictl or of launch multi-trial, in NNI's web UI until Ctrl-C."""
     from ..nni_jobs.multi_trial import view_experiment
 
@@ -83,8 +109,11 @@ def view(experiment: Annotated[str, typer.Argument(help="Id of a stopped experim
     finish({"experiment": experiment}, as_json)
 
 
-def space(out: Annotated[Path, typer.Option("--out", callback=to_file, help="The JSON file.")],
-          space: Space = "pfld", as_json: Json = False) -> None:
+def space(
+    out: Annotated[Path, typer.Option("--out", callback=to_file, help="The JSON file.")],
+    space: Space = "pfld",
+    as_json: Json = False,
+) -> None:
     """Write a search space as the searchSpaceFile of an nnictl experiment (see subnets.yml)."""
     from ...search_space.spec import SpaceSpec
 
@@ -99,8 +128,14 @@ def _trial_bar(trials: int) -> Iterator[Callable[[list["Trial"]], None]]:
     """A bar with the number of rated trials and the best of them; on a pipe, one line per trial instead."""
     from ..nni_jobs.finished_trials import by_nme
 
-    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[best]}"), TextColumn("left"),
-               TimeRemainingColumn())
+    columns = (
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=console, disable=not console.is_terminal)
     task = bar.add_task("trials", total=trials, best="")
 
@@ -115,7 +150,11 @@ def _trial_bar(trials: int) -> Iterator[Callable[[list["Trial"]], None]]:
         yield show
 
 
-app.add(multi_trial, "fbnet-pfld launch multi-trial --data-root data/106points --max-us 2350 --trials 50", name="multi-trial",
-        aliases={"--budget-us": "--max-us", "--epochs": "--finetune-epochs", "--output": "--out"})
+app.add(
+    multi_trial,
+    "fbnet-pfld launch multi-trial --data-root data/106points --max-us 2350 --trials 50",
+    name="multi-trial",
+    aliases={"--budget-us": "--max-us", "--epochs": "--finetune-epochs", "--output": "--out"},
+)
 app.add(view, "fbnet-pfld launch view EXPERIMENT", aliases=SEED)
 app.add(space, "fbnet-pfld launch space --space pfld-wide --out space.json", aliases=SEED)

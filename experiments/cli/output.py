@@ -48,8 +48,11 @@ def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) ->
         out.print(table)
     else:
         for key, value in result.items():
-            out.print(f"{key.replace('_', ' ')}: {f'{value:.4g}' if isinstance(value, float) else value}", highlight=False,
-                      soft_wrap=True)
+            out.print(
+                f"{key.replace('_', ' ')}: {f'{value:.4g}' if isinstance(value, float) else value}",
+                highlight=False,
+                soft_wrap=True,
+            )
     if as_json:
         print(json.dumps(result, default=str), flush=True)
 

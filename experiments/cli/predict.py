@@ -42,14 +42,18 @@ class _FrameBar:
 def _over(progress: Progress) -> Track:
     def track(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
         return iter(progress.track(items, len(items) if isinstance(items, Collection) else total, description=title))
+
     return track
 
 
 def _view(out: Path, result: dict[str, Any]) -> Table:
     view = Table(title=str(out), show_header=False)
     for key, value in result.items():
-        lines = [f"{name}: {reason}" for name, reason in value.items()] if isinstance(value, dict) else \
-            ["-" if value is None else str(value)]
+        lines = (
+            [f"{name}: {reason}" for name, reason in value.items()]
+            if isinstance(value, dict)
+            else ["-" if value is None else str(value)]
+        )
         hidden = len(lines) - LISTED
         for text in lines[:LISTED] + ([f"and {hidden} more, see {out / SKIPPED}"] if hidden > 0 else []):
             view.add_row(key.replace("_", " "), text)
@@ -62,24 +66,44 @@ def _skipped_csv(skipped: dict[str, str]) -> str:
     return text.getvalue()
 
 
-SourceText = Annotated[str, typer.Argument(
-    metavar="SOURCE", show_default=False,
-    help="Image, video, or folder of them with its sub-folders; a camera's number, such as 0; a stream's address, such as "
-         "rtsp://...")]
+SourceText = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        show_default=False,
+        help="Image, video, or folder of them with its sub-folders; a camera's number, such as 0; a stream's address, such as "
+        "rtsp://...",
+    ),
+]
 Model = Annotated[Path, typer.Option("--model", help="ONNX file of the network, as export writes it.")]
-BoxText = Annotated[str | None, typer.Option("--box", metavar="X,Y,W,H",
-                                            help="The face's box, from forehead to chin, in pixels.")]
-DetectorFile = Annotated[Path | None, typer.Option(
-    "--detector", help="YuNet file with which OpenCV finds faces. By default face_detection_yunet_2026may.onnx or "
-                       "face_detection_yunet_2023mar.onnx in the working folder; without any of these and without --box, each "
-                       "image is one face's crop.")]
-Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="Folder for the results, by the sources' names; "
-                                                                     "sub-folders are mirrored.")]
+BoxText = Annotated[
+    str | None, typer.Option("--box", metavar="X,Y,W,H", help="The face's box, from forehead to chin, in pixels.")
+]
+DetectorFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--detector",
+        help="YuNet file with which OpenCV finds faces. By default face_detection_yunet_2026may.onnx or "
+        "face_detection_yunet_2023mar.onnx in the working folder; without any of these and without --box, each "
+        "image is one face's crop.",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option("--out", callback=to_folder, help="Folder for the results, by the sources' names; sub-folders are mirrored."),
+]
 Frames = Annotated[int | None, typer.Option("--frames", min=1, help="Frames after which a video, camera or stream ends.")]
 
 
-def predict(source: SourceText, model: Model = OUTPUT / "subnet.onnx", box: BoxText = None, detector: DetectorFile = None,
-            out: Out = OUTPUT / "predict", frames: Frames = None, as_json: Json = False) -> None:
+def predict(
+    source: SourceText,
+    model: Model = OUTPUT / "subnet.onnx",
+    box: BoxText = None,
+    detector: DetectorFile = None,
+    out: Out = OUTPUT / "predict",
+    frames: Frames = None,
+    as_json: Json = False,
+) -> None:
     """Find the points of faces: draws them into a .jpg or .mp4 file, and writes them, in pixels, into a .json file beside it.
 
     Images are turned upright by their EXIF orientation, videos by theirs, and points are in pixels of the upright one. Ctrl-C
@@ -102,8 +126,13 @@ def predict(source: SourceText, model: Model = OUTPUT / "subnet.onnx", box: BoxT
         tally = predict_all(found, predictor, model, out, frames, _over(progress), _FrameBar(progress), remark)
     if found.folder:
         write_text(out / SKIPPED, _skipped_csv(tally.skipped))
-    result = {**vars(tally), "faces": len(predictor.face_ms), "ms_per_face": middle(predictor.face_ms),
-              "ms_network": middle(predictor.network_ms), "face_boxes": how}
+    result = {
+        **vars(tally),
+        "faces": len(predictor.face_ms),
+        "ms_per_face": middle(predictor.face_ms),
+        "ms_network": middle(predictor.network_ms),
+        "face_boxes": how,
+    }
     finish({"out": str(out), **result}, as_json, _view(out, result))
     for name, reason in tally.not_drawn.items():
         raise ResultError(f"no video with the points of {name} could be written: {reason}; the points are in its .json file")

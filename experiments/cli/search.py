@@ -26,14 +26,31 @@ from .output import finish, track
 
 TargetUs = Annotated[float | None, typer.Option("--target-us", help="Latency target in microseconds.")]
 TargetMs = Annotated[float | None, typer.Option("--target-ms", help="The same in milliseconds.")]
-Supernet = Annotated[Path | None, typer.Option("--supernet", help="Keep the weights of this trained supernet, and let the "
-                                                                  "logits alone learn: for another target or table.")]
+Supernet = Annotated[
+    Path | None,
+    typer.Option(
+        "--supernet",
+        help="Keep the weights of this trained supernet, and let the logits alone learn: for another target or table.",
+    ),
+]
 
 
-def search(data_root: DataRoot = DATA_ROOT, workspace: WorkspaceFolder = WORKSPACE, dev_id: DevId = "",
-           config: ConfigFile = None, points: Points = None, lut: Lut = None, target_us: TargetUs = None,
-           target_ms: TargetMs = None, supernet: Supernet = None, epochs: Epochs = None, precision: Precision = None,
-           resume: Resume = None, seed: Seed = 0, as_json: Json = False) -> None:
+def search(
+    data_root: DataRoot = DATA_ROOT,
+    workspace: WorkspaceFolder = WORKSPACE,
+    dev_id: DevId = "",
+    config: ConfigFile = None,
+    points: Points = None,
+    lut: Lut = None,
+    target_us: TargetUs = None,
+    target_ms: TargetMs = None,
+    supernet: Supernet = None,
+    epochs: Epochs = None,
+    precision: Precision = None,
+    resume: Resume = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Train the supernet, choose the architecture with the latency table in the loss or around a target, and find the front.
 
     Writes WORKSPACE/supernet/checkpoint_best.pth, architecture.json, pareto.csv, pareto.png, front/*.json, history.csv and
@@ -47,14 +64,24 @@ def search(data_root: DataRoot = DATA_ROOT, workspace: WorkspaceFolder = WORKSPA
     only_one({"--target-us": target_us, "--target-ms": target_ms})
     if target_ms is not None:
         target_us = 1000 * target_ms
-    settings = Config.load(config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us,
-                           search__precision=precision)
+    settings = Config.load(
+        config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us, search__precision=precision
+    )
     place = Workspace(workspace)
     if supernet is not None and supernet.resolve() == place.supernet.resolve():
         raise InputError(f"--supernet {supernet} is the file that this search writes; give another --workspace")
     announce(dev_id, resume, place.search)
-    chosen = search_supernet(settings, settings.faces(data_root), place.search, seed, resume, dev_id,
-                             [TrainingProgress("search")], supernet, track)
-    finish({"architecture": str(place.architecture), "checkpoint": str(place.supernet), "choices": chosen.choices,
-            "latency": chosen.latency and vars(chosen.latency), **chosen.metrics,
-            "front": str(place.search / PARETO) if settings.search.front else None}, as_json)
+    chosen = search_supernet(
+        settings, settings.faces(data_root), place.search, seed, resume, dev_id, [TrainingProgress("search")], supernet, track
+    )
+    finish(
+        {
+            "architecture": str(place.architecture),
+            "checkpoint": str(place.supernet),
+            "choices": chosen.choices,
+            "latency": chosen.latency and vars(chosen.latency),
+            **chosen.metrics,
+            "front": str(place.search / PARETO) if settings.search.front else None,
+        },
+        as_json,
+    )

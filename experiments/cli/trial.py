@@ -27,12 +27,19 @@ def _configured(config: Path | None, parameters: Mapping[str, Any]) -> "Config":
     """The config file with a trial's parameters, named as its keys: ``search.beta``."""
     from ..pipeline.config import Config
 
-    return Config.load(config).override({name.replace(".", "__"): value for name, value in parameters.items()},
-                                        "parameters of the trial")
+    return Config.load(config).override(
+        {name.replace(".", "__"): value for name, value in parameters.items()}, "parameters of the trial"
+    )
 
 
-def search(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Weights = None,
-           finetune_epochs: FinetuneEpochs = 0, seed: Seed = 0, as_json: Json = False) -> None:
+def search(
+    data_root: DataRoot = DATA_ROOT,
+    config: ConfigFile = None,
+    supernet: Weights = None,
+    finetune_epochs: FinetuneEpochs = 0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Search once with the trial's parameters (keys of the config file, such as search.target_us), and rate what was chosen.
 
     With --supernet, only the logits learn, over its weights.
@@ -45,14 +52,22 @@ def search(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet:
     parameters, report = trial_channel.begin()
     settings, place = _configured(config, parameters | {"search.front": 0}), Workspace(trial_channel.folder())
     faces = settings.faces(data_root)
-    chosen = search_supernet(settings, faces, place.search, seed, callbacks=[report, TrainingProgress("search")],
-                             supernet=supernet, track=track)
+    chosen = search_supernet(
+        settings, faces, place.search, seed, callbacks=[report, TrainingProgress("search")], supernet=supernet, track=track
+    )
     nme = rate(chosen, place.supernet, settings, faces, place.root, finetune_epochs, seed)
     finish(report.final(replace(chosen, metrics={"val_nme": nme}), nme), as_json)
 
 
-def subnet(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet: Supernet = PLACE.supernet,
-           max_us: MaxUs = None, finetune_epochs: FinetuneEpochs = 0, seed: Seed = 0, as_json: Json = False) -> None:
+def subnet(
+    data_root: DataRoot = DATA_ROOT,
+    config: ConfigFile = None,
+    supernet: Supernet = PLACE.supernet,
+    max_us: MaxUs = None,
+    finetune_epochs: FinetuneEpochs = 0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Rate the subnet whose blocks the trial's parameters name (label: block), with the supernet's weights.
 
     One over --max-us reports its latency in percent of it: above 100, where an NME should not be, and the higher the farther
@@ -80,8 +95,14 @@ def subnet(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, supernet:
     finish(report.final(replace(chosen, metrics={"val_nme": nme}), nme, over_budget=0), as_json)
 
 
-def finetune(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, arch: Arch = PLACE.architecture,
-             supernet: Supernet = PLACE.supernet, seed: Seed = 0, as_json: Json = False) -> None:
+def finetune(
+    data_root: DataRoot = DATA_ROOT,
+    config: ConfigFile = None,
+    arch: Arch = PLACE.architecture,
+    supernet: Supernet = PLACE.supernet,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """Finetune one architecture with the trial's parameters (keys of the config file, such as finetune.learning_rate)."""
     from ...latency import LookupTable
     from ...search_space import Architecture
@@ -91,15 +112,26 @@ def finetune(data_root: DataRoot = DATA_ROOT, config: ConfigFile = None, arch: A
 
     parameters, report = trial_channel.begin()
     settings, chosen = _configured(config, parameters), Architecture.load(arch)
-    best = finetune_network(settings, faces_for(chosen, settings, data_root), trial_channel.folder(), chosen, supernet, seed,
-                            callbacks=[report, TrainingProgress("finetune")])
+    best = finetune_network(
+        settings,
+        faces_for(chosen, settings, data_root),
+        trial_channel.folder(),
+        chosen,
+        supernet,
+        seed,
+        callbacks=[report, TrainingProgress("finetune")],
+    )
     nme = best.metrics["val_nme"]
     chosen = LookupTable.load(settings.lut).annotate(replace(chosen, metrics={"val_nme": nme}))
     finish(report.final(chosen, nme), as_json)
 
 
-app.add(search, "fbnet-pfld trial search --data-root data/106points (as trialCommand)",
-        aliases={"--epochs": "--finetune-epochs"})
-app.add(subnet, "fbnet-pfld trial subnet --data-root data/106points --max-us 2350 (as trialCommand)",
-        aliases={"--budget-us": "--max-us", "--epochs": "--finetune-epochs"})
+app.add(
+    search, "fbnet-pfld trial search --data-root data/106points (as trialCommand)", aliases={"--epochs": "--finetune-epochs"}
+)
+app.add(
+    subnet,
+    "fbnet-pfld trial subnet --data-root data/106points --max-us 2350 (as trialCommand)",
+    aliases={"--budget-us": "--max-us", "--epochs": "--finetune-epochs"},
+)
 app.add(finetune, "fbnet-pfld trial finetune --data-root data/106points (as trialCommand)")

@@ -33,8 +33,13 @@ def trials_table(trials: Sequence["Trial"], best: "Trial", out: Path, others: Se
     rated = by_nme(trials)
     rows = [best, *(each for each in rated if each is not best)][:SHOWN]
     title = [f"{len(rated)} rated trials", f"{len(trials) - len(rated)} over the budget", counted(others)]
-    view = Table(title=", ".join(filter(None, title)), box=SIMPLE_HEAD,
-                 padding=(0, 1, 0, 0), caption=f"the first -> {out}", caption_justify="left")
+    view = Table(
+        title=", ".join(filter(None, title)),
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption=f"the first -> {out}",
+        caption_justify="left",
+    )
     for heading in ("trial", "NME %", "us", "blocks"):
         view.add_column(heading, justify="right" if heading in ("NME %", "us") else "left", overflow="fold")
     for each in rows:

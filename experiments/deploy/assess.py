@@ -87,8 +87,15 @@ class Assessment:
     distances: dict[tuple[str, str], np.ndarray]
 
 
-def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDataset, table: LookupTable, threads: int = 1,
-           eye_corners: tuple[int, int] | None = None, track: Track = silent) -> Assessment:
+def assess(
+    networks: Mapping[str, Deployed],
+    baseline: str,
+    test: LandmarkDataset,
+    table: LookupTable,
+    threads: int = 1,
+    eye_corners: tuple[int, int] | None = None,
+    track: Track = silent,
+) -> Assessment:
     """Run every file on every test face, and time all of them in turns.
 
     Parameters
@@ -134,12 +141,22 @@ def assess(networks: Mapping[str, Deployed], baseline: str, test: LandmarkDatase
         if not FORMATS[form].of:
             check_deviation(*outputs, f"{deployed.name}: the {form} file")
         distances[name, form] = size * difference.norm(dim=-1).flatten().numpy()
-        rows.append(FileRow(
-            name, form, engines[name, form], deployed.files[form].stat().st_size, accuracy(points[name, form], name),
-            deviation(*outputs), float(distances[name, form].max()), float(distances[name, form].mean()),
-            interval(np.median(us[name, form], axis=(1, 2))), float(np.percentile(us[name, form], 95)),
-            ratio(us[name, form], us[baseline, form]),
-            None if FORMATS[form].of else deployed.candidate.table_us(table)))
+        rows.append(
+            FileRow(
+                name,
+                form,
+                engines[name, form],
+                deployed.files[form].stat().st_size,
+                accuracy(points[name, form], name),
+                deviation(*outputs),
+                float(distances[name, form].max()),
+                float(distances[name, form].mean()),
+                interval(np.median(us[name, form], axis=(1, 2))),
+                float(np.percentile(us[name, form], 95)),
+                ratio(us[name, form], us[baseline, form]),
+                None if FORMATS[form].of else deployed.candidate.table_us(table),
+            )
+        )
     return Assessment(rows, {name: accuracy(truth[name], name) for name in networks}, distances)
 
 
@@ -160,8 +177,14 @@ def aims(network: str, rows: Sequence[FileRow]) -> list[dict[str, Any]]:
         if row.network != network:
             continue
         pair = of_fp32(row, rows)
-        figures = {"difference from torch": (row.largest_difference, TOLERANCE)} if pair is None else \
-            {"bytes of fp32": (pair[0], INT8_BYTES), "NME of fp32": (pair[1], INT8_NME)}
-        checked += [{"format": row.format, "aim": what, "at_most": limit, "figure": figure, "reached": figure <= limit}
-                    for what, (figure, limit) in figures.items() if figure is not None]
+        figures = (
+            {"difference from torch": (row.largest_difference, TOLERANCE)}
+            if pair is None
+            else {"bytes of fp32": (pair[0], INT8_BYTES), "NME of fp32": (pair[1], INT8_NME)}
+        )
+        checked += [
+            {"format": row.format, "aim": what, "at_most": limit, "figure": figure, "reached": figure <= limit}
+            for what, (figure, limit) in figures.items()
+            if figure is not None
+        ]
     return checked

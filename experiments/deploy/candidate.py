@@ -79,8 +79,9 @@ def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
         found = (net.shape, net(np.zeros(net.shape, np.float32)).shape)
         wanted = ((1, 3, input_size, input_size), (1, 2 * num_points))
         if found != wanted:
-            raise InputError(f"{path}: input {found[0]}, output {found[1]}; allowed: {wanted[0]} and {wanted[1]}, for "
-                             f"{num_points} points")
+            raise InputError(
+                f"{path}: input {found[0]}, output {found[1]}; allowed: {wanted[0]} and {wanted[1]}, for {num_points} points"
+            )
         return ExportedFile(path)
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(num_points)

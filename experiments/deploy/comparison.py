@@ -34,8 +34,9 @@ class Row:
     part_nme: dict[str, float]
 
 
-def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable,
-            eye_corners: tuple[int, int] | None = None) -> tuple[list[Row], dict[str, Tensor]]:
+def compare(
+    candidates: Mapping[str, Candidate], test: LandmarkDataset, table: LookupTable, eye_corners: tuple[int, int] | None = None
+) -> tuple[list[Row], dict[str, Tensor]]:
     """Evaluate networks on the test set and time them on this machine, side by side.
 
     Latency by ``table`` is as :meth:`TrainedNetwork.table_us` has it.
@@ -55,18 +56,36 @@ def compare(candidates: Mapping[str, Candidate], test: LandmarkDataset, table: L
                 files[name] = Path(folder) / f"{i}.onnx"
                 write_onnx(candidate.model, files[name], torch.zeros(1, *test.images.shape[1:]), name=name)
         host = host_latency_us(files)
-        rows = [_row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
-                for name, candidate in candidates.items()]
+        rows = [
+            _row(name, candidate, files[name], host[name], predicted[name], test, table, eye_corners)
+            for name, candidate in candidates.items()
+        ]
     return rows, predicted
 
 
-def _row(name: str, candidate: Candidate, file: Path, host_us: float, predicted: Tensor, test: LandmarkDataset,
-         table: LookupTable, eye_corners: tuple[int, int] | None) -> Row:
+def _row(
+    name: str,
+    candidate: Candidate,
+    file: Path,
+    host_us: float,
+    predicted: Tensor,
+    test: LandmarkDataset,
+    table: LookupTable,
+    eye_corners: tuple[int, int] | None,
+) -> Row:
     parameters = macs = modelled_us = None
     if isinstance(candidate, TrainedNetwork):
         parameters, macs = count(candidate.model, test.images.shape[-1])
         modelled_us = candidate.table_us(table)
     num_points = test.points.shape[1]
     parts = part_errors(predicted, test.points, layout_of(num_points, eye_corners).eye_corners, groups_of(num_points))
-    return Row(name, file.stat().st_size, parameters, macs, modelled_us, host_us, **score(predicted, test.points, eye_corners),
-               part_nme=parts)
+    return Row(
+        name,
+        file.stat().st_size,
+        parameters,
+        macs,
+        modelled_us,
+        host_us,
+        **score(predicted, test.points, eye_corners),
+        part_nme=parts,
+    )

@@ -27,11 +27,18 @@ def as_data(found: Assessment, exported: str, baseline: str) -> dict[str, Any]:
     for row in found.rows:
         smaller = of_fp32(row, found.rows) or (None, None)
         data = asdict(row) | {"bytes_of_fp32": smaller[0], "nme_of_fp32": smaller[1]}
-        data |= {key: value and value._asdict() for key, value in
-                 (("accuracy", row.accuracy), ("us", row.us), ("of_baseline", row.of_baseline))}
+        data |= {
+            key: value and value._asdict()
+            for key, value in (("accuracy", row.accuracy), ("us", row.us), ("of_baseline", row.of_baseline))
+        }
         rows.append(data)
-    return {"network": exported, "baseline": baseline, "files": rows, "aims": aims(exported, found.rows),
-            "torch": {name: accuracy and accuracy._asdict() for name, accuracy in found.torch.items()}}
+    return {
+        "network": exported,
+        "baseline": baseline,
+        "files": rows,
+        "aims": aims(exported, found.rows),
+        "torch": {name: accuracy and accuracy._asdict() for name, accuracy in found.torch.items()},
+    }
 
 
 def report_figure(path: str | Path, found: Assessment) -> None:
@@ -49,8 +56,12 @@ def report_figure(path: str | Path, found: Assessment) -> None:
     _draw_sizes(bars, found.rows, colours)
     for row in found.rows:
         pixels = np.maximum(found.distances[row.network, row.format], 1e-7)
-        curves.ecdf(pixels, label=f"{row.network} {row.format}", color=colours[row.network],
-                    linestyle="--" if FORMATS[row.format].of else "-")
+        curves.ecdf(
+            pixels,
+            label=f"{row.network} {row.format}",
+            color=colours[row.network],
+            linestyle="--" if FORMATS[row.format].of else "-",
+        )
     curves.set_xscale("log")
     curves.set_xlabel("distance of a point from torch's, pixels (dashed: INT8)")
     curves.set_ylabel("share of points")
@@ -61,9 +72,16 @@ def report_figure(path: str | Path, found: Assessment) -> None:
 def _draw_scatter(axis: Axes, rows: Sequence[FileRow], colours: dict[str, str]) -> None:
     for row in rows:
         if row.accuracy:
-            axis.errorbar(row.us.median, row.accuracy.nme, xerr=[[row.us.median - row.us.low], [row.us.high - row.us.median]],
-                          fmt=MARKS[row.format], color=colours[row.network], markersize=8,
-                          fillstyle="none" if FORMATS[row.format].of else "full", label=f"{row.network} {row.format}")
+            axis.errorbar(
+                row.us.median,
+                row.accuracy.nme,
+                xerr=[[row.us.median - row.us.low], [row.us.high - row.us.median]],
+                fmt=MARKS[row.format],
+                color=colours[row.network],
+                markersize=8,
+                fillstyle="none" if FORMATS[row.format].of else "full",
+                label=f"{row.network} {row.format}",
+            )
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -75,8 +93,11 @@ def _draw_scatter(axis: Axes, rows: Sequence[FileRow], colours: dict[str, str]) 
 
 
 def _draw_sizes(axis: Axes, rows: Sequence[FileRow], colours: dict[str, str]) -> None:
-    bars = axis.barh([f"{row.network} {row.format}" for row in rows], [row.bytes / 1000 for row in rows],
-                     color=[colours[row.network] for row in rows])
+    bars = axis.barh(
+        [f"{row.network} {row.format}" for row in rows],
+        [row.bytes / 1000 for row in rows],
+        color=[colours[row.network] for row in rows],
+    )
     axis.bar_label(bars, fmt="%.0f", fontsize=8)
     axis.invert_yaxis()
     axis.margins(x=0.12)  # the labels' room

@@ -65,9 +65,20 @@ class Exporter:
         If data or table cannot be used, or the machine has fewer cores than ``threads``.
     """
 
-    def __init__(self, faces: FaceData, lut: str, eye_corners: tuple[int, int] | None = None,
-                 formats: Sequence[str] = ("onnx",), opset: int = OPSET, dynamic_batch: bool = False, int8_epochs: int = 0,
-                 threads: int = 1, seed: int = 0, track: Track = silent, callbacks: Callable[[], list[pl.Callback]] = list):
+    def __init__(
+        self,
+        faces: FaceData,
+        lut: str,
+        eye_corners: tuple[int, int] | None = None,
+        formats: Sequence[str] = ("onnx",),
+        opset: int = OPSET,
+        dynamic_batch: bool = False,
+        int8_epochs: int = 0,
+        threads: int = 1,
+        seed: int = 0,
+        track: Track = silent,
+        callbacks: Callable[[], list[pl.Callback]] = list,
+    ):
         self.faces, self.eye_corners, self.formats, self.opset = faces, eye_corners, formats, opset
         self.dynamic_batch, self.int8_epochs, self.threads, self.seed = dynamic_batch, int8_epochs, threads, seed
         self.track, self.callbacks = track, callbacks
@@ -77,8 +88,9 @@ class Exporter:
         quantised = any(FORMATS[form].of for form in formats)
         self.calibration = faces.some("train", CALIBRATION).images if quantised else None
 
-    def export(self, checkpoint: Path, output: Path, baseline: Path | None,
-               subnet: Architecture | None = None) -> tuple[dict[str, Any], Assessment]:
+    def export(
+        self, checkpoint: Path, output: Path, baseline: Path | None, subnet: Architecture | None = None
+    ) -> tuple[dict[str, Any], Assessment]:
         """Write a checkpoint's network, ``report.json`` and ``report.png``: all of them, or after a fault none.
 
         Parameters
@@ -130,8 +142,11 @@ class Exporter:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 # make the files of both
-                networks = {exported: self._deployed(loaded, checkpoint, f"{checkpoint} for {output}", Path(folder) / "a",
-                                                     self.int8_epochs)}
+                networks = {
+                    exported: self._deployed(
+                        loaded, checkpoint, f"{checkpoint} for {output}", Path(folder) / "a", self.int8_epochs
+                    )
+                }
                 if not itself:
                     place = Path(folder) / "b"
                     if other is None or baseline is None:
@@ -149,8 +164,10 @@ class Exporter:
                 if subnet is not None:
                     loaded.save(Path(folder) / own.name)
                     contents[own] = (Path(folder) / own.name).read_bytes()
-                _publish(contents | {report: (json.dumps(data, indent=1) + "\n").encode(),
-                                     report.with_suffix(".png"): picture.read_bytes()})
+                _publish(
+                    contents
+                    | {report: (json.dumps(data, indent=1) + "\n").encode(), report.with_suffix(".png"): picture.read_bytes()}
+                )
         except OSError as error:  # of the temporary folder
             raise InputError(f"cannot write {error.filename or 'temporary files'}: {error.strerror}") from None
         return data, found
@@ -173,8 +190,16 @@ class Exporter:
         architecture = loaded.architecture() if loaded.kind == "subnet" else None
         fp32 = int8 = self._source(model, name, loaded.network, folder, self._nme(model, where))
         if int8_epochs and any(FORMATS[form].of for form in self.formats):
-            best = train_for_int8(loaded.build(), architecture or str(loaded.network), self.faces.train, folder / "int8",
-                                  int8_epochs, self.seed, self.callbacks(), self.eye_corners).build()
+            best = train_for_int8(
+                loaded.build(),
+                architecture or str(loaded.network),
+                self.faces.train,
+                folder / "int8",
+                int8_epochs,
+                self.seed,
+                self.callbacks(),
+                self.eye_corners,
+            ).build()
             int8 = self._source(best, name, loaded.network, folder / "int8", self._nme(best, where))
         return Deployed(TrainedNetwork(model, architecture), self._made(fp32, int8), name)
 
@@ -190,23 +215,44 @@ class Exporter:
 
     def _source(self, model: nn.Module, name: str, network: dict[str, Any] | str, folder: Path, nme: float | None) -> Source:
         folder.mkdir(parents=True, exist_ok=True)
-        metadata = {"network": json.dumps(network), "num_points": str(self.faces.points),
-                    "input_size": str(self.faces.input_size), "colour_order": "BGR", "input_range": "0..1",
-                    "output": "x0 y0 x1 y1 ..., in parts of the crop's side",
-                    "test_nme": "" if nme is None else f"{nme:.4f} % in fp32",
-                    "producer": f"fbnet-pfld {version('fbnet-pfld')}"}
-        return Source(model, self.test.images[:EXAMPLES].float() / 255, metadata, folder, self.calibration, self.opset,
-                      self.dynamic_batch, name)
+        metadata = {
+            "network": json.dumps(network),
+            "num_points": str(self.faces.points),
+            "input_size": str(self.faces.input_size),
+            "colour_order": "BGR",
+            "input_range": "0..1",
+            "output": "x0 y0 x1 y1 ..., in parts of the crop's side",
+            "test_nme": "" if nme is None else f"{nme:.4f} % in fp32",
+            "producer": f"fbnet-pfld {version('fbnet-pfld')}",
+        }
+        return Source(
+            model,
+            self.test.images[:EXAMPLES].float() / 255,
+            metadata,
+            folder,
+            self.calibration,
+            self.opset,
+            self.dynamic_batch,
+            name,
+        )
 
     def _made(self, fp32: Source, int8: Source) -> dict[str, Path]:
         return make_files(self.track(self.formats, "files"), fp32, int8)
 
     def _conditions(self) -> dict[str, Any]:
         device, clock = processor()
-        return {"data": str(self.faces.root), "faces": len(self.test),
-                "calibration_faces": 0 if self.calibration is None else len(self.calibration), "int8_epochs": self.int8_epochs,
-                "seed": self.seed, "device": device, "clock_ghz": clock, "threads": self.threads, "table": self.table.name,
-                "table_method": self.table.method}
+        return {
+            "data": str(self.faces.root),
+            "faces": len(self.test),
+            "calibration_faces": 0 if self.calibration is None else len(self.calibration),
+            "int8_epochs": self.int8_epochs,
+            "seed": self.seed,
+            "device": device,
+            "clock_ghz": clock,
+            "threads": self.threads,
+            "table": self.table.name,
+            "table_method": self.table.method,
+        }
 
 
 def _kind(loaded: Checkpoint | None) -> str:

@@ -31,8 +31,15 @@ OPSET = 18
 """In which torch builds its graphs: others are converted from it."""
 
 
-def write_onnx(model: nn.Module, path: str | Path, examples: Tensor, metadata: Mapping[str, str] | None = None,
-               opset: int = OPSET, dynamic_batch: bool = False, name: str | None = None) -> None:
+def write_onnx(
+    model: nn.Module,
+    path: str | Path,
+    examples: Tensor,
+    metadata: Mapping[str, str] | None = None,
+    opset: int = OPSET,
+    dynamic_batch: bool = False,
+    name: str | None = None,
+) -> None:
     """Write ``model`` with its BatchNorms folded, slimmed by onnxslim; check the file, and compare it with torch.
 
     The file states the lowest IR version that its operators allow, so that older engines open it.
@@ -84,8 +91,9 @@ def check_deviation(outputs: NDArray[np.float32], expected: NDArray[np.float32],
         raise ResultError(f"{what} cannot be compared with torch, whose outputs are not finite: the training has diverged")
     found = deviation(outputs, expected)
     if not found <= TOLERANCE:  # also where a file's outputs are not finite
-        raise ResultError(f"{what} differs from torch by {found:.1e} of the largest output, more than {TOLERANCE:.0e}; nothing "
-                          "is written")
+        raise ResultError(
+            f"{what} differs from torch by {found:.1e} of the largest output, more than {TOLERANCE:.0e}; nothing is written"
+        )
 
 
 def save(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str] | None) -> None:
@@ -133,12 +141,23 @@ def _exported(model: nn.Module, path: Path, example: Tensor, opset: int, dynamic
     if dynamic_batch:
         example, shapes = example.repeat(2, 1, 1, 1), ({0: torch.export.Dim("batch")},)  # of one, torch makes a constant
     with quiet():
-        torch.onnx.export(model, (example,), path, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, external_data=False,
-                          verbose=False, opset_version=opset, dynamic_shapes=shapes)
+        torch.onnx.export(
+            model,
+            (example,),
+            path,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            opset_version=opset,
+            dynamic_shapes=shapes,
+        )
     written = onnx.load(path)
     if written.opset_import[0].version != opset:  # torch says so in a warning alone
-        raise InputError(f"opset {opset}: torch cannot write this network with it; allowed: {OPSET} to "
-                         f"{onnx.defs.onnx_opset_version()}")
+        raise InputError(
+            f"opset {opset}: torch cannot write this network with it; allowed: {OPSET} to {onnx.defs.onnx_opset_version()}"
+        )
     return written
 
 
@@ -146,5 +165,6 @@ def _opened(path: Path, opset: int) -> OnnxNet:
     try:
         return OnnxNet(path)
     except InputError as error:
-        raise InputError(f"opset {opset}: {OnnxNet.engine} refuses it: {error}; give one that it knows, such as "
-                         f"{OPSET}") from None
+        raise InputError(
+            f"opset {opset}: {OnnxNet.engine} refuses it: {error}; give one that it knows, such as {OPSET}"
+        ) from None

@@ -30,8 +30,16 @@ def int8_onnx(source: Path, out: Path, images: Images, metadata: Mapping[str, st
     bytes at the same accuracy. Names are short for the same reason: long ones are 4 % of the bytes.
     """
     with quiet():
-        quantize_static(source, out, _Calibration(images), quant_format=QuantFormat.QOperator, per_channel=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)
+        quantize_static(
+            source,
+            out,
+            _Calibration(images),
+            quant_format=QuantFormat.QOperator,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            reduce_range=True,
+        )
     save(_short_names(slim(onnx.load(out))), out, metadata)
 
 
@@ -73,10 +81,23 @@ def int8_mnn(source: Path, out: Path, images: Images, metadata: Mapping[str, str
         for i, image in enumerate(images):
             (pictures / f"{i:05d}.png").write_bytes(cv2.imencode(".png", image.transpose(1, 2, 0))[1].tobytes())
         settings = Path(folder) / "settings.json"
-        settings.write_text(json.dumps({
-            "format": "BGR", "mean": [0.0] * 3, "normal": [1 / 255] * 3, "width": images.shape[3], "height": images.shape[2],
-            "path": f"{pictures}/", "used_image_num": len(images), "batch_size": BATCH,
-            "feature_quantize_method": "EMA", "weight_quantize_method": "MAX_ABS"}), encoding="utf-8")
+        settings.write_text(
+            json.dumps(
+                {
+                    "format": "BGR",
+                    "mean": [0.0] * 3,
+                    "normal": [1 / 255] * 3,
+                    "width": images.shape[3],
+                    "height": images.shape[2],
+                    "path": f"{pictures}/",
+                    "used_image_num": len(images),
+                    "batch_size": BATCH,
+                    "feature_quantize_method": "EMA",
+                    "weight_quantize_method": "MAX_ABS",
+                }
+            ),
+            encoding="utf-8",
+        )
         made = Path(folder) / "int8.mnn"
         quantise_mnn(source, made, settings)
         annotate_mnn(made, out, json.dumps(metadata))

@@ -67,8 +67,10 @@ def main() -> None:
     if chromium is None:
         sys.exit("chromium is not installed: apt-get install chromium")
     FOLDER.mkdir(exist_ok=True)
-    with sync_playwright() as playwright, contextlib.closing(
-            playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])) as browser:
+    with (
+        sync_playwright() as playwright,
+        contextlib.closing(playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])) as browser,
+    ):
         for name, experiment in (argument.split("=") for argument in sys.argv[1:]):
             with viewed(experiment) as address:
                 page = browser.new_page(viewport=SIZE)

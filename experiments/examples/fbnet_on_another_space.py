@@ -20,9 +20,19 @@ class Digits(ModelSpace):
     def __init__(self):
         super().__init__()
         self.stem = nn.Conv2d(1, 8, 3, padding=1)
-        self.layers = nn.Sequential(*(LayerChoice({
-            "conv3": nn.Conv2d(8, 8, 3, padding=1), "conv5": nn.Conv2d(8, 8, 5, padding=2), "skip": nn.Identity(),
-        }, label=f"layer{i}") for i in range(3)))
+        self.layers = nn.Sequential(
+            *(
+                LayerChoice(
+                    {
+                        "conv3": nn.Conv2d(8, 8, 3, padding=1),
+                        "conv5": nn.Conv2d(8, 8, 5, padding=2),
+                        "skip": nn.Identity(),
+                    },
+                    label=f"layer{i}",
+                )
+                for i in range(3)
+            )
+        )
         self.head = nn.Linear(8, 10)
 
     def forward(self, x):
@@ -31,8 +41,15 @@ class Digits(ModelSpace):
 
 torch.manual_seed(0)
 data = TensorDataset(torch.rand(256, 1, 12, 12), torch.randint(10, (256,)))  # yours goes here
-evaluator = Classification(num_classes=10, max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False,
-                           train_dataloaders=DataLoader(data, batch_size=32), val_dataloaders=DataLoader(data, batch_size=32))
+evaluator = Classification(
+    num_classes=10,
+    max_epochs=3,
+    accelerator="cpu",
+    logger=False,
+    enable_checkpointing=False,
+    train_dataloaders=DataLoader(data, batch_size=32),
+    val_dataloaders=DataLoader(data, batch_size=32),
+)
 chosen = run_search(Digits(), evaluator, FBNet(COST, target_us=150, warmup_epochs=1))
 us = COST.fixed_us + sum(COST.blocks_us[label][block] for label, block in chosen.items())
 print(f"{us} us:", chosen)

@@ -77,13 +77,16 @@ def read_trials(source: str, config: Config) -> list[Trial]:
     for trial, parameters, final, folder in _records(source):
         where = f"{source}: trial {trial}"
         if not isinstance(final, dict) or not {"default", *spec.labels} <= final.keys():
-            raise InputError(f"{where} has not reported a block for each of {', '.join(spec.labels)}; expected an "
-                             "experiment of this package on the search space of --config")
+            raise InputError(
+                f"{where} has not reported a block for each of {', '.join(spec.labels)}; expected an "
+                "experiment of this package on the search space of --config"
+            )
         nme = abs(number(str(final["default"]), where, "default"))  # negative where a NAS strategy maximises it
         choices = {label: str(final[label]) for label in spec.labels}
         check_choices(spec, choices, where)
-        architecture = Architecture(spec, config.points, config.input_size, choices,
-                                    metrics={} if final.get("over_budget") else {"val_nme": nme})
+        architecture = Architecture(
+            spec, config.points, config.input_size, choices, metrics={} if final.get("over_budget") else {"val_nme": nme}
+        )
         found[trial] = Trial(trial, parameters, table.annotate(architecture), folder)
     return list(found.values())
 
@@ -103,15 +106,19 @@ def choose(trials: list[Trial], source: str, trial: str | None = None, max_us: f
         return found[trial]
     rated = by_nme(trials)
     if not rated:
-        raise InputError(f"{source}: all {len(trials)} trials are over their budget, and none is rated; --trial takes one of "
-                         f"them, such as --trial {trials[0].id}")
+        raise InputError(
+            f"{source}: all {len(trials)} trials are over their budget, and none is rated; --trial takes one of "
+            f"them, such as --trial {trials[0].id}"
+        )
     if max_us is None:
         return rated[0]
     within = [each for each in rated if each.latency.us <= max_us]
     if not within:
         latencies = [each.latency.us for each in rated]
-        raise InputError(f"{source}: no trial within {max_us:g} us; allowed: from {min(latencies):g} us, its fastest"
-                         f"{unit_hint(max_us, min(latencies), max(latencies))}")
+        raise InputError(
+            f"{source}: no trial within {max_us:g} us; allowed: from {min(latencies):g} us, its fastest"
+            f"{unit_hint(max_us, min(latencies), max(latencies))}"
+        )
     return within[0]
 
 
@@ -159,16 +166,18 @@ def _value(text: str) -> str | int | float:
 
 def _from_database(source: str) -> list[Record]:
     with opened(source) as connection:
-        started = connection.execute("select trialJobId, data, logPath from TrialJobEvent "
-                                     "where data like '{%'").fetchall()
-        results = connection.execute("select trialJobId, parameterId, data from MetricData where type = 'FINAL' "
-                                     "order by timestamp").fetchall()
+        started = connection.execute("select trialJobId, data, logPath from TrialJobEvent where data like '{%'").fetchall()
+        results = connection.execute(
+            "select trialJobId, parameterId, data from MetricData where type = 'FINAL' order by timestamp"
+        ).fetchall()
     try:
         given = {str(record["parameter_id"]): record["parameters"] for _, text, _ in started for record in [json.loads(text)]}
         folders = {trial: folder for trial, _, folder in started}
         # the result's own number of the parameters, not the one listed with the trial; see listed_parameters
-        return [(trial, _flat(given.get(str(parameter))), json.loads(json.loads(text)), folders.get(trial))
-                for trial, parameter, text in results]
+        return [
+            (trial, _flat(given.get(str(parameter))), json.loads(json.loads(text)), folders.get(trial))
+            for trial, parameter, text in results
+        ]
     except (TypeError, KeyError, ValueError):
         raise InputError(f"{source}: its data base holds no trials as NNI notes them") from None
 

@@ -37,8 +37,9 @@ from .trial_states import database_of, no_result
 def _evolution(trials: int, layers: int, seed: int) -> Strategy:
     """Half of the trials at random (20 at most) as the first population; then one block changes in each, on average."""
     population = max(2, min(20, trials // 2))
-    return RegularizedEvolution(population_size=population, sample_size=max(1, population // 4), mutation_prob=1 / layers,
-                                seed=seed)
+    return RegularizedEvolution(
+        population_size=population, sample_size=max(1, population // 4), mutation_prob=1 / layers, seed=seed
+    )
 
 
 LAST_PORT = 65_535
@@ -57,13 +58,24 @@ def rate_trial(model: PfldSpace, data_root: str, supernet: str, config: str | No
     report, settings = trial_channel.Report(maximised=True), Config.load(config)
     choices = nni.get_current_parameter().sample
     chosen = LookupTable.load(settings.lut).annotate(
-        Architecture(model.spec, model.num_points, model.input_size, dict(choices)))
+        Architecture(model.spec, model.num_points, model.input_size, dict(choices))
+    )
     nme = rate(chosen, Path(supernet), settings, settings.faces(data_root), trial_channel.folder(), epochs, seed, [report])
     report.final(replace(chosen, metrics={"val_nme": nme}), nme)
 
 
-def make_experiment(config: Config, config_file: Path | None, data_root: Path, supernet: Path, strategy: str, trials: int,
-                    max_us: float | None, epochs: int, seed: int, resume: str | None = None) -> NasExperiment:
+def make_experiment(
+    config: Config,
+    config_file: Path | None,
+    data_root: Path,
+    supernet: Path,
+    strategy: str,
+    trials: int,
+    max_us: float | None,
+    epochs: int,
+    seed: int,
+    resume: str | None = None,
+) -> NasExperiment:
     """A new experiment, or a stopped one that can be resumed.
 
     Its trials run one after the other: NNI 3.0 mixes up which trial has which model when several start at once.
@@ -91,8 +103,14 @@ def make_experiment(config: Config, config_file: Path | None, data_root: Path, s
     config.faces(data_root).some("train", 1)
     if resume is not None:
         check_stopped(resume)
-    evaluator = FunctionalEvaluator(rate_trial, data_root=str(data_root.resolve()), supernet=str(supernet.resolve()),
-                                    config=config_file and str(config_file.resolve()), epochs=epochs, seed=seed)
+    evaluator = FunctionalEvaluator(
+        rate_trial,
+        data_root=str(data_root.resolve()),
+        supernet=str(supernet.resolve()),
+        config=config_file and str(config_file.resolve()),
+        epochs=epochs,
+        seed=seed,
+    )
     experiment = NasExperiment(space, evaluator, search, id=resume)
     experiment.config.experiment_name = f"{strategy}: subnets of one supernet"
     experiment.config.max_trial_number = trials
@@ -100,9 +118,16 @@ def make_experiment(config: Config, config_file: Path | None, data_root: Path, s
     return experiment
 
 
-def run_experiment(experiment: NasExperiment, config: Config, port: int, resume: bool, hold: bool, go_on: str,
-                   show: Callable[[list[Trial]], None] = lambda trials: None, remark: Callable[[str], None] = ignore) -> \
-        dict[str, str]:
+def run_experiment(
+    experiment: NasExperiment,
+    config: Config,
+    port: int,
+    resume: bool,
+    hold: bool,
+    go_on: str,
+    show: Callable[[list[Trial]], None] = lambda trials: None,
+    remark: Callable[[str], None] = ignore,
+) -> dict[str, str]:
     """Run a multi-trial experiment to its end and stop it; return the blocks of its top model, label by label.
 
     SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running).
@@ -148,8 +173,9 @@ def run_experiment(experiment: NasExperiment, config: Config, port: int, resume:
                 signal.pause()
         return dict(top[0])
     except requests.ConnectionError:
-        raise SystemExit(f"the manager of experiment {experiment.id} has ended before its trials; go on with: "
-                         f"{go_on}") from None
+        raise SystemExit(
+            f"the manager of experiment {experiment.id} has ended before its trials; go on with: {go_on}"
+        ) from None
     finally:
         experiment.stop()
         signal.signal(signal.SIGTERM, before)
@@ -174,8 +200,9 @@ def check_stopped(experiment: str) -> None:
     update_experiment()  # a killed manager has left the note that it runs
     known = Experiments().get_all_experiments()
     if experiment not in known:
-        raise InputError(f"{experiment!r} is the folder of an experiment; expected an id"
-                         + (f"; {allowed(known)}" if known else ""))
+        raise InputError(
+            f"{experiment!r} is the folder of an experiment; expected an id" + (f"; {allowed(known)}" if known else "")
+        )
     if known[experiment]["status"] != "STOPPED":
         raise InputError(f"experiment {experiment} is running; stop it first with: nnictl stop {experiment}")
 

@@ -21,8 +21,14 @@ FAILED = "failed"
 
 # NNI's name of a trial's latest event -> ours; NNI's where it is not here
 STATES: Mapping[str, str] = {
-    "SUCCEEDED": "ended without a result", "FAILED": FAILED, "RUNNING": "running", "WAITING": "waiting", "UNKNOWN": "lost",
-    "USER_CANCELED": "canceled", "SYS_CANCELED": "canceled", "EARLY_STOPPED": "stopped early",
+    "SUCCEEDED": "ended without a result",
+    "FAILED": FAILED,
+    "RUNNING": "running",
+    "WAITING": "waiting",
+    "UNKNOWN": "lost",
+    "USER_CANCELED": "canceled",
+    "SYS_CANCELED": "canceled",
+    "EARLY_STOPPED": "stopped early",
 }
 
 # the same of trials whose experiment is over: a killed manager has left the note that they run
@@ -57,8 +63,10 @@ def database_of(source: str) -> Path:
     database = folder / "db" / "nni.sqlite"
     # unlike Path.is_file, these take a name that no file can have
     if os.path.isfile(folder):
-        raise InputError(f"no NNI experiment: {source} is a file; expected an experiment's id or folder, or a .json or .csv "
-                         "file of nnictl experiment export")
+        raise InputError(
+            f"no NNI experiment: {source} is a file; expected an experiment's id or folder, or a .json or .csv "
+            "file of nnictl experiment export"
+        )
     if not os.path.isfile(database):
         names = allowed(known) if known else "this user has none"
         raise InputError(f"no NNI experiment {source!r}: {database} not found; {names}")
@@ -104,11 +112,13 @@ def without_result(source: str) -> list[Outcome]:
     """
     with opened(source) as connection:
         events = connection.execute("select trialJobId, event, logPath from TrialJobEvent order by rowid").fetchall()
-        rated = {trial for trial, in connection.execute("select trialJobId from MetricData where type = 'FINAL'")}
+        rated = {trial for (trial,) in connection.execute("select trialJobId from MetricData where type = 'FINAL'")}
     names = STATES_AT_THE_END if is_over(source) else STATES
     latest = {trial: (event, folder) for trial, event, folder in events if trial not in rated}
-    return [Outcome(trial, names.get(event, str(event)), Path(folder) if folder else None)
-            for trial, (event, folder) in latest.items()]
+    return [
+        Outcome(trial, names.get(event, str(event)), Path(folder) if folder else None)
+        for trial, (event, folder) in latest.items()
+    ]
 
 
 def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -127,8 +137,11 @@ def last_error(outcomes: Sequence[Outcome]) -> str | None:
     if not failed:
         return None
     # one that was killed, by its time limit for example, says nothing
-    said = [(each.trial, each.folder / STDERR, line) for each in failed
-            if each.folder is not None and (line := _last_line(each.folder / STDERR))]
+    said = [
+        (each.trial, each.folder / STDERR, line)
+        for each in failed
+        if each.folder is not None and (line := _last_line(each.folder / STDERR))
+    ]
     if not said:
         folder = failed[-1].folder
         return f"nothing is in {folder / STDERR if folder else STDERR} of trial {failed[-1].trial} on this machine"

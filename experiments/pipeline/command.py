@@ -48,8 +48,9 @@ def make_command(aliases: Aliases) -> type[TyperCommand]:
             _, _, given = self.make_parser(ctx).parse_args(args=list(args))
             for parameter, count in Counter(given).items():
                 if count > 1 and parameter.param_type_name == "option" and not getattr(parameter, "multiple", False):
-                    raise InputError(f"{parameter.opts[0]} is given {'twice' if count == 2 else f'{count} times'}; "
-                                     "give it once")
+                    raise InputError(
+                        f"{parameter.opts[0]} is given {'twice' if count == 2 else f'{count} times'}; give it once"
+                    )
             return super().parse_args(ctx, args)
 
     return Command

@@ -90,8 +90,9 @@ class SearchOptions(TrainOptions):
         if self.total_epochs < 1:
             raise InputError("all stages have a length of 0 epochs: nothing is trained")
         if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
-            raise InputError(f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs: none is left to train the "
-                             "architecture")
+            raise InputError(
+                f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs: none is left to train the architecture"
+            )
         return self
 
     @property
@@ -126,16 +127,26 @@ class SearchOptions(TrainOptions):
     def strategy(self, cost: CostTable) -> FBNet:
         """The one-shot strategy with these options."""
         shared: dict[str, Any] = {
-            "temperature": self.temperature, "arc_learning_rate": self.arc_learning_rate,
-            "arc_weight_decay": self.arc_weight_decay, "target_us": self.target_us, "mode": self.mode, "alpha": self.alpha,
+            "temperature": self.temperature,
+            "arc_learning_rate": self.arc_learning_rate,
+            "arc_weight_decay": self.arc_weight_decay,
+            "target_us": self.target_us,
+            "mode": self.mode,
+            "alpha": self.alpha,
             "beta": self.beta,
         }
         if self.method == "reference":
             warmup = self.epochs // WARMUP if self.warmup_epochs is None else self.warmup_epochs
             return FBNet(cost, anneal=self.anneal or 0.9, warmup_epochs=warmup, **shared)
         rates = {name: value for name, value in self.stages.model_dump().items() if name not in STAGES}
-        return StagedFBNet(cost, stages=Stages(**self.lengths, **rates), paths=self.paths, branches=self.branches,
-                           anneal=self.anneal or 0.5, **shared)
+        return StagedFBNet(
+            cost,
+            stages=Stages(**self.lengths, **rates),
+            paths=self.paths,
+            branches=self.branches,
+            anneal=self.anneal or 0.5,
+            **shared,
+        )
 
 
 class Config(BaseModel):
@@ -201,9 +212,12 @@ class Config(BaseModel):
         except ValidationError as error:
             raise InputError(f"{where}: {first_error(error, cls)}") from None
         # names and files must exist before any image is decoded
-        checks = {"space": lambda: SpaceSpec.load(config.space), "lut": lambda: LookupTable.load(config.lut),
-                  "points": lambda: layout_of(config.points, config.eye_corners),
-                  "eye_corners": lambda: layout_of(config.points, config.eye_corners)}
+        checks = {
+            "space": lambda: SpaceSpec.load(config.space),
+            "lut": lambda: LookupTable.load(config.lut),
+            "points": lambda: layout_of(config.points, config.eye_corners),
+            "eye_corners": lambda: layout_of(config.points, config.eye_corners),
+        }
         for key, check in checks.items():
             try:
                 if config.given(key):

@@ -38,8 +38,15 @@ FEW = 256
 """Training faces for their BatchNorm statistics."""
 
 
-def run_demo(config: Config, data_root: Path, place: Workspace, out: Path, seed: int = 0, track: Track = silent,
-             progress: Callable[[str], list[pl.Callback]] = lambda title: []) -> tuple[list[Row], Architecture, LookupTable]:
+def run_demo(
+    config: Config,
+    data_root: Path,
+    place: Workspace,
+    out: Path,
+    seed: int = 0,
+    track: Track = silent,
+    progress: Callable[[str], list[pl.Callback]] = lambda title: [],
+) -> tuple[list[Row], Architecture, LookupTable]:
     """Search, finetune, export and compare; write ``subnet.onnx`` and ``demo.png`` into ``out``.
 
     Parameters
@@ -62,13 +69,13 @@ def run_demo(config: Config, data_root: Path, place: Workspace, out: Path, seed:
     candidates = {name: load_candidate(path, config.points, config.input_size) for name, path in names.items()}
     rows, predicted = compare(candidates, faces.test, table)
     background = random_subnets(Checkpoint.load(place.supernet), faces.some("train", FEW), faces.test, table, seed)
-    _draw(out / "demo.png", faces.test, predicted["subnet.onnx"], rows, background, table,
-          pd.read_csv(place.search / HISTORY))
+    _draw(out / "demo.png", faces.test, predicted["subnet.onnx"], rows, background, table, pd.read_csv(place.search / HISTORY))
     return rows, chosen, table
 
 
-def random_subnets(supernet: Checkpoint, train: LandmarkDataset, test: LandmarkDataset, table: LookupTable,
-                   seed: int) -> tuple[np.ndarray, np.ndarray]:
+def random_subnets(
+    supernet: Checkpoint, train: LandmarkDataset, test: LandmarkDataset, table: LookupTable, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot."""
     spec, rng = SpaceSpec.from_dict(supernet.network, str(supernet.path)), random.Random(seed)
     latencies, errors = [], []
@@ -79,11 +86,19 @@ def random_subnets(supernet: Checkpoint, train: LandmarkDataset, test: LandmarkD
     return np.array(latencies), np.array(errors)
 
 
-def _draw(path: Path, test: LandmarkDataset, predicted: Tensor, rows: list[Row],
-          background: tuple[np.ndarray, np.ndarray], table: LookupTable, history: pd.DataFrame) -> None:
+def _draw(
+    path: Path,
+    test: LandmarkDataset,
+    predicted: Tensor,
+    rows: list[Row],
+    background: tuple[np.ndarray, np.ndarray],
+    table: LookupTable,
+    history: pd.DataFrame,
+) -> None:
     predicted, true = predicted[:16], test.points[:16]
     nme = 100 * normalised_errors(predicted, true, layout_of(true.shape[1]).eye_corners)
     groups: dict[str, Any] = {"random subnets, supernet's weights": background}
     groups |= {row.name: (np.array([row.table_us]), np.array([row.nme])) for row in rows if row.table_us is not None}
-    demo_figure(path, test.images[:16], true.numpy(), predicted.numpy(), nme.numpy(), history, groups,
-                 f"{table.name}, {table.method}")
+    demo_figure(
+        path, test.images[:16], true.numpy(), predicted.numpy(), nme.numpy(), history, groups, f"{table.name}, {table.method}"
+    )

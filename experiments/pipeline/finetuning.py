@@ -18,9 +18,19 @@ Network = Architecture | str
 """A subnet, or the name of a baseline."""
 
 
-def finetune_network(config: Config, faces: FaceData, folder: Path, network: Network, supernet: Path | None = None,
-                     seed: int = 0, resume: str | None = None, devices: str = "", callbacks: Sequence[pl.Callback] = (),
-                     init: Path | None = None, remark: Callable[[str], None] = ignore) -> Checkpoint:
+def finetune_network(
+    config: Config,
+    faces: FaceData,
+    folder: Path,
+    network: Network,
+    supernet: Path | None = None,
+    seed: int = 0,
+    resume: str | None = None,
+    devices: str = "",
+    callbacks: Sequence[pl.Callback] = (),
+    init: Path | None = None,
+    remark: Callable[[str], None] = ignore,
+) -> Checkpoint:
     """Train a subnet or a baseline; write its best epoch into ``folder``.
 
     Parameters
@@ -59,12 +69,24 @@ def finetune_network(config: Config, faces: FaceData, folder: Path, network: Net
     if init is not None:
         fresh = start_from(model, network, Checkpoint.load(init))
         if fresh:
-            remark(f"{init}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
-                   f"{as_network(model).num_points} points")
+            remark(
+                f"{init}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
+                f"{as_network(model).num_points} points"
+            )
     if config.finetune.teacher is not None:
         Checkpoint.load(config.finetune.teacher)  # a missing file shows before images are decoded
-    return finetune(model, network, faces.train, options, folder, seed, callbacks, eye_corners=config.eye_corners,
-                    resume=resume, devices=devices)
+    return finetune(
+        model,
+        network,
+        faces.train,
+        options,
+        folder,
+        seed,
+        callbacks,
+        eye_corners=config.eye_corners,
+        resume=resume,
+        devices=devices,
+    )
 
 
 def faces_for(network: Network, config: Config, data_root: Path) -> FaceData:

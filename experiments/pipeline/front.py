@@ -24,8 +24,15 @@ EVALUATIONS = 5_000
 """Subnets that it scores of a larger one, by an evolution."""
 
 
-def find_front(scorer: Scorer, table: LookupTable, seed: int, folder: Path, evaluations: int | None = None,
-               also: Sequence[Subnet] = (), track: Track = silent) -> pd.DataFrame:
+def find_front(
+    scorer: Scorer,
+    table: LookupTable,
+    seed: int,
+    folder: Path,
+    evaluations: int | None = None,
+    also: Sequence[Subnet] = (),
+    track: Track = silent,
+) -> pd.DataFrame:
     """Score subnets, rate those on the front, and write ``pareto.csv``, ``pareto.png`` and ``front/*.json``.
 
     Scores are of some held-out faces, to find the front. What is on it is then rated as it would be exported: BatchNorm
@@ -71,12 +78,20 @@ def find_front(scorer: Scorer, table: LookupTable, seed: int, folder: Path, eval
     for i, subnet in enumerate(on_front):
         file = folder / "front" / f"{i:03d}_{us[subnet]:.0f}us.json"
         choices = dict(zip(cost.blocks_us, subnet, strict=True))
-        chosen = Architecture(space.spec, space.num_points, space.input_size, choices,
-                              metrics={"val_nme": round(rated[subnet], 3)})
+        chosen = Architecture(
+            space.spec, space.num_points, space.input_size, choices, metrics={"val_nme": round(rated[subnet], 3)}
+        )
         table.annotate(chosen).save(file)
         files.add(file)
-        rows.append({"us": round(us[subnet], 1), "nme": round(rated[subnet], 3), "parameters": count_parameters(chosen.build()),
-                     **choices, "file": str(file.relative_to(folder))})
+        rows.append(
+            {
+                "us": round(us[subnet], 1),
+                "nme": round(rated[subnet], 3),
+                "parameters": count_parameters(chosen.build()),
+                **choices,
+                "file": str(file.relative_to(folder)),
+            }
+        )
     front = pd.DataFrame(rows)
     for old in set((folder / "front").glob("*us.json")) - files:
         old.unlink()

@@ -13,6 +13,8 @@ def latency_of(architecture: Architecture) -> Latency:
         If there is none; ``LookupTable.annotate`` notes it.
     """
     if architecture.latency is None:
-        raise InputError(f"architecture without a latency: {' '.join(architecture.choices.values())} of space "
-                         f"{architecture.space.name}; expected one that a latency table has annotated")
+        raise InputError(
+            f"architecture without a latency: {' '.join(architecture.choices.values())} of space "
+            f"{architecture.space.name}; expected one that a latency table has annotated"
+        )
     return architecture.latency

@@ -35,8 +35,9 @@ def check_targets(out: Path) -> None:
         check_writable(out.with_suffix(suffix))
 
 
-def open_backend(name: str, threads: int, input_size: int, program: Path | None = None, serial: str | None = None) -> \
-        Host | Phone:
+def open_backend(
+    name: str, threads: int, input_size: int, program: Path | None = None, serial: str | None = None
+) -> Host | Phone:
     """Open what times networks: an engine on this machine, or a phone; a context manager.
 
     Parameters
@@ -63,9 +64,19 @@ def open_backend(name: str, threads: int, input_size: int, program: Path | None 
     return Host(name, threads)
 
 
-def measure_table(out: Path, device: Host | Phone, spec: SpaceSpec, points: int, input_size: int, repeats: int, unseen: int,
-                  rounds: int | None = None, seed: int = 0, backend: str = "", track: Track = silent) -> \
-        tuple[MeasuredTable, dict[str, float]]:
+def measure_table(
+    out: Path,
+    device: Host | Phone,
+    spec: SpaceSpec,
+    points: int,
+    input_size: int,
+    repeats: int,
+    unseen: int,
+    rounds: int | None = None,
+    seed: int = 0,
+    backend: str = "",
+    track: Track = silent,
+) -> tuple[MeasuredTable, dict[str, float]]:
     """Measure a table and write it with its figures; a stopped measurement goes on where it was.
 
     Parameters
@@ -89,17 +100,35 @@ def measure_table(out: Path, device: Host | Phone, spec: SpaceSpec, points: int,
         The table with its test subnets, and what the test found.
     """
     design = make_design(spec, points, input_size, repeats, unseen, seed)
-    settings = {"space": spec.to_dict(), "points": points, "input_size": input_size, "repeats": repeats, "unseen": unseen,
-                "seed": seed, "backend": backend, "threads": device.threads, "device": device.device,
-                "engine": device.engine, "identity": device.identity}
+    settings = {
+        "space": spec.to_dict(),
+        "points": points,
+        "input_size": input_size,
+        "repeats": repeats,
+        "unseen": unseen,
+        "seed": seed,
+        "backend": backend,
+        "threads": device.threads,
+        "device": device.device,
+        "engine": device.engine,
+        "identity": device.identity,
+    }
     folder = out.with_suffix(UNFINISHED)
-    found = measure(design.models(), write_subnet, device, rounds or device.rounds, folder, settings,
-                    lambda items, title: iter(track(items, title)))
+    found = measure(
+        design.models(),
+        write_subnet,
+        device,
+        rounds or device.rounds,
+        folder,
+        settings,
+        lambda items, title: iter(track(items, title)),
+    )
     made = make_table(out.stem, design, found, device)
     made.table.save(out)
     write_text(out.with_suffix(SUBNETS), made.subnets.to_csv(index=False))
-    agreement_figure(out.with_suffix(FIGURE), made.subnets,
-                     f"{made.table.device}, {made.table.engine}, {device.threads} thread(s)")
+    agreement_figure(
+        out.with_suffix(FIGURE), made.subnets, f"{made.table.device}, {made.table.engine}, {device.threads} thread(s)"
+    )
     shutil.rmtree(folder)
     return made, made.figures(found)
 

@@ -16,8 +16,16 @@ ONNX = "model.onnx"
 """NNI's web UI shows the file of this name in a trial's folder in its Visualization tab."""
 
 
-def rate(architecture: Architecture, supernet: Path, config: Config, faces: FaceData, folder: Path, epochs: int = 0,
-         seed: int = 0, callbacks: Sequence[pl.Callback] = ()) -> float:
+def rate(
+    architecture: Architecture,
+    supernet: Path,
+    config: Config,
+    faces: FaceData,
+    folder: Path,
+    epochs: int = 0,
+    seed: int = 0,
+    callbacks: Sequence[pl.Callback] = (),
+) -> float:
     """NME in percent of a subnet with a supernet's weights, on held-out training data; its ONNX file goes into ``folder``.
 
     Parameters

@@ -62,20 +62,22 @@ class Scorer:
         If supernet or data are not as they must be.
     """
 
-    def __init__(self, supernet: Checkpoint, faces: FaceData, config: Config, seed: int, count: int, folder: Path,
-                 track: Track = silent):
+    def __init__(
+        self, supernet: Checkpoint, faces: FaceData, config: Config, seed: int, count: int, folder: Path, track: Track = silent
+    ):
         if supernet.path is None:
             raise InputError("a supernet in memory: its scores are kept under its file's content; save and load it first")
         self._checkpoint, self._track = supernet, track
         self.space = supernet.supernet()
-        self.logits = {label: dict(zip(names, supernet.weights.get(LOGITS.format(i), torch.zeros(len(names))).tolist(),
-                                       strict=True))
-                       for i, (label, names) in enumerate(self.space.spec.candidates().items())}
+        self.logits = {
+            label: dict(zip(names, supernet.weights.get(LOGITS.format(i), torch.zeros(len(names))).tolist(), strict=True))
+            for i, (label, names) in enumerate(self.space.spec.candidates().items())
+        }
         # the faces that the search held out, and of them those that are scored, spread over all
         data = faces.train
         trained, held_out = split_indices(len(data), config.search.val_fraction, seed)
         self._trained, self._held_out = data.subset(trained[:RECALIBRATION_FACES]), data.subset(held_out)
-        data = data.subset(held_out[::max(1, len(held_out) // (count or len(held_out)))][:count or None])
+        data = data.subset(held_out[:: max(1, len(held_out) // (count or len(held_out)))][: count or None])
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.space.to(self._device)
         self._images, self._points = network_input(data.images.to(self._device)), data.points.to(self._device)

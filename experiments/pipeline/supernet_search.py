@@ -44,9 +44,17 @@ class History(pl.Callback):
         self.rows = state_dict["rows"]
 
 
-def search_supernet(config: Config, faces: FaceData, folder: Path, seed: int = 0, resume: str | None = None,
-                    devices: str = "", callbacks: Sequence[pl.Callback] = (), supernet: Path | None = None,
-                    track: Track = silent) -> Architecture:
+def search_supernet(
+    config: Config,
+    faces: FaceData,
+    folder: Path,
+    seed: int = 0,
+    resume: str | None = None,
+    devices: str = "",
+    callbacks: Sequence[pl.Callback] = (),
+    supernet: Path | None = None,
+    track: Track = silent,
+) -> Architecture:
     """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``, then the front.
 
     The latest, and at the end the last, is the best in a search: its logits have learnt longest, under the lowest temperature.
@@ -97,13 +105,31 @@ def search_supernet(config: Config, faces: FaceData, folder: Path, seed: int = 0
 
     # the training, new or resumed
     network = {"kind": "supernet", "space": space.spec.to_dict(), "num_points": config.points, "input_size": config.input_size}
-    record = RunRecord(folder, resume, {"network": network, "seed": seed, "eye_corners": config.eye_corners, "lut": config.lut,
-                                        "search": config.search.record(),
-                                        "supernet": trained and weights_digest(trained)})
+    record = RunRecord(
+        folder,
+        resume,
+        {
+            "network": network,
+            "seed": seed,
+            "eye_corners": config.eye_corners,
+            "lut": config.lut,
+            "search": config.search.record(),
+            "supernet": trained and weights_digest(trained),
+        },
+    )
     own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY)]
     options = config.search.model_copy(update={"epochs": config.search.total_epochs})
-    evaluator = make_evaluator(faces.train, options, folder, seed, [*own, *callbacks], eye_corners=config.eye_corners,
-                               shuffle_val=True, record=record, devices=devices)
+    evaluator = make_evaluator(
+        faces.train,
+        options,
+        folder,
+        seed,
+        [*own, *callbacks],
+        eye_corners=config.eye_corners,
+        shuffle_val=True,
+        record=record,
+        devices=devices,
+    )
     record.begin((BEST, ARCHITECTURE, HISTORY))
     run_search(space, evaluator, strategy)
     finish_search(config, faces, folder, seed, track)
@@ -129,10 +155,14 @@ def finish_search(config: Config, faces: FaceData, folder: Path, seed: int, trac
         front = find_front(scorer, table, seed, folder, options.front, [subnet], track)
         if options.target_us is not None and options.method == "stages":
             # the front is sorted by latency, so that its last subnet within the target has the lowest NME
-            within = [row for row in front[[*scorer.logits]].itertuples(index=False, name=None)
-                      if cost_of(cost, row) <= options.target_us]
+            within = [
+                row
+                for row in front[[*scorer.logits]].itertuples(index=False, name=None)
+                if cost_of(cost, row) <= options.target_us
+            ]
             subnet = within[-1]
     # rate the chosen subnet
-    chosen = replace(chosen, choices=dict(zip(scorer.logits, subnet, strict=True)),
-                     metrics={"val_nme": round(scorer.rate(subnet), 3)})
+    chosen = replace(
+        chosen, choices=dict(zip(scorer.logits, subnet, strict=True)), metrics={"val_nme": round(scorer.rate(subnet), 3)}
+    )
     table.annotate(chosen).save(folder / ARCHITECTURE)

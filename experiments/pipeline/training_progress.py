@@ -45,8 +45,15 @@ class TrainingProgress(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.console.is_terminal:
             return
-        self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Figures(),
-                             TextColumn("left"), TimeRemainingColumn(), console=self.console)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Figures(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
         steps = int(trainer.num_training_batches)
         total = None if trainer.max_epochs is None else steps * trainer.max_epochs
         self._task = self._bar.add_task(self.title, total=total, completed=steps * trainer.current_epoch)

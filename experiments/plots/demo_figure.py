@@ -25,8 +25,13 @@ def draw_probabilities(axes: Sequence[Axes], history: pd.DataFrame) -> None:
         best = history[columns].iloc[-1].idxmax()
         for column in columns:
             chosen = column == best
-            axis.plot(history["epoch"], history[column], linewidth=2 if chosen else 0.8,
-                      color=PREDICTED if chosen else "0.65", zorder=2 if chosen else 1)
+            axis.plot(
+                history["epoch"],
+                history[column],
+                linewidth=2 if chosen else 0.8,
+                color=PREDICTED if chosen else "0.65",
+                zorder=2 if chosen else 1,
+            )
         axis.set_title(f"{label}: {best.split('/')[2]}", fontsize=8, color=PREDICTED)
         axis.tick_params(labelsize=7)
     axes[0].set_ylabel("probability", fontsize=8)
@@ -34,14 +39,26 @@ def draw_probabilities(axes: Sequence[Axes], history: pd.DataFrame) -> None:
 
 def draw_scatter(axis: Axes, groups: Mapping[str, tuple[np.ndarray, np.ndarray]], latency_name: str) -> None:
     """Draw NME (percent) against latency (microseconds) for named groups of networks, on logarithmic scales."""
-    for (name, (latency, nme)), marker, color in zip(groups.items(), "osD^v", ("0.7", TRUE, PREDICTED, "#7570b3", "k"),
-                                                     strict=False):
-        axis.plot(latency, nme, marker, color=color, label=name, markersize=5 if len(latency) > 1 else 10,
-                  alpha=0.7 if len(latency) > 1 else 1.0)
+    for (name, (latency, nme)), marker, color in zip(
+        groups.items(), "osD^v", ("0.7", TRUE, PREDICTED, "#7570b3", "k"), strict=False
+    ):
+        axis.plot(
+            latency,
+            nme,
+            marker,
+            color=color,
+            label=name,
+            markersize=5 if len(latency) > 1 else 10,
+            alpha=0.7 if len(latency) > 1 else 1.0,
+        )
     axis.set_xscale("log")
     axis.set_yscale("log")
-    for formatter in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter, axis.yaxis.set_major_formatter,
-                      axis.yaxis.set_minor_formatter):
+    for formatter in (
+        axis.xaxis.set_major_formatter,
+        axis.xaxis.set_minor_formatter,
+        axis.yaxis.set_major_formatter,
+        axis.yaxis.set_minor_formatter,
+    ):
         formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axis.tick_params(labelsize=7, which="both")
     axis.set_xlabel(f"latency, us ({latency_name})", fontsize=8)
@@ -50,8 +67,16 @@ def draw_scatter(axis: Axes, groups: Mapping[str, tuple[np.ndarray, np.ndarray]]
     axis.grid(alpha=0.3, which="both")
 
 
-def demo_figure(path: str | Path, images: Tensor, truth: np.ndarray, predicted: np.ndarray, nme: np.ndarray,
-                history: pd.DataFrame, groups: Mapping[str, tuple[np.ndarray, np.ndarray]], latency_name: str) -> None:
+def demo_figure(
+    path: str | Path,
+    images: Tensor,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    nme: np.ndarray,
+    history: pd.DataFrame,
+    groups: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    latency_name: str,
+) -> None:
     """Draw the three parts on one page. Arguments as theirs."""
     layers = len({name.split("/")[1] for name in history.columns if name.startswith("prob/")})
     figure = Figure(figsize=(15, 8.5), layout="constrained")

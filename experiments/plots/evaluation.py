@@ -21,8 +21,13 @@ WORST = 16
 """Faces that are drawn."""
 
 
-def evaluation_figure(path: str | Path, rows: Sequence[Row], predicted: Mapping[str, Tensor], test: LandmarkDataset,
-                       eye_corners: tuple[int, int] | None = None) -> None:
+def evaluation_figure(
+    path: str | Path,
+    rows: Sequence[Row],
+    predicted: Mapping[str, Tensor],
+    test: LandmarkDataset,
+    eye_corners: tuple[int, int] | None = None,
+) -> None:
     """Draw the cumulative errors and the parts' errors of all networks, and the worst faces of the last one.
 
     Parameters
@@ -47,8 +52,13 @@ def evaluation_figure(path: str | Path, rows: Sequence[Row], predicted: Mapping[
     last = rows[-1].name
     worst = nme[last].argsort()[::-1][:WORST].copy()
     right.suptitle(f"worst faces, true (green) and predicted (orange) points, of\n{last}", fontsize=10)
-    draw_faces(right.subplots(4, 4).ravel(), test.images[worst], test.points[worst].numpy(), predicted[last][worst].numpy(),
-               nme[last][worst])
+    draw_faces(
+        right.subplots(4, 4).ravel(),
+        test.images[worst],
+        test.points[worst].numpy(),
+        predicted[last][worst].numpy(),
+        nme[last][worst],
+    )
     write_figure(path, figure, 110)
 
 

@@ -14,8 +14,12 @@ from .figure import PREDICTED, TRUE, write_figure
 GREY = "0.6"
 
 
-def fit_figure(path: str | Path, left_out: Mapping[int, pd.DataFrame], other: Mapping[str, dict[str, float]],
-                reference: Mapping[int, Mapping[str, dict]]) -> None:
+def fit_figure(
+    path: str | Path,
+    left_out: Mapping[int, pd.DataFrame],
+    other: Mapping[str, dict[str, float]],
+    reference: Mapping[int, Mapping[str, dict]],
+) -> None:
     """Draw modelled against published latency, log-log: one part per number of threads.
 
     Parameters
@@ -29,12 +33,22 @@ def fit_figure(path: str | Path, left_out: Mapping[int, pd.DataFrame], other: Ma
     """
     figure = Figure(figsize=(6 * len(left_out), 5.5), layout="constrained")
     for axis, (threads, figures) in zip(np.atleast_1d(figure.subplots(1, len(left_out))), left_out.items(), strict=True):
-        axis.loglog(figures["latency_ms"], figures["modelled_ms"], ".", color=GREY, markersize=4,
-                    label=f"{len(figures)} figures of other boards, network left out of the fit")
+        axis.loglog(
+            figures["latency_ms"],
+            figures["modelled_ms"],
+            ".",
+            color=GREY,
+            markersize=4,
+            label=f"{len(figures)} figures of other boards, network left out of the fit",
+        )
         if threads == 1:
             axis.loglog(*_milliseconds(other.values()), "o", color=TRUE, label="Snapdragon 625, Paddle-Lite, not in the fit")
-        axis.loglog(*_milliseconds(reference[threads].values()), "s", color=PREDICTED,
-                    label="the reference's baseline and subnet, not in the fit")
+        axis.loglog(
+            *_milliseconds(reference[threads].values()),
+            "s",
+            color=PREDICTED,
+            label="the reference's baseline and subnet, not in the fit",
+        )
         _diagonal(axis)
         axis.set_title(f"{threads} thread(s)", fontsize=10)
         axis.set_xlabel("published, ms")
@@ -49,8 +63,9 @@ def agreement_figure(path: str | Path, subnets: pd.DataFrame, device: str) -> No
     axis = figure.subplots()
     for role, label, color in (("known", "the table is made from these", GREY), ("unseen", "not seen", PREDICTED)):
         group = subnets[subnets["role"] == role]
-        axis.plot(group["measured_us"], group["predicted_us"], "o", color=color, markersize=3,
-                  label=f"{len(group)} subnets, {label}")
+        axis.plot(
+            group["measured_us"], group["predicted_us"], "o", color=color, markersize=3, label=f"{len(group)} subnets, {label}"
+        )
     _diagonal(axis)
     axis.set_xlabel("measured, us")
     axis.set_ylabel("sum of the table's rows, us")
@@ -66,8 +81,15 @@ def table_figure(path: str | Path, grid: pd.DataFrame, title: str) -> None:
     image = axis.imshow(grid, aspect="auto", cmap="viridis_r")
     for (y, x), us in np.ndenumerate(grid.to_numpy()):
         if np.isfinite(us):
-            axis.text(x, y, f"{us:.0f}", ha="center", va="center", fontsize=8,
-                      color="white" if us > np.nanmean(image.get_clim()) else "black")
+            axis.text(
+                x,
+                y,
+                f"{us:.0f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if us > np.nanmean(image.get_clim()) else "black",
+            )
     axis.set_xticks(range(grid.shape[1]), grid.columns, fontsize=8)
     axis.set_yticks(range(grid.shape[0]), grid.index, fontsize=8)
     axis.set_title(title, fontsize=9)

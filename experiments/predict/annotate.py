@@ -37,8 +37,15 @@ def annotate(image: Image, faces: Sequence[dict[str, Any]]) -> Image:
     for face in faces:
         points = np.array(face["points"])
         left, upper, width, height = face["box"]
-        cv2.rectangle(picture, _fixed((left, upper), times), _fixed((left + width, upper + height), times), WHITE, 1,
-                      cv2.LINE_AA, FRACTION_BITS)
+        cv2.rectangle(
+            picture,
+            _fixed((left, upper), times),
+            _fixed((left + width, upper + height), times),
+            WHITE,
+            1,
+            cv2.LINE_AA,
+            FRACTION_BITS,
+        )
         radius = max(1.0, times * np.ptp(points, axis=0).max() / DOTS / 2)
         for part, indices in parts_of(len(points)).items():
             color = [255 * channel for channel in to_rgb(PART_COLORS[part])[::-1]]

@@ -57,8 +57,10 @@ class GivenBox:
     def __call__(self, image: Image) -> list[Face]:
         for start, length, end in zip(self._box[:2], self._box[2:], image.shape[1::-1], strict=True):
             if start >= end or start + length <= 0 or length > 2 * end:
-                raise InputError(f"--box {self._text} must overlap the image of {image.shape[1]} x {image.shape[0]} pixels, "
-                                 "and be at most twice its size")
+                raise InputError(
+                    f"--box {self._text} must overlap the image of {image.shape[1]} x {image.shape[0]} pixels, "
+                    "and be at most twice its size"
+                )
         return [Face(self._box, self._square)]
 
 

@@ -118,5 +118,6 @@ class Video:
                 empty = not file.read(1)
         except OSError as error:
             return f"{name} cannot be read: {error.strerror}"
-        return f"{name} is an empty file" if empty else \
-            f"{name} is neither an image nor a video with frames that OpenCV can read"
+        return (
+            f"{name} is an empty file" if empty else f"{name} is neither an image nor a video with frames that OpenCV can read"
+        )

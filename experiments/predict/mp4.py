@@ -85,8 +85,9 @@ class Mp4:
         self._writer.release()
         if not opened:
             width, height = self._size
-            return _write_error(self._path) or (f"OpenCV cannot write MPEG-4 video of {width} x {height} pixels and "
-                                                f"{self._rate:g} frames per second here")
+            return _write_error(self._path) or (
+                f"OpenCV cannot write MPEG-4 video of {width} x {height} pixels and {self._rate:g} frames per second here"
+            )
         # the writer says nothing of a full disk: a file that is not whole has no index, or a shorter one
         written = cv2.VideoCapture(str(self._path))
         count = max(0, int(written.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -106,7 +107,7 @@ def fitted(frame: Image, size: tuple[int, int]) -> Image:
     if frame.shape[:2] == (height, width):
         return frame
     out = np.zeros((height, width, 3), np.uint8)
-    out[:frame.shape[0], :frame.shape[1]] = frame
+    out[: frame.shape[0], : frame.shape[1]] = frame
     return out
 
 

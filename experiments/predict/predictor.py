@@ -96,13 +96,25 @@ def predict_image(source: Source, predictor: Predictor, model: Path, out: Path) 
     start = len(predictor.face_ms)
     faces = predictor(image)
     write_jpeg(_file(out, source, ".jpg"), annotate(image, faces))
-    record = {"image": source.name, "size": _size(image), "faces": faces, "model": str(model),
-              "ms": middle(predictor.face_ms[start:])}
+    record = {
+        "image": source.name,
+        "size": _size(image),
+        "faces": faces,
+        "model": str(model),
+        "ms": middle(predictor.face_ms[start:]),
+    }
     write_text(_file(out, source, ".json"), json.dumps(record) + "\n")
 
 
-def predict_video(source: Source, video: Video, predictor: Predictor, model: Path, out: Path, limit: int | None,
-                  advance: Callable[[], None] = lambda: None) -> VideoResult:
+def predict_video(
+    source: Source,
+    video: Video,
+    predictor: Predictor,
+    model: Path,
+    out: Path,
+    limit: int | None,
+    advance: Callable[[], None] = lambda: None,
+) -> VideoResult:
     """Write a video with the points, and a JSON file with a list of the frames' faces, whatever becomes of the drawn video.
 
     Parameters
@@ -147,9 +159,17 @@ def predict_video(source: Source, video: Video, predictor: Predictor, model: Pat
                     failed.append(str(error))
             undrawn = drawn.finish() or _name(drawing, _file(out, source, ".mp4"))
         # the drawn video, complete or not, is out of the way now, also of a full disk
-        record = {"video": source.name, "fps": rate, "source_fps": video.rate, "size": size, "unread_frames": video.unread,
-                  "drawn": None if undrawn else str(_file(out, source, ".mp4")), "error": undrawn, "model": str(model),
-                  "ms": middle(predictor.face_ms[start:])}
+        record = {
+            "video": source.name,
+            "fps": rate,
+            "source_fps": video.rate,
+            "size": size,
+            "unread_frames": video.unread,
+            "drawn": None if undrawn else str(_file(out, source, ".mp4")),
+            "error": undrawn,
+            "model": str(model),
+            "ms": middle(predictor.face_ms[start:]),
+        }
         head = json.dumps(record).removesuffix("}")
         record_file.write_text(f'{head}, "frames": [{", ".join(entries)}]}}\n', encoding="utf-8")
     return VideoResult(len(entries), failed, video.unread, undrawn)

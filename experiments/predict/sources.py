@@ -25,8 +25,27 @@ from ...evaluators.data.images import SUFFIXES
 from ...evaluators.data.walk import walk
 from ...search_space.errors import InputError
 
-VIDEOS = (".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
-          ".mxf", ".ogv", ".ts", ".webm", ".wmv")
+VIDEOS = (
+    ".3gp",
+    ".asf",
+    ".avi",
+    ".flv",
+    ".m2ts",
+    ".m4v",
+    ".mjpeg",
+    ".mjpg",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".mxf",
+    ".ogv",
+    ".ts",
+    ".webm",
+    ".wmv",
+)
 """Suffixes, in lower case, of the files that are read as videos in a folder."""
 
 CAMERAS = 100
@@ -177,8 +196,9 @@ def _check_apart(sources: Sequence[Source], out: Path) -> None:
     folders = {_real(source.path.parent) for source in sources}
     for source in sources:
         if _real(folder := (out / source.target).parent) in folders:
-            raise InputError(f"--out {out}: results would lie in {folder}, among the sources, whose names they have; "
-                             "give another folder")
+            raise InputError(
+                f"--out {out}: results would lie in {folder}, among the sources, whose names they have; give another folder"
+            )
 
 
 def _real(path: Path) -> Path:

@@ -57,8 +57,16 @@ class Tally:
     not_drawn: dict[str, str] = field(default_factory=dict)
 
 
-def predict_all(found: Found, predictor: Predictor, model: Path, out: Path, limit: int | None = None,
-                track: Track = silent, frames: Frames | None = None, remark: Callable[[str], None] = ignore) -> Tally:
+def predict_all(
+    found: Found,
+    predictor: Predictor,
+    model: Path,
+    out: Path,
+    limit: int | None = None,
+    track: Track = silent,
+    frames: Frames | None = None,
+    remark: Callable[[str], None] = ignore,
+) -> Tally:
     """Write the results of every source; one that cannot be used is skipped.
 
     Parameters
@@ -102,8 +110,16 @@ def _one_image(source: Source, predictor: Predictor, model: Path, out: Path, tal
         tally.skipped[source.name] = f"an image of {further + 1} frames, of which the first alone is used"
 
 
-def _one_video(source: Source, predictor: Predictor, model: Path, out: Path, limit: int | None, tally: Tally,
-               frames: Frames, remark: Callable[[str], None]) -> None:
+def _one_video(
+    source: Source,
+    predictor: Predictor,
+    model: Path,
+    out: Path,
+    limit: int | None,
+    tally: Tally,
+    frames: Frames,
+    remark: Callable[[str], None],
+) -> None:
     live = source.kind is Kind.LIVE
     with until_interrupted() if live else nullcontext(lambda: False) as stop:
         video = Video(source, stop)

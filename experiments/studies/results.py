@@ -17,8 +17,9 @@ from ..pipeline.finetuning import Network, finetune_network
 from ..pipeline.training_progress import TrainingProgress
 
 
-def train_and_test(config: Config, faces: FaceData, network: Network, seed: int,
-                   supernet: Path | None = None) -> dict[str, float]:
+def train_and_test(
+    config: Config, faces: FaceData, network: Network, seed: int, supernet: Path | None = None
+) -> dict[str, float]:
     """Train a network; ``held_out_nme``, ``test_nme``, ``test_fr8``, ``test_auc8`` in percent, and ``seconds``.
 
     Held out is the part of the training data that chose the epoch.

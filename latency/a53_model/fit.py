@@ -46,8 +46,20 @@ CACHE_BYTES = 1_000_000
 
 # layer kind -> name of the coefficient that it shares; a kind that is not listed has none
 MACS = {"stem": "conv", "ckk": "conv", "gconv": "conv", "c3s1": "winograd", "pw": "pw", "fc": "pw", "dw3": "dw3", "dw5": "dw5"}
-ELEMENTS = {"stem": "conv", "ckk": "conv", "gconv": "conv", "c3s1": "conv", "pw": "pw", "fc": "pw", "dw3": "conv",
-            "dw5": "conv", "pool": "map", "elt": "map", "mov": "mov", "swish": "map"}
+ELEMENTS = {
+    "stem": "conv",
+    "ckk": "conv",
+    "gconv": "conv",
+    "c3s1": "conv",
+    "pw": "pw",
+    "fc": "pw",
+    "dw3": "conv",
+    "dw5": "conv",
+    "pool": "map",
+    "elt": "map",
+    "mov": "mov",
+    "swish": "map",
+}
 EXCEEDING = {"gconv": "gconv", "c3s1": "winograd", "dw3": "map", "dw5": "map", "pool": "map", "elt": "map", "swish": "swish"}
 
 Floats = NDArray[np.float64]
@@ -90,8 +102,11 @@ def features(layers: pd.DataFrame) -> pd.DataFrame:
     elements = layers["elements_in"] + layers["elements_out"]
     exceeds = 4 * (elements + layers["weights"]) > CACHE_BYTES
     parts = [("macs", MACS, layers["macs"]), ("elements", ELEMENTS, elements), ("exceeding", EXCEEDING, elements * exceeds)]
-    columns = {f"{what} {name}": amount.where(layers["kind"].map(names) == name, 0.0)
-               for what, names, amount in parts for name in dict.fromkeys(names.values())}
+    columns = {
+        f"{what} {name}": amount.where(layers["kind"].map(names) == name, 0.0)
+        for what, names, amount in parts
+        for name in dict.fromkeys(names.values())
+    }
     charged: pd.DataFrame = pd.DataFrame(columns | {"weights": layers["weights"]}, dtype=float)
     return charged
 
@@ -122,8 +137,9 @@ def fit_data(threads: int) -> pd.DataFrame:
     if threads not in THREADS:
         raise InputError(f"threads is {threads}; allowed: {', '.join(map(str, THREADS))}, for which figures are published")
     every = published()
-    figures: pd.DataFrame = every[(every["engine"] == ENGINE) & (every["threads"] == threads)
-                                  & every["model"].isin(networks()["network"])]
+    figures: pd.DataFrame = every[
+        (every["engine"] == ENGINE) & (every["threads"] == threads) & every["model"].isin(networks()["network"])
+    ]
     return figures
 
 
@@ -189,8 +205,12 @@ def _least_deviations(relative: Floats) -> Floats:
     count, features = relative.shape
     unit = np.maximum(relative.max(axis=0), np.finfo(float).tiny)  # columns of one size, for the solver's tolerances
     above, below = -np.eye(count), np.eye(count)
-    found = linprog(np.repeat([0.0, 1.0], [features, 2 * count]), A_eq=np.hstack([relative / unit, above, below]),
-                    b_eq=np.ones(count), method="highs")
+    found = linprog(
+        np.repeat([0.0, 1.0], [features, 2 * count]),
+        A_eq=np.hstack([relative / unit, above, below]),
+        b_eq=np.ones(count),
+        method="highs",
+    )
     solution: Floats = found.x[:features] / unit
     return solution
 

@@ -58,8 +58,18 @@ def _numel(value: Any) -> int:
     return sum(t.numel() for t in tensors if isinstance(t, Tensor))
 
 
-def _convolution(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int],
-                 dilation: list[int], transposed: bool, output_padding: list[int], groups: int) -> Layer:
+def _convolution(
+    out: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> Layer:
     out_channels, in_group, kernel, kernel_x = weight.shape
     if transposed or kernel != kernel_x:
         raise InputError("cannot model the latency of a transposed or non-square convolution; it knows square Conv2d")
@@ -74,8 +84,15 @@ def _convolution(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, st
         kind = "stem"
     else:
         kind = "pw" if kernel == 1 else "c3s1" if (kernel, stride[0], dilation[0]) == (3, 1, 1) else "ckk"
-    return Layer(kind, **counts, kernel=kernel, stride=stride[0], dilation=dilation[0], in_channels=in_channels,
-                 out_channels=out_channels)
+    return Layer(
+        kind,
+        **counts,
+        kernel=kernel,
+        stride=stride[0],
+        dilation=dilation[0],
+        in_channels=in_channels,
+        out_channels=out_channels,
+    )
 
 
 def _linear(out: Tensor, bias: Tensor, x: Tensor, weight: Tensor, **_: Any) -> Layer:
@@ -94,6 +111,7 @@ def _global_pool(out: Tensor, x: Tensor, *_: Any, **__: Any) -> Layer:
 def _plain(kind: str) -> Callable[..., Layer]:
     def layer(out: Any, *inputs: Any, **_: Any) -> Layer:
         return Layer(kind, 0, sum(_numel(x) for x in inputs), _numel(out))
+
     return layer
 
 
@@ -104,13 +122,27 @@ _LAYERS: dict[Any, Callable[..., Layer]] = {
     aten.avg_pool2d: _window_pool,
     aten.mean: _global_pool,
     aten._adaptive_avg_pool2d: _global_pool,
-    **dict.fromkeys((aten.add, aten.add_, aten.mul, aten.mul_, aten.relu, aten.relu_, aten.hardtanh, aten.hardtanh_,
-                     aten.hardswish, aten.hardswish_, aten.hardsigmoid, aten.hardsigmoid_), _plain("elt")),
+    **dict.fromkeys(
+        (
+            aten.add,
+            aten.add_,
+            aten.mul,
+            aten.mul_,
+            aten.relu,
+            aten.relu_,
+            aten.hardtanh,
+            aten.hardtanh_,
+            aten.hardswish,
+            aten.hardswish_,
+            aten.hardsigmoid,
+            aten.hardsigmoid_,
+        ),
+        _plain("elt"),
+    ),
     **dict.fromkeys((aten.silu, aten.silu_, aten.sigmoid, aten.sigmoid_), _plain("swish")),
     **dict.fromkeys((aten.cat, aten.split, aten.clone), _plain("mov")),
 }
-_NORM = {aten.native_batch_norm, aten._native_batch_norm_legit_no_training, aten._batch_norm_with_update,
-         aten.cudnn_batch_norm}
+_NORM = {aten.native_batch_norm, aten._native_batch_norm_legit_no_training, aten._batch_norm_with_update, aten.cudnn_batch_norm}
 _FOLDED = {aten.relu, aten.relu_, aten.hardtanh, aten.hardtanh_, aten.sigmoid, aten.sigmoid_}
 _WEIGHTED = {aten.convolution, aten.addmm}
 
@@ -123,8 +155,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gi
         self.layers: list[Layer] = []
         self._open: list[Tensor] = []  # outputs of weighted layers that can still take in a BatchNorm or an activation
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (),
-                           kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         op = func.overloadpacket
         # a BatchNorm or activation right after a weighted layer is folded into it
@@ -141,8 +174,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gi
             if op in _WEIGHTED:
                 self._open.append(out)
         elif not func.is_view and any(isinstance(arg, Tensor) for arg in args):
-            raise InputError(f"cannot model the latency of operation {func}; "
-                             f"allowed: {', '.join(sorted({str(known) for known in _LAYERS}))}")
+            raise InputError(
+                f"cannot model the latency of operation {func}; allowed: {', '.join(sorted({str(known) for known in _LAYERS}))}"
+            )
         return out
 
 

@@ -23,10 +23,21 @@ def fit_table(signatures: Iterable[Signature], threads: int, name: str) -> Looku
         If a block is not in the registry, or ``threads`` is neither 1 nor 4.
     """
     rows = {signature: round(block_us(signature, threads), 3) for signature in signatures}
-    return LookupTable(name=name, device=DEVICE, clock_ghz=CLOCK_GHZ, engine=ENGINE, threads=threads, precision=PRECISION,
-                       method="modelled", sources=sorted(fit_data(threads)["url"].unique()), uncertainty=uncertainty(threads),
-                       uncertainty_percent=uncertainty_percent(rows, threads), date=DATE, version=version("fbnet-pfld"),
-                       rows=rows)
+    return LookupTable(
+        name=name,
+        device=DEVICE,
+        clock_ghz=CLOCK_GHZ,
+        engine=ENGINE,
+        threads=threads,
+        precision=PRECISION,
+        method="modelled",
+        sources=sorted(fit_data(threads)["url"].unique()),
+        uncertainty=uncertainty(threads),
+        uncertainty_percent=uncertainty_percent(rows, threads),
+        date=DATE,
+        version=version("fbnet-pfld"),
+        rows=rows,
+    )
 
 
 def uncertainty(threads: int) -> str:
@@ -34,10 +45,12 @@ def uncertainty(threads: int) -> str:
     found = report(threads)
     errors = {name: entry["error_percent"] for name, entry in found["paddle"].items()}
     low, high = min(errors, key=errors.__getitem__), max(errors, key=errors.__getitem__)
-    return (f"not measured: fitted to {found['figures']} published figures of other Cortex-A53 boards; mean error on a network "
-            f"left out of the fit {found['left_out_percent']:.1f} % (depthwise-separable ones "
-            f"{found['left_out_separable_percent']:.1f} %), by which the model was chosen; the chip's own scale is that of the "
-            f"{SIBLING}, and boards left out of the fit are missed by {found['left_out_board_percent']:.0f} % "
-            f"({found['left_out_board_scaled_percent']:.0f} % once their scale is known); "
-            f"Paddle-Lite's single-thread figures for this chip, known when that board was taken, are missed "
-            f"by {errors[low]:+.0f} % ({low}) to {errors[high]:+.0f} % ({high})")
+    return (
+        f"not measured: fitted to {found['figures']} published figures of other Cortex-A53 boards; mean error on a network "
+        f"left out of the fit {found['left_out_percent']:.1f} % (depthwise-separable ones "
+        f"{found['left_out_separable_percent']:.1f} %), by which the model was chosen; the chip's own scale is that of the "
+        f"{SIBLING}, and boards left out of the fit are missed by {found['left_out_board_percent']:.0f} % "
+        f"({found['left_out_board_scaled_percent']:.0f} % once their scale is known); "
+        f"Paddle-Lite's single-thread figures for this chip, known when that board was taken, are missed "
+        f"by {errors[low]:+.0f} % ({low}) to {errors[high]:+.0f} % ({high})"
+    )

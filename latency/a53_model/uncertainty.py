@@ -17,8 +17,16 @@ from .fit import as_frame, features, fit, networks
 from .modelled import block_layers, block_us, block_work
 from .validate import left_out_networks
 
-LAYER_FAMILIES = {"stem": "full", "ckk": "full", "gconv": "full", "c3s1": "full", "pw": "pointwise", "fc": "pointwise",
-            "dw3": "depthwise", "dw5": "depthwise"}
+LAYER_FAMILIES = {
+    "stem": "full",
+    "ckk": "full",
+    "gconv": "full",
+    "c3s1": "full",
+    "pw": "pointwise",
+    "fc": "pointwise",
+    "dw3": "depthwise",
+    "dw5": "depthwise",
+}
 """Layer kind -> family; every other kind only moves or adds maps, and belongs to :data:`OTHER`."""
 
 OTHER = "map"

@@ -83,8 +83,12 @@ def report(threads: int) -> dict[str, Any]:
 def left_out_networks(threads: int) -> pd.DataFrame:
     """Each fitted figure with ``modelled_ms``, the latency by a fit that has not seen the figure's network."""
     figures = fit_data(threads)
-    frame: pd.DataFrame = pd.concat([group.assign(modelled_ms=modelled_ms(fit(threads, network=str(name)), group))
-                      for name, group in figures.groupby("model")])
+    frame: pd.DataFrame = pd.concat(
+        [
+            group.assign(modelled_ms=modelled_ms(fit(threads, network=str(name)), group))
+            for name, group in figures.groupby("model")
+        ]
+    )
     return frame
 
 

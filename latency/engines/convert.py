@@ -81,8 +81,13 @@ def quantise_mnn(source: Path, out: Path, settings: Path) -> None:
 
 
 def _mnn_convert(source: Path, out: Path, framework: str, note: str) -> None:
-    _mnn_tool("mnnconvert", source, ["-f", framework, "--modelFile", str(source), "--MNNModel", str(out), "--bizCode", note],
-              "Converted Success", out)
+    _mnn_tool(
+        "mnnconvert",
+        source,
+        ["-f", framework, "--modelFile", str(source), "--MNNModel", str(out), "--bizCode", note],
+        "Converted Success",
+        out,
+    )
 
 
 def _mnn_tool(tool: str, source: Path, arguments: list[str], end: str, out: Path) -> None:

@@ -60,8 +60,9 @@ def burst(run: Runner, calls: int = CALLS) -> NDArray[np.float64]:
     return np.diff(times) * 1e6
 
 
-def interleave(files: Mapping[str, Path], threads: int = 1, sessions: int = SESSIONS,
-               track: Callable[[range], Iterator[int]] = iter) -> dict[str, NDArray[np.float64]]:
+def interleave(
+    files: Mapping[str, Path], threads: int = 1, sessions: int = SESSIONS, track: Callable[[range], Iterator[int]] = iter
+) -> dict[str, NDArray[np.float64]]:
     """Time files in turns. Call it :func:`pinned`, and open no file before with an engine whose threads outlive it.
 
     Parameters

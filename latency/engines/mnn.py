@@ -36,9 +36,10 @@ class MnnNet:
             except Exception:  # it has no class of its own, and what it says is where to look for more
                 raise InputError(f"not a network that MNN can run: {path}") from None
             self._session = self._net.createSession({"numThread": threads, "precision": "high"})
-            inputs, outputs = ([(tensor.getDataType() == MNN.Halide_Type_Float, tensor.getShape()) for tensor in side.values()]
-                               for side in (self._net.getSessionInputAll(self._session),
-                                            self._net.getSessionOutputAll(self._session)))
+            inputs, outputs = (
+                [(tensor.getDataType() == MNN.Halide_Type_Float, tensor.getShape()) for tensor in side.values()]
+                for side in (self._net.getSessionInputAll(self._session), self._net.getSessionOutputAll(self._session))
+            )
             self.shape = image_shape(path, inputs, outputs)
             self._entry = self._net.getSessionInput(self._session)
             self._net.resizeTensor(self._entry, self.shape)

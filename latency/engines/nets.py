@@ -54,8 +54,10 @@ class OnnxNet:
         except Exception as error:  # onnxruntime's errors have no common public base class
             reason = str(error).splitlines()[0].rsplit(") ", 1)[-1]  # without the place in its sources
             raise InputError(f"not an ONNX model that onnxruntime can run: {path}: {reason}") from None
-        inputs, outputs = ([(entry.type == "tensor(float)", entry.shape) for entry in side]
-                           for side in (self._session.get_inputs(), self._session.get_outputs()))
+        inputs, outputs = (
+            [(entry.type == "tensor(float)", entry.shape) for entry in side]
+            for side in (self._session.get_inputs(), self._session.get_outputs())
+        )
         self.shape = image_shape(path, inputs, outputs)
         self._name = self._session.get_inputs()[0].name
 
@@ -97,8 +99,13 @@ ENGINES: dict[str, Engine] = {}
 """Name -> engine, of those that can be measured with: all but those whose files cannot be made from ONNX files."""
 
 
-def register_engine(name: str, suffix: str, opener: Opener, version: Callable[[], str] | None = None,
-                    convert: Callable[[Path, Path], None] | None = None) -> None:
+def register_engine(
+    name: str,
+    suffix: str,
+    opener: Opener,
+    version: Callable[[], str] | None = None,
+    convert: Callable[[Path, Path], None] | None = None,
+) -> None:
     """Add an inference engine.
 
     Parameters

@@ -26,8 +26,10 @@ def image_shape(path: str | Path, inputs: Sequence[Tensor], outputs: Sequence[Te
             if len(sides) == len(image):
                 return (1, *sides)
     shapes = [[list(shape) for _, shape in side] for side in (inputs, outputs)]
-    raise InputError(f"{path}: inputs {shapes[0]}, outputs {shapes[1]}; allowed: one input (1, channels, height, width) and "
-                     "one output, both of floats")
+    raise InputError(
+        f"{path}: inputs {shapes[0]}, outputs {shapes[1]}; allowed: one input (1, channels, height, width) and "
+        "one output, both of floats"
+    )
 
 
 def _fixed(size: object) -> bool:

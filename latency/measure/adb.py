@@ -76,8 +76,10 @@ def _choose(devices: dict[str, str], serial: str | None) -> str:
     ready = [name for name, state in devices.items() if state == "device"]
     if serial is not None:
         if serial not in ready:
-            raise InputError(f"device {serial!r} is {devices.get(serial, 'not connected')}; "
-                             f"allowed: {', '.join(ready) or 'a connected device with USB debugging allowed on its screen'}")
+            raise InputError(
+                f"device {serial!r} is {devices.get(serial, 'not connected')}; "
+                f"allowed: {', '.join(ready) or 'a connected device with USB debugging allowed on its screen'}"
+            )
         return serial
     if not ready:
         states = ", ".join(f"{name} is {state}" for name, state in devices.items()) or "none is connected"

@@ -62,8 +62,10 @@ def make_design(space: SpaceSpec, num_points: int, input_size: int, repeats: int
     rng = random.Random(seed)
     wider = _with_identity(space)
     layout = wider.layout(num_points, input_size)
-    choosable = {label: [name for name in names if name in space.candidates()[label] or is_identity(layout.layers[label][name])]
-                 for label, names in wider.candidates().items()}
+    choosable = {
+        label: [name for name in names if name in space.candidates()[label] or is_identity(layout.layers[label][name])]
+        for label, names in wider.candidates().items()
+    }
 
     def subnet(spec: SpaceSpec, choices: dict[str, str]) -> Architecture:
         return Architecture(spec, num_points, input_size, choices)
@@ -78,8 +80,10 @@ def make_design(space: SpaceSpec, num_points: int, input_size: int, repeats: int
         if len(test) < unseen and key not in known:
             test[key] = subnet(space, choices)
     if len(test) < FEWEST_UNSEEN:
-        raise InputError(f"search space {space.name!r} has {len(test)} subnets left to test a table on; at least "
-                         f"{FEWEST_UNSEEN} are needed: use a larger space or fewer repeats")
+        raise InputError(
+            f"search space {space.name!r} has {len(test)} subnets left to test a table on; at least "
+            f"{FEWEST_UNSEEN} are needed: use a larger space or fewer repeats"
+        )
     return Design(list(known.values()), list(test.values()))
 
 
@@ -92,6 +96,13 @@ def _balanced(choosable: dict[str, list[str]], repeats: int, rng: random.Random)
 
 
 def _with_identity(space: SpaceSpec) -> SpaceSpec:
-    stages = tuple(Stage(layers=stage.layers, channels=stage.channels, stride=stage.stride,
-                         candidates=tuple(dict.fromkeys([*stage.candidates, IDENTITY]))) for stage in space.stages)
+    stages = tuple(
+        Stage(
+            layers=stage.layers,
+            channels=stage.channels,
+            stride=stage.stride,
+            candidates=tuple(dict.fromkeys([*stage.candidates, IDENTITY])),
+        )
+        for stage in space.stages
+    )
     return space.model_copy(update={"stages": stages})

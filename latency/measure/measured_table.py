@@ -24,8 +24,12 @@ class MeasuredTable:
 
     def figures(self, measured: Measured) -> dict[str, Any]:
         """Error and noise as plain data, in percent."""
-        return {**asdict(self.agreement), "noise_percent": 100 * measured.noise, "spread_percent": 100 * measured.spread,
-                "drift_percent": 100 * measured.drift}
+        return {
+            **asdict(self.agreement),
+            "noise_percent": 100 * measured.noise,
+            "spread_percent": 100 * measured.spread,
+            "drift_percent": 100 * measured.drift,
+        }
 
 
 def make_table(name: str, design: Design, measured: Measured, backend: Backend) -> MeasuredTable:
@@ -37,17 +41,29 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
     predicted = np.array([solution.us(subnet) for subnet in subnets])
     found = agreement(predicted[count:], us[count:])
     remarks = backend.remarks(measured.times)
-    uncertainty = (f"mean error on {found.subnets} whole subnets that the table was not made from {found.mean_percent:.1f} %, "
-                   f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}; standard error of a "
-                   f"subnet's own figure {100 * measured.noise:.1f} %, spread of one timing {100 * measured.spread:.1f} %, "
-                   f"levels of the rounds up to {100 * measured.drift:.0f} % apart{f'; {remarks}' if remarks else ''}; of the "
-                   "fixed parts and of layers where shapes change only the sum is measured; they share it as in the model of "
-                   "the Snapdragon 625")
-    table = LookupTable(name=name, device=backend.device, clock_ghz=backend.clock_ghz, engine=backend.engine,
-                        threads=backend.threads, precision=backend.precision, method="measured",
-                        sources=[f"{len(us)} whole subnets timed by fbnet-pfld latency measure"], uncertainty=uncertainty,
-                        uncertainty_percent=_per_block(solution, design), date=date.today().isoformat(),
-                        version=version("fbnet-pfld"), rows={key: round(value, 3) for key, value in solution.rows.items()})
+    uncertainty = (
+        f"mean error on {found.subnets} whole subnets that the table was not made from {found.mean_percent:.1f} %, "
+        f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}; standard error of a "
+        f"subnet's own figure {100 * measured.noise:.1f} %, spread of one timing {100 * measured.spread:.1f} %, "
+        f"levels of the rounds up to {100 * measured.drift:.0f} % apart{f'; {remarks}' if remarks else ''}; of the "
+        "fixed parts and of layers where shapes change only the sum is measured; they share it as in the model of "
+        "the Snapdragon 625"
+    )
+    table = LookupTable(
+        name=name,
+        device=backend.device,
+        clock_ghz=backend.clock_ghz,
+        engine=backend.engine,
+        threads=backend.threads,
+        precision=backend.precision,
+        method="measured",
+        sources=[f"{len(us)} whole subnets timed by fbnet-pfld latency measure"],
+        uncertainty=uncertainty,
+        uncertainty_percent=_per_block(solution, design),
+        date=date.today().isoformat(),
+        version=version("fbnet-pfld"),
+        rows={key: round(value, 3) for key, value in solution.rows.items()},
+    )
     frame = pd.DataFrame([subnet.choices for subnet in subnets])
     frame["role"] = ["known"] * count + ["unseen"] * (len(us) - count)
     return MeasuredTable(table, found, frame.assign(measured_us=us.round(3), predicted_us=predicted.round(3)))

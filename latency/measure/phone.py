@@ -57,12 +57,23 @@ class Program:
 # The programs' forms are those of MNN's benchmark/benchmark.cpp (precision 1 is its high one) and of ncnn's
 # benchmark/benchncnn.cpp (power mode 2 has it keep to the big cores by itself, GPU -1 is none).
 PROGRAMS = {
-    "benchmark.out": Program("MNN", "fp32", ".mnn", to_mnn,
-                             "./benchmark.out {folder} {loops} {warm_up} 0 {threads} 1",
-                             r"\[ - \]\s+\S+\s+max\s*=\s*[\d.]+\s*ms\s+min\s*=\s*[\d.]+\s*ms\s+avg\s*=\s*(?P<avg>[\d.]+)\s*ms"),
-    "benchncnn": Program("ncnn", "ncnn's defaults", ".param", to_ncnn,
-                         "./benchncnn {loops} {threads} 2 -1 0 param={model} shape=[{size},{size},3]",
-                         r"\s+min\s*=\s*[\d.]+\s+max\s*=\s*[\d.]+\s+avg\s*=\s*(?P<avg>[\d.]+)", pins_itself=True),
+    "benchmark.out": Program(
+        "MNN",
+        "fp32",
+        ".mnn",
+        to_mnn,
+        "./benchmark.out {folder} {loops} {warm_up} 0 {threads} 1",
+        r"\[ - \]\s+\S+\s+max\s*=\s*[\d.]+\s*ms\s+min\s*=\s*[\d.]+\s*ms\s+avg\s*=\s*(?P<avg>[\d.]+)\s*ms",
+    ),
+    "benchncnn": Program(
+        "ncnn",
+        "ncnn's defaults",
+        ".param",
+        to_ncnn,
+        "./benchncnn {loops} {threads} 2 -1 0 param={model} shape=[{size},{size},3]",
+        r"\s+min\s*=\s*[\d.]+\s+max\s*=\s*[\d.]+\s+avg\s*=\s*(?P<avg>[\d.]+)",
+        pins_itself=True,
+    ),
 }
 
 
@@ -103,8 +114,10 @@ class Phone:
         digest = self.digest(program)
         self._adb, self._program, self.threads, self._size = adb, PROGRAMS[program.name], threads, input_size
         self.engine, self.precision = self._program.engine, self._program.precision
-        maker, model, chip = (adb.shell(f"getprop {name}").strip() for name in
-                              ("ro.product.manufacturer", "ro.product.model", "ro.board.platform"))
+        maker, model, chip = (
+            adb.shell(f"getprop {name}").strip()
+            for name in ("ro.product.manufacturer", "ro.product.model", "ro.board.platform")
+        )
         self.device = f"{maker} {model} ({chip})"
         highest = _clocks(adb.shell(_CLOCKS.format("cpuinfo_max_freq")), "cpuinfo_max_freq")
         self._cores = sorted(highest, key=lambda core: (-highest[core], core))[:threads]
@@ -136,15 +149,25 @@ class Phone:
 
     def time(self, model: str) -> Timing:
         """Run the benchmark program once; its average over some runs, and the slowest of the cores' clocks right after."""
-        command = self._program.command.format(model=f"{model}/{model}{self._program.suffix}", folder=model, loops=LOOPS,
-                                               warm_up=WARM_UP, threads=self.threads, size=self._size)
-        printed = self._adb.shell(f"cd {FOLDER} && export LD_LIBRARY_PATH=. && {self._pin}{command} && "
-                                  f"{_CLOCKS.format('scaling_cur_freq')} && {_TEMPERATURES}")
+        command = self._program.command.format(
+            model=f"{model}/{model}{self._program.suffix}",
+            folder=model,
+            loops=LOOPS,
+            warm_up=WARM_UP,
+            threads=self.threads,
+            size=self._size,
+        )
+        printed = self._adb.shell(
+            f"cd {FOLDER} && export LD_LIBRARY_PATH=. && {self._pin}{command} && "
+            f"{_CLOCKS.format('scaling_cur_freq')} && {_TEMPERATURES}"
+        )
         found = list(re.finditer(self._program.line, printed))
         if len(found) != 1 or not float(found[0]["avg"]) > 0:
             lines = [line for line in printed.strip().splitlines() if not line.startswith("/sys/")]
-            raise InputError(f"{self._files[0].name} printed {len(found)} timings for one model, and last "
-                             f"{lines[-1] if lines else ''!r}; allowed: one, with min, max and avg above 0")
+            raise InputError(
+                f"{self._files[0].name} printed {len(found)} timings for one model, and last "
+                f"{lines[-1] if lines else ''!r}; allowed: one, with min, max and avg above 0"
+            )
         clocks = _clocks(printed, "scaling_cur_freq")
         running = [clocks[core] for core in self._cores if core in clocks]
         return Timing(float(found[0]["avg"]) * 1e3, min(running, default=None), _celsius(printed))

@@ -79,8 +79,15 @@ Track = Callable[[Sequence[Any], str], Iterator[Any]]
 """Wraps a sequence in a progress bar with a title."""
 
 
-def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backend: Backend, rounds: int, folder: Path,
-            settings: dict[str, Any], track: Track) -> Measured:
+def measure(
+    models: Mapping[str, Any],
+    write: Callable[[Any, Path], None],
+    backend: Backend,
+    rounds: int,
+    folder: Path,
+    settings: dict[str, Any],
+    track: Track,
+) -> Measured:
     """Write every model as an ONNX file, load it and time it in ``rounds`` rounds.
 
     Parameters
@@ -106,8 +113,12 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
         write_text(record, json.dumps(settings, indent=2) + "\n")
     known = _read(file)
     done = set(zip(known["round"], known["model"], strict=True))
-    missing = [(number, name) for number in range(rounds)
-               for name in random.Random(number).sample(list(models), len(models)) if (number, name) not in done]
+    missing = [
+        (number, name)
+        for number in range(rounds)
+        for name in random.Random(number).sample(list(models), len(models))
+        if (number, name) not in done
+    ]
     try:
         for name in track(list(models) if missing else [], "models"):
             onnx = folder / f"{name}.onnx"
@@ -119,8 +130,10 @@ def measure(models: Mapping[str, Any], write: Callable[[Any, Path], None], backe
             with file.open("a", encoding="utf-8") as out:
                 out.write(",".join("" if value is None else str(value) for value in (number, name, *timing)) + "\n")
     except (InputError, OSError) as error:
-        raise InputError(f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}, the same "
-                         "command goes on from there") from None
+        raise InputError(
+            f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}, the same "
+            "command goes on from there"
+        ) from None
     return summarise(_read(file), rounds)
 
 

@@ -70,8 +70,10 @@ def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads
     found, spread = _posterior(work, max(noise, misfit, LEAST_NOISE))
     relative = spread / np.maximum(found, spread)
     zero = dict.fromkeys(set(keys) - set(free), 0.0)
-    return Solution({**zero, **dict(zip(free, (found * prior).tolist(), strict=True))},
-                    {**zero, **dict(zip(free, relative.tolist(), strict=True))})
+    return Solution(
+        {**zero, **dict(zip(free, (found * prior).tolist(), strict=True))},
+        {**zero, **dict(zip(free, relative.tolist(), strict=True))},
+    )
 
 
 def _posterior(work: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ def read(source: Source) -> Found:
 def _face(source: Source, file: str) -> SourceFace:
     folder, _, name = file.rpartition("/")
     path = source.path(file)
-    image = attempt(source.image_of, name[:-len(".pts")], _image_folders(source, folder), str(path))
+    image = attempt(source.image_of, name[: -len(".pts")], _image_folders(source, folder), str(path))
     points = _points(path, read_lines(path))
     return source.face(image, points, str(path))
 
@@ -43,8 +43,12 @@ def _image_folders(source: Source, folder: str) -> Iterator[str]:
 def _points(path: Path, lines: list[Line]) -> Array:
     """Points (68, 2) of the lines of a ``.pts`` file."""
     # every brace on a line of its own, wherever the file has it
-    split = [(number, piece.strip(_SEPARATORS)) for number, text in lines for piece in _BRACES.split(text)
-             if piece.strip(_SEPARATORS)]
+    split = [
+        (number, piece.strip(_SEPARATORS))
+        for number, text in lines
+        for piece in _BRACES.split(text)
+        if piece.strip(_SEPARATORS)
+    ]
     pieces = [piece for _, piece in split]
     if pieces.count("{") != 1 or pieces.count("}") != 1 or pieces.index("{") > pieces.index("}"):
         raise LeftOut("no points in braces", f"{path}:{lines[-1][0]}")
@@ -60,4 +64,4 @@ def _points(path: Path, lines: list[Line]) -> Array:
             line = number
             if count[1] != "68":
                 raise LeftOut("wrong number of points", f"{path}:{number}", f"{count[1]}, wanted 68")
-    return pairs(split[opened + 1:closed], 68, path, line)
+    return pairs(split[opened + 1 : closed], 68, path, line)

@@ -28,8 +28,9 @@ def read_pixels(source: Source, num_points: int) -> Found:
         yield from rows(source, file, partial(_pixels_face, source, num_points, split, folders_of(file)))
 
 
-def _pixels_face(source: Source, num_points: int, split: str | None, folders: Sequence[str], tokens: list[str],
-                 where: str) -> SourceFace:
+def _pixels_face(
+    source: Source, num_points: int, split: str | None, folders: Sequence[str], tokens: list[str], where: str
+) -> SourceFace:
     end = 1 + 2 * num_points
     check_count(tokens, (end, end + ANGLES), where)
     image = find_image(source, tokens[0], folders, where, moved=True)

@@ -83,8 +83,10 @@ class Plan:
 
     def digest(self) -> str:
         """A short name of the annotations and the split, for telling whether they have changed."""
-        lines = (repr((job.number, job.face.name, job.face.image.suffix, job.face.points.tolist(), job.face.box, job.split))
-                 for job in self.jobs)
+        lines = (
+            repr((job.number, job.face.name, job.face.image.suffix, job.face.points.tolist(), job.face.box, job.split))
+            for job in self.jobs
+        )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -104,8 +106,10 @@ def make_plan(src: Path, out: Path, options: PrepareOptions) -> Plan:
     if options.images and not source.with_suffix(options.images):
         raise InputError(f"--image-suffix {options.image_suffix}: {src} has no such image")
     if not found:
-        raise InputError(f"{src} has nothing of format {options.format!r} among its {len(tree.files)} files; wanted: a folder "
-                         f"with {form.looks_for}")
+        raise InputError(
+            f"{src} has nothing of format {options.format!r} among its {len(tree.files)} files; wanted: a folder "
+            f"with {form.looks_for}"
+        )
     left_out = {number: entry for number, entry in enumerate(found) if isinstance(entry, LeftOut)}
     faces, twice = _once({number: entry for number, entry in enumerate(found) if isinstance(entry, SourceFace)}, source)
     left_out |= twice
@@ -114,13 +118,21 @@ def make_plan(src: Path, out: Path, options: PrepareOptions) -> Plan:
     who = _one_per_image(list(faces.values()), identities(list(faces.values()), form, options.identity), source)
     split = _split(list(faces.values()), who, list(left_out.values()), src, options)
     _check_sides(split, who, left_out.values(), src)
-    jobs = [Job(number, face, identity, side)
-            for (number, face), identity, side in zip(faces.items(), who, split.sides, strict=True)]
+    jobs = [
+        Job(number, face, identity, side)
+        for (number, face), identity, side in zip(faces.items(), who, split.sides, strict=True)
+    ]
     tested = {job.identity for job in jobs if job.split == "test"}
-    both = {job.number: LeftOut(ON_BOTH_SIDES, job.face.where)
-            for job in jobs if job.split == "train" and job.identity in tested}
-    return Plan([job for job in jobs if job.number not in both], left_out | both, split.way, [*source.notes, *split.notes],
-                unused(source, tree, form.annotations, options.images))
+    both = {
+        job.number: LeftOut(ON_BOTH_SIDES, job.face.where) for job in jobs if job.split == "train" and job.identity in tested
+    }
+    return Plan(
+        [job for job in jobs if job.number not in both],
+        left_out | both,
+        split.way,
+        [*source.notes, *split.notes],
+        unused(source, tree, form.annotations, options.images),
+    )
 
 
 def _walk(src: Path, form: Format) -> Tree:
@@ -185,23 +197,34 @@ def _split(faces: list[SourceFace], who: list[str], skipped: list[LeftOut], src:
     fraction = options.test_fraction or FRACTION
     notes = []
     if options.identity is None and len(faces) > 1 and len(set(who)) == len({face.image for face in faces}):
-        notes.append(f"each of the {len(set(who))} images is taken for a person of its own; if several show one person, "
-                     f"--identity keeps them on one side: {example(names)}")
+        notes.append(
+            f"each of the {len(set(who))} images is taken for a person of its own; if several show one person, "
+            f"--identity keeps them on one side: {example(names)}"
+        )
     return Split(by_fraction(who, fraction, options.seed), f"fraction {fraction:g}", notes)
 
 
 def _by_folders(names: Sequence[str], placed: Sequence[str | None]) -> Split:
     unplaced = [name for name, side in zip(names, placed, strict=True) if side is None]
-    notes = [f"faces for training because no folder of theirs is known to be for training or testing: {len(unplaced)}, such as "
-             f"{unplaced[0]}"] if unplaced else []
+    notes = (
+        [
+            f"faces for training because no folder of theirs is known to be for training or testing: {len(unplaced)}, such as "
+            f"{unplaced[0]}"
+        ]
+        if unplaced
+        else []
+    )
     return Split([side or "train" for side in placed], BY_FOLDERS, notes)
 
 
 def _check_sides(split: Split, who: Sequence[str], skipped: Collection[LeftOut], src: Path) -> None:
-    for side, remedy in (("test", "a larger --test-fraction, a --test-list or, if every image shows another person, "
-                                  "--identity '(.+)'"),
-                         ("train", "--test-fraction or another --test-list")):
+    for side, remedy in (
+        ("test", "a larger --test-fraction, a --test-list or, if every image shows another person, --identity '(.+)'"),
+        ("train", "--test-fraction or another --test-list"),
+    ):
         if side not in split.sides:
             besides = f"; faces that are skipped: {reasons(skipped)}" if skipped else ""
-            raise InputError(f"{src}: no face for {side}ing among {len(who)} faces of {len(set(who))} identities, split by "
-                             f"{split.way}; wanted: {remedy}{besides}")
+            raise InputError(
+                f"{src}: no face for {side}ing among {len(who)} faces of {len(set(who))} identities, split by "
+                f"{split.way}; wanted: {remedy}{besides}"
+            )

@@ -31,8 +31,14 @@ from .work import DONE, SETTINGS, Made, make_all
 JPEG_QUALITY = 95
 
 
-def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: int = 1,
-            progress: Callable[[int, int], None] | None = None, overwrite: bool = False) -> dict[str, Any]:
+def prepare(
+    src: str | Path,
+    out: str | Path,
+    options: PrepareOptions,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
     """Read the faces of ``src`` and write ``out/{train_data,test_data}/{list.txt,imgs}``.
 
     The set appears under its name when it is complete, with ``prepared.json`` (how it was made, how many faces are in it, how
@@ -63,13 +69,22 @@ def prepare(src: str | Path, out: str | Path, options: PrepareOptions, workers: 
     check_out(out, RECORD, "prepared", overwrite)
     plan = make_plan(src, out, options)
     origin = FORMATS[options.format].origin if options.origin is None else options.origin
-    settings = asdict(options) | {"source": str(src.resolve()), "points": FORMATS[options.format].points, "origin": origin,
-                                  "test_list": options.test_list and str(options.test_list)}
+    settings = asdict(options) | {
+        "source": str(src.resolve()),
+        "points": FORMATS[options.format].points,
+        "origin": origin,
+        "test_list": options.test_list and str(options.test_list),
+    }
     folder = out.resolve().with_name(f"{out.resolve().name}.preparing")
     try:
-        made = make_all(plan.jobs, folder, settings | {"selection": plan.digest()},
-                        partial(make_face, folder=folder, options=options, origin=origin), workers,
-                        progress and (lambda done: progress(done, len(plan.jobs))))
+        made = make_all(
+            plan.jobs,
+            folder,
+            settings | {"selection": plan.digest()},
+            partial(make_face, folder=folder, options=options, origin=origin),
+            workers,
+            progress and (lambda done: progress(done, len(plan.jobs))),
+        )
         record = write_record(folder, plan, made, settings, src)
         old = folder.with_suffix(".replaced")
         if out.exists():

@@ -45,8 +45,10 @@ def write_record(folder: Path, plan: Plan, made: Mapping[int, Made], settings: M
     record["left_out"] = of_faces(left_out)
     record["unused"] = of_files(plan.unused)
     record["notes"] = [*plan.notes, *_exif_notes(plan.jobs, made, settings["exif"]), *_outside_notes(made)]
-    rows = [*(("face", entry.reason, entry.where, entry.detail) for entry in left_out),
-            *(("file", entry.reason, entry.path, "") for entry in plan.unused)]
+    rows = [
+        *(("face", entry.reason, entry.where, entry.detail) for entry in left_out),
+        *(("file", entry.reason, entry.path, "") for entry in plan.unused),
+    ]
     with atomic_path(folder / LEFT_OUT) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("what", "reason", "where", "detail"), *rows])
     write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
@@ -63,8 +65,11 @@ def _exif_notes(jobs: Sequence[Job], made: Mapping[int, Made], rule: str) -> lis
     done = "applied" if applied else "ignored"
     note = f"images with an EXIF orientation, which is {done}: {len(images)}, such as {turned[0].face.image}"
     # the last number of a line is the roll; of a mirrored image, orientation 2, it tells nothing
-    rolls = [abs(float(made[job.number].lines[0].split()[-1])) for job in turned
-             if made[job.number].lines and made[job.number].orientation != 2]
+    rolls = [
+        abs(float(made[job.number].lines[0].split()[-1]))
+        for job in turned
+        if made[job.number].lines and made[job.number].orientation != 2
+    ]
     wrong = sum(roll > LYING if applied else roll < UPRIGHT for roll in rolls)
     other = "ignore" if applied else "apply"
     if wrong > len(rolls) / 2:

@@ -128,7 +128,7 @@ class Source:
         """The path within the source of an absolute path that lies there; None of any other path."""
         if not name.startswith("/"):
             return None
-        return next((name[len(root) + 1:] for root in self._roots if name.startswith(f"{root}/")), None)
+        return next((name[len(root) + 1 :] for root in self._roots if name.startswith(f"{root}/")), None)
 
     def image_of(self, stem: str, folders: Iterable[str], where: str, name: str = "") -> str:
         """The image of a stem in the first of the folders that has one; ``name`` is that of the image if it is known.
@@ -154,8 +154,9 @@ class Source:
             others += [file for file in named if suffix_of(file) in (*SUFFIXES, *OTHER_IMAGES)]
         raise LeftOut(NOT_FOUND, where, f"{PurePosixPath(others[0]).name} is of a kind that is not read" if others else "")
 
-    def face(self, image: str | LeftOut, points: Array, where: str, box: tuple[float, ...] | None = None,
-             split: str | None = None) -> SourceFace:
+    def face(
+        self, image: str | LeftOut, points: Array, where: str, box: tuple[float, ...] | None = None, split: str | None = None
+    ) -> SourceFace:
         """A face in an image that :meth:`image_of` has found, or not."""
         if isinstance(image, LeftOut):
             raise image

@@ -107,16 +107,25 @@ class Format:
 
 
 def _pixels(num_points: int) -> Format:
-    return Format(num_points, "list.txt, or train_data/list.txt and test_data/list.txt",
-                  partial(pixels.read_pixels, num_points=num_points))
+    return Format(
+        num_points,
+        "list.txt, or train_data/list.txt and test_data/list.txt",
+        partial(pixels.read_pixels, num_points=num_points),
+    )
 
 
 FORMATS: dict[str, Format] = {
     "ibug": Format(68, "*.pts files", ibug.read, identity=SHOTS, origin=0.5, by_stem=True),
     "wflw": Format(98, "list_98pt_rect_attr_train.txt and list_98pt_rect_attr_test.txt", wflw.read_wflw),
     "pfld98": Format(98, "train_data/list.txt and test_data/list.txt", wflw.read_pfld98, identity=COPIES),
-    "lapa": Format(106, "train, val and test with images/*.jpg and landmarks/*.txt", jd.read_lapa, (".txt",), by_stem=True,
-                   own_split=BY_FOLDERS),
+    "lapa": Format(
+        106,
+        "train, val and test with images/*.jpg and landmarks/*.txt",
+        jd.read_lapa,
+        (".txt",),
+        by_stem=True,
+        own_split=BY_FOLDERS,
+    ),
     "jd106": Format(106, "picture/*.jpg beside landmark/*.txt", jd.read_jd106, (".txt", ".rect"), identity=SHOTS, by_stem=True),
     "bbox106": Format(106, "bbox_landmark.txt", pixels.read_bbox106),
     "pixels68": _pixels(68),
@@ -136,6 +145,7 @@ def register_format(name: str, form: Format) -> None:
     if name in FORMATS:
         raise InputError(f"there is a format {name!r} already; give another name")
     if form.points not in KNOWN_POINTS:
-        raise InputError(f"format {name!r} has {form.points} points; the average head has the points of the layouts of 68, 98 "
-                         "and 106")
+        raise InputError(
+            f"format {name!r} has {form.points} points; the average head has the points of the layouts of 68, 98 and 106"
+        )
     FORMATS[name] = form

@@ -33,8 +33,10 @@ def by_folders(names: Sequence[str]) -> list[str | None] | None:
     folders = [[] if name.startswith("/") else name.split("/")[-2::-1] for name in names]
     splits = [next(filter(None, map(split_of_folder, each)), None) for each in folders]
     if any(splits):
-        splits = [split or next((_OF_300W[folder.lower()] for folder in each if folder.lower() in _OF_300W), None)
-                  for split, each in zip(splits, folders, strict=True)]
+        splits = [
+            split or next((_OF_300W[folder.lower()] for folder in each if folder.lower() in _OF_300W), None)
+            for split, each in zip(splits, folders, strict=True)
+        ]
     return splits if "test" in splits else None
 
 

@@ -14,8 +14,9 @@ from .source_face import LeftOut, SourceFace
 SHOWN = 3
 
 
-def by_list(faces: Sequence[SourceFace], who: Sequence[str], skipped: Iterable[LeftOut], file: Path,
-            root: Path) -> tuple[list[str], list[str]]:
+def by_list(
+    faces: Sequence[SourceFace], who: Sequence[str], skipped: Iterable[LeftOut], file: Path, root: Path
+) -> tuple[list[str], list[str]]:
     """Split of each face by a list: the identities that it names are for testing.
 
     An entry is an identity, or an image's path in the source: all of it or, if that is one image's alone, any end of it, with
@@ -48,17 +49,23 @@ def by_list(faces: Sequence[SourceFace], who: Sequence[str], skipped: Iterable[L
         if not fits and _without_suffix(entry) in absent:
             unusable.append((number, entry))
         elif not fits:
-            raise InputError(f"{file}:{number}: {entry!r} is no identity and no image of the source; entries look like "
-                             f"{who[0]!r} or {names.relative(faces[0])!r}")
+            raise InputError(
+                f"{file}:{number}: {entry!r} is no identity and no image of the source; entries look like "
+                f"{who[0]!r} or {names.relative(faces[0])!r}"
+            )
         elif len(set(fits.values())) > 1:
             labels = list(fits)
             more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
-            raise InputError(f"{file}:{number}: {entry!r} fits several images: {', '.join(labels[:SHOWN])}{more}; wanted: "
-                             "enough of a path to name one")
+            raise InputError(
+                f"{file}:{number}: {entry!r} fits several images: {', '.join(labels[:SHOWN])}{more}; wanted: "
+                "enough of a path to name one"
+            )
         test.update(fits.values())
-    notes = [f"entries of {file} {what}: {len(found)}, such as {entry!r} in line {number}"
-             for found, what in ((repeated, "that repeat another one"), (unusable, "that name skipped faces"))
-             for number, entry in found[:1]]
+    notes = [
+        f"entries of {file} {what}: {len(found)}, such as {entry!r} in line {number}"
+        for found, what in ((repeated, "that repeat another one"), (unusable, "that name skipped faces"))
+        for number, entry in found[:1]
+    ]
     return ["test" if identity in test else "train" for identity in who], notes
 
 
@@ -95,8 +102,11 @@ class _Names:
             return self._exact[entry]
         end = f"/{entry.strip('/')}"
         last = end.rpartition("/")[2]
-        found = {image: identity for image, identity in self._by_end.get(last, ())
-                 if any(f"{root}/{name}".endswith(end) for root in self._roots for name in (image, _without_suffix(image)))}
+        found = {
+            image: identity
+            for image, identity in self._by_end.get(last, ())
+            if any(f"{root}/{name}".endswith(end) for root in self._roots for name in (image, _without_suffix(image)))
+        }
         if not found:
             found = {identity: identity for identity in self._identities.get(last, ()) if f"/{identity}".endswith(end)}
         return found

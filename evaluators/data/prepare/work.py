@@ -50,8 +50,14 @@ class Made:
     left_out: LeftOut | None = None
 
 
-def make_all(jobs: list[Job], folder: Path, settings: dict[str, Any], make: Callable[[Job], Made], workers: int,
-             progress: Callable[[int], None] | None) -> dict[int, Made]:
+def make_all(
+    jobs: list[Job],
+    folder: Path,
+    settings: dict[str, Any],
+    make: Callable[[Job], Made],
+    workers: int,
+    progress: Callable[[int], None] | None,
+) -> dict[int, Made]:
     """Make the faces that ``folder`` does not have yet.
 
     Parameters

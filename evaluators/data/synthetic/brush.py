@@ -41,8 +41,15 @@ def fixed(points: Array) -> Array:
     return np.round(np.asarray(points) * (1 << SHIFT)).astype(np.int32)
 
 
-def blend(image: Array, points: Array, color: Array, strength: float = 1.0, soft: float = 0.0, line: float = 0.0,
-          clip: Array | None = None) -> None:
+def blend(
+    image: Array,
+    points: Array,
+    color: Array,
+    strength: float = 1.0,
+    soft: float = 0.0,
+    line: float = 0.0,
+    clip: Array | None = None,
+) -> None:
     """Blend a polygon (or, with ``line``, an open line that wide) into a uint8 image, in place.
 
     ``soft`` is the sigma of its edge, pixels; ``clip`` a second polygon to which the paint is confined.
@@ -52,7 +59,7 @@ def blend(image: Array, points: Array, color: Array, strength: float = 1.0, soft
     left, top, width, height = cv2.boundingRect(at)
     x0, y0 = max((left >> SHIFT) - pad, 0), max((top >> SHIFT) - pad, 0)
     x1, y1 = ((left + width) >> SHIFT) + pad, ((top + height) >> SHIFT) + pad
-    part = image[y0:max(y1, 0), x0:max(x1, 0)]
+    part = image[y0 : max(y1, 0), x0 : max(x1, 0)]
     if part.size == 0:
         return
     mask: Array = np.zeros(part.shape[:2], np.uint8)

@@ -18,8 +18,15 @@ RECORD = "synthetic.json"
 """How a data set was made; a folder without it is not ours to replace."""
 
 
-def generate(out: str | Path, train: int, test: int, size: int = 112, seed: int = 0,
-             progress: Callable[[int], None] | None = None, overwrite: bool = False) -> dict[str, int]:
+def generate(
+    out: str | Path,
+    train: int,
+    test: int,
+    size: int = 112,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    overwrite: bool = False,
+) -> dict[str, int]:
     """Render ``train`` and ``test`` faces into ``out/{train_data,test_data}/{list.txt,imgs}``.
 
     A face depends on seed, split and index alone: a larger set begins with the smaller one. The set appears under its name

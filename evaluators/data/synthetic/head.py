@@ -17,24 +17,26 @@ Array = NDArray[Any]
 """Floats, unless a docstring says uint8 or bool: OpenCV's annotations tell these apart no better."""
 
 # y at the front, half width, depth to the front, depth to the back, rise of the row from the front to the ears
-PROFILE = np.array([
-    [-1.55, 0.00, 0.00, 0.00, 0.00],
-    [-1.52, 0.36, 0.36, 0.42, 0.00],
-    [-1.38, 0.68, 0.70, 0.80, 0.00],
-    [-1.12, 0.88, 0.94, 1.08, 0.00],
-    [-0.76, 0.99, 1.09, 1.26, 0.00],
-    [-0.38, 1.03, 1.13, 1.32, 0.00],
-    [0.00, 1.03, 1.08, 1.30, 0.00],
-    [0.40, 1.00, 1.05, 1.18, 0.05],
-    [0.70, 0.97, 1.05, 1.02, 0.12],
-    [1.00, 0.94, 1.07, 0.82, 0.25],
-    [1.25, 0.90, 1.06, 0.62, 0.37],
-    [1.45, 0.86, 1.04, 0.45, 0.47],
-    [1.58, 0.79, 0.97, 0.35, 0.51],
-    [1.62, 0.66, 0.84, 0.28, 0.50],
-    [1.60, 0.42, 0.55, 0.18, 0.45],
-    [1.52, 0.00, 0.00, 0.00, 0.40],
-])
+PROFILE = np.array(
+    [
+        [-1.55, 0.00, 0.00, 0.00, 0.00],
+        [-1.52, 0.36, 0.36, 0.42, 0.00],
+        [-1.38, 0.68, 0.70, 0.80, 0.00],
+        [-1.12, 0.88, 0.94, 1.08, 0.00],
+        [-0.76, 0.99, 1.09, 1.26, 0.00],
+        [-0.38, 1.03, 1.13, 1.32, 0.00],
+        [0.00, 1.03, 1.08, 1.30, 0.00],
+        [0.40, 1.00, 1.05, 1.18, 0.05],
+        [0.70, 0.97, 1.05, 1.02, 0.12],
+        [1.00, 0.94, 1.07, 0.82, 0.25],
+        [1.25, 0.90, 1.06, 0.62, 0.37],
+        [1.45, 0.86, 1.04, 0.45, 0.47],
+        [1.58, 0.79, 0.97, 0.35, 0.51],
+        [1.62, 0.66, 0.84, 0.28, 0.50],
+        [1.60, 0.42, 0.55, 0.18, 0.45],
+        [1.52, 0.00, 0.00, 0.00, 0.40],
+    ]
+)
 ROWS = 257
 JAW_KEY = 12
 """Row of :data:`PROFILE` that is the lower edge of the jaw."""
@@ -148,10 +150,10 @@ class Head:
         side = np.abs(x)
         knots, heights, widths = self._nose.T
         width = np.interp(y, knots, widths)
-        out = np.interp(y, knots, heights, left=0.0, right=0.0) * np.exp(-(side / width) ** 2)
+        out = np.interp(y, knots, heights, left=0.0, right=0.0) * np.exp(-((side / width) ** 2))
         for b in self.bumps:
-            v = np.exp(-((y - b.y) / b.tall) ** 2)
-            hill = np.exp(-((side - b.x) / b.width) ** 2)
+            v = np.exp(-(((y - b.y) / b.tall) ** 2))
+            hill = np.exp(-(((side - b.x) / b.width) ** 2))
             out += b.height * v * hill
         return out
 

@@ -34,8 +34,9 @@ def speckle(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, 
 
 def tinted(pattern: Array, gain: Array, base: Array) -> Array:
     """uint8 (H, W, 3) of ``base + gain * pattern`` for a float32 (H, W) pattern and colours (3,)."""
-    return cv2.merge([cv2.addWeighted(pattern, float(g), pattern, 0, float(b), dtype=cv2.CV_8U)
-                      for g, b in zip(gain, base, strict=True)])
+    return cv2.merge(
+        [cv2.addWeighted(pattern, float(g), pattern, 0, float(b), dtype=cv2.CV_8U) for g, b in zip(gain, base, strict=True)]
+    )
 
 
 class Texture:
@@ -82,17 +83,22 @@ class Texture:
         look, p, u = self.look, self.model.points[:, :2], self.unit
         dark = look.skin * (0.72, 0.74, 0.82)
         for sign in (-1, 1):
-            blend(self.skin, self.front((sign * 0.58, 0.5) + BALL * (0.2, 0.15)), look.skin * (0.8, 0.8, 1.06),
-                  look.blush + 0.1,
-                  0.08 * u)
+            blend(
+                self.skin,
+                self.front((sign * 0.58, 0.5) + BALL * (0.2, 0.15)),
+                look.skin * (0.8, 0.8, 1.06),
+                look.blush + 0.1,
+                0.08 * u,
+            )
             centre = p[38 if sign < 0 else 92]
             blend(self.skin, self.front(centre + (0, 0.01) + BALL * (0.24, 0.13)), dark, 0.25 + 0.3 * look.make_up, 0.05 * u)
             lid = centre + np.array([[-0.2, 0.1], [-0.08, 0.16], [0.08, 0.16], [0.2, 0.1]]) * (sign, 1)
             blend(self.skin, curve(self.front(lid), False), dark, 0.25 + 0.3 * min(look.age, 1), 0.012 * u, 0.02 * u)
             corner = p[52 if sign < 0 else 61]
             wing = p[77 if sign < 0 else 83]
-            fold = np.array([wing + (0.05 * sign, -0.02), (wing + corner) / 2 + (0.12 * sign, -0.02),
-                             corner + (0.11 * sign, 0.02)])
+            fold = np.array(
+                [wing + (0.05 * sign, -0.02), (wing + corner) / 2 + (0.12 * sign, -0.02), corner + (0.11 * sign, 0.02)]
+            )
             blend(self.skin, curve(self.front(fold), False), dark, 0.2 + 0.5 * min(look.age, 1), 0.014 * u, 0.025 * u)
         if look.age > 0.4:
             for y in (-0.62, -0.75, -0.88):
@@ -108,15 +114,34 @@ class Texture:
         strength = 0.3 if look.beard == "stubble" else 0.85
         lip = self.model.points[PARTS["outer_lip"], :2]
         top = np.array([(-0.1, -0.04), (0.0, -0.05), (0.1, -0.04)]) + (0, lip[3, 1])
-        corners = [lip[0] + (-0.06, 0.03), lip[0] + (-0.02, -0.06), *top, lip[6] + (0.02, -0.06), lip[6] + (0.06, 0.03),
-                   (0.0, lip[3, 1] + 0.02)]
+        corners = [
+            lip[0] + (-0.06, 0.03),
+            lip[0] + (-0.02, -0.06),
+            *top,
+            lip[6] + (0.02, -0.06),
+            lip[6] + (0.06, 0.03),
+            (0.0, lip[3, 1] + 0.02),
+        ]
         blend(self.skin, self.front(np.array(corners)), look.brow, strength, 0.02 * u)
         if look.beard == "moustache":
             return
         outline = px[PARTS["contour"]]
         low = outline + (0, 0.16 * u)
-        cheek = self.front(np.array([(0.82, 0.62), (0.62, 0.9), lip[6] + (0.08, 0.02), lip[9] + (0.16, 0.02), lip[9] + (0, 0.0),
-                                     lip[9] + (-0.16, 0.02), lip[0] + (-0.08, 0.02), (-0.62, 0.9), (-0.82, 0.62)]))
+        cheek = self.front(
+            np.array(
+                [
+                    (0.82, 0.62),
+                    (0.62, 0.9),
+                    lip[6] + (0.08, 0.02),
+                    lip[9] + (0.16, 0.02),
+                    lip[9] + (0, 0.0),
+                    lip[9] + (-0.16, 0.02),
+                    lip[0] + (-0.08, 0.02),
+                    (-0.62, 0.9),
+                    (-0.82, 0.62),
+                ]
+            )
+        )
         blend(self.skin, np.concatenate([low[5:-5], cheek]), look.brow, strength, 0.03 * u)
 
     def _eye(self, side: str) -> None:
@@ -146,34 +171,62 @@ class Texture:
         look, px, u = self.look, self.points, self.unit
         outer, inner = curve(px[PARTS["outer_lip"]]), curve(px[PARTS["inner_lip"]])
         blend(self.skin, outer, look.lip, 1.0, 0.008 * u)
-        blend(self.skin, curve((px[[64, 63, 71, 67, 68]] + px[[66, 66, 62, 70, 70]]) / 2, False), look.lip * 0.75, 0.5,
-              0.02 * u,
-              0.05 * u)
-        blend(self.skin, curve((px[[56, 53, 59]] + px[[54, 60, 57]]) / 2, False), np.minimum(look.lip * 1.2 + 15, 250), 0.5,
-              0.02 * u, 0.04 * u)
+        blend(
+            self.skin,
+            curve((px[[64, 63, 71, 67, 68]] + px[[66, 66, 62, 70, 70]]) / 2, False),
+            look.lip * 0.75,
+            0.5,
+            0.02 * u,
+            0.05 * u,
+        )
+        blend(
+            self.skin,
+            curve((px[[56, 53, 59]] + px[[54, 60, 57]]) / 2, False),
+            np.minimum(look.lip * 1.2 + 15, 250),
+            0.5,
+            0.02 * u,
+            0.04 * u,
+        )
         gap = px[60, 1] - px[62, 1]
         if gap > 0.03 * u:
             blend(self.skin, inner, np.array([28.0, 18.0, 48.0]))
             edge = curve(px[[65, 66, 62, 70, 69]], False)
             teeth = min(0.5 * gap, 0.11 * u)
-            blend(self.skin, np.concatenate([edge, edge[::-1] + (0, teeth)]), np.array([205.0, 218.0, 226.0]), 0.95, 0.006 * u,
-                  clip=inner)
+            blend(
+                self.skin,
+                np.concatenate([edge, edge[::-1] + (0, teeth)]),
+                np.array([205.0, 218.0, 226.0]),
+                0.95,
+                0.006 * u,
+                clip=inner,
+            )
             if gap > 0.12 * u:
-                blend(self.skin, px[60] + BALL * (0.2 * u, 0.35 * gap), np.array([88.0, 80.0, 165.0]), 0.9, 0.015 * u,
-                      clip=inner)
+                blend(
+                    self.skin, px[60] + BALL * (0.2 * u, 0.35 * gap), np.array([88.0, 80.0, 165.0]), 0.9, 0.015 * u, clip=inner
+                )
         else:
             blend(self.skin, curve(px[[65, 66, 62, 70, 69]], False), look.lip * 0.35, 0.8, 0.006 * u, 0.022 * u)
         for corner in (52, 61):
             at = px[corner]
-            blend(self.skin, np.array([at - (0.02 * u, 0), at + (0.02 * u, 0.005 * u)]), look.skin * 0.45, 0.5,
-                  0.012 * u, 0.03 * u)
+            blend(
+                self.skin,
+                np.array([at - (0.02 * u, 0), at + (0.02 * u, 0.005 * u)]),
+                look.skin * 0.45,
+                0.5,
+                0.012 * u,
+                0.03 * u,
+            )
 
     def _nostrils(self) -> None:
         p, u = self.model.points, self.unit
         for at in ((p[79, :2] + p[78, :2]) / 2, (p[85, :2] + p[84, :2]) / 2):
-            blend(self.skin, self.front(at + (0.02 * -np.sign(at[0]), -0.035) + BALL * (0.062, 0.03)),
-                  self.look.skin * 0.22, 0.85,
-                  0.008 * u)
+            blend(
+                self.skin,
+                self.front(at + (0.02 * -np.sign(at[0]), -0.035) + BALL * (0.062, 0.03)),
+                self.look.skin * 0.22,
+                0.85,
+                0.008 * u,
+            )
         for chain in ((76, 77, 78), (82, 83, 84)):
             blend(self.skin, curve(self.points[list(chain)], False), self.look.skin * 0.5, 0.5, 0.014 * u, 0.03 * u)
 

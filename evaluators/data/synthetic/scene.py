@@ -41,10 +41,12 @@ def head_surfaces(model: FaceModel, look: Look, texture: Texture, rotation: Arra
         out.append(Surface(shell @ rotation.T, cloth, rows < -0.62, gloss=0.2))
         if look.hat == "cap":
             angle, reach = np.meshgrid(np.linspace(-1.2, 1.2, 16), np.linspace(0.0, 0.75, 6))
-            brim = np.stack([1.1 * np.sin(angle), -0.72 + 0.12 * reach,
-                             -(1.16 * np.cos(angle) + reach * np.cos(angle) ** 0.5)], axis=-1)
-            out.append(Surface(brim @ rotation.T, flat(look.cloth * 0.8, size[0] // 4, size[1] // 2), two_sided=True,
-                               gloss=0.2))
+            brim = np.stack(
+                [1.1 * np.sin(angle), -0.72 + 0.12 * reach, -(1.16 * np.cos(angle) + reach * np.cos(angle) ** 0.5)], axis=-1
+            )
+            out.append(
+                Surface(brim @ rotation.T, flat(look.cloth * 0.8, size[0] // 4, size[1] // 2), two_sided=True, gloss=0.2)
+            )
     elif look.haircut != "bald":
         lift = 1 + look.volume * np.clip(1.2 - 0.5 * np.abs(grid[..., 1:2] + 0.8), 0.35, 1)
         shell = middle + (grid - middle) * lift
@@ -61,16 +63,22 @@ def _curtain(look: Look, texture: Texture, rotation: Array) -> Surface:
     wide = 1.10 + look.volume + 0.12 * np.sin(np.pi * down)
     grid = np.stack([wide * np.sin(angle), -0.75 + 2.9 * down, -(wide * 1.2 * np.cos(angle) - 0.1)], axis=-1)
     height, width = texture.hair.shape[:2]
-    return Surface(grid[:, ::-1] @ rotation.T, cv2.resize(texture.hair, (width * 3 // 4, height * 3 // 4)),
-                   two_sided=True, gloss=0.3)
+    return Surface(
+        grid[:, ::-1] @ rotation.T, cv2.resize(texture.hair, (width * 3 // 4, height * 3 // 4)), two_sided=True, gloss=0.3
+    )
 
 
 def _ear(look: Look, sign: int, rotation: Array, size: tuple[int, int]) -> Surface:
     angle, radius = np.meshgrid(np.linspace(0, 2 * np.pi, 20), np.linspace(0.0, 1.0, 8))
     bowl = 0.10 * np.sin(radius * np.pi * 0.75) + 0.03 * radius
-    grid = np.stack([sign * (1.0 + look.shape.width + bowl + 0.10 * radius * np.maximum(-np.cos(angle), 0)),
-                     0.22 + radius * (0.30 - 0.06 * np.sin(angle)) * np.sin(angle),
-                     0.12 - 0.17 * radius * np.cos(angle)], axis=-1)
+    grid = np.stack(
+        [
+            sign * (1.0 + look.shape.width + bowl + 0.10 * radius * np.maximum(-np.cos(angle), 0)),
+            0.22 + radius * (0.30 - 0.06 * np.sin(angle)) * np.sin(angle),
+            0.12 - 0.17 * radius * np.cos(angle),
+        ],
+        axis=-1,
+    )
     tall, wide = max(24, size[0] // 8), max(48, size[1] // 5)
     tone = 0.62 + 0.38 * np.clip(np.linspace(-0.2, 1.5, tall), 0, 1)
     texture = np.clip(tone[:, None, None] * look.skin * (0.88, 0.88, 1.0), 0, 255).astype(np.uint8)
@@ -123,7 +131,10 @@ def _clutter(rng: np.random.Generator, size: int) -> Array:
 
 
 BACKGROUNDS: dict[str, Callable[[np.random.Generator, int], Array]] = {
-    "gradient": _gradient, "noise": _noise, "clutter": _clutter}
+    "gradient": _gradient,
+    "noise": _noise,
+    "clutter": _clutter,
+}
 
 
 def glasses(image: Array, look: Look, project: Callable[[Array], Array], unit: float, rng: np.random.Generator) -> None:
@@ -137,8 +148,9 @@ def glasses(image: Array, look: Look, project: Callable[[Array], Array], unit: f
         x = sign * gap + ring[:, 0]
         lens = np.stack([x, 0.05 + ring[:, 1], -1.2 + 0.25 * (np.abs(x) - 0.1)], axis=-1)
         at = project(lens)
-        blend(image, at, np.full(3, 15.0) if look.glasses == "sun" else np.full(3, 235.0),
-              0.9 if look.glasses == "sun" else 0.08)
+        blend(
+            image, at, np.full(3, 15.0) if look.glasses == "sun" else np.full(3, 235.0), 0.9 if look.glasses == "sun" else 0.08
+        )
         blend(image, np.concatenate([at, at[:1]]), rim, 0.9, line=thick)
         if yaw * sign < 12:
             arm = np.array([[sign * (gap + wide), 0.0, -1.02], [sign * 1.06, 0.0, -0.1]])
@@ -161,8 +173,14 @@ def _bar(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.Ge
     middle = pixels[rng.integers(len(pixels))]
     along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
     half = rng.uniform(0.05, 0.22) * unit
-    box = np.array([middle - size * along - half * across, middle + size * along - half * across,
-                    middle + size * along + half * across, middle - size * along + half * across])
+    box = np.array(
+        [
+            middle - size * along - half * across,
+            middle + size * along - half * across,
+            middle + size * along + half * across,
+            middle - size * along + half * across,
+        ]
+    )
     blend(image, box, rng.uniform(0, 255, 3))
 
 
@@ -193,8 +211,9 @@ def _hand(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.G
 def _mask(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.Generator) -> None:
     """A face mask from the nose's bridge to below the chin, with straps."""
     contour = pixels[PARTS["contour"]]
-    color = np.array([[225, 215, 190], [240, 240, 240], [40, 40, 40], [200, 170,
-                                                                       120]])[rng.integers(4)] * rng.uniform(0.85, 1.0)
+    color = np.array([[225, 215, 190], [240, 240, 240], [40, 40, 40], [200, 170, 120]])[rng.integers(4)] * rng.uniform(
+        0.85, 1.0
+    )
     nose = (pixels[73] + pixels[74]) / 2
     left, right = contour[5], contour[-6]
     outline = np.concatenate([[nose], contour[-7:6:-1]])
@@ -202,10 +221,18 @@ def _mask(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.G
         blend(image, np.array([ear, cheek]), color * 0.9, 0.9, line=max(1.0, 0.03 * unit))
     blend(image, outline, color, 1.0, 0.6)
     for share in (0.35, 0.5, 0.65):
-        ends = [contour[7] * (1 - share) + contour[13] * share, nose * (1 - share) + contour[16] * share,
-                contour[-8] * (1 - share) + contour[-14] * share]
+        ends = [
+            contour[7] * (1 - share) + contour[13] * share,
+            nose * (1 - share) + contour[16] * share,
+            contour[-8] * (1 - share) + contour[-14] * share,
+        ]
         blend(image, curve(np.array(ends), False), color * 0.75, 0.6, 0.5, max(1.0, 0.02 * unit))
 
 
 OCCLUDERS: dict[str, Callable[[Array, Look, Array, float, np.random.Generator], None]] = {
-    "none": _nothing, "bar": _bar, "blob": _blob, "hand": _hand, "mask": _mask}
+    "none": _nothing,
+    "bar": _bar,
+    "blob": _blob,
+    "hand": _hand,
+    "mask": _mask,
+}

@@ -62,8 +62,16 @@ SEARCHED = "searched, at most"
 
 
 @app.command(cls=make_command({}))
-def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 6, seeds: Seeds = 2,
-           teacher: Teacher = None, only: Only = ALL, results: Results = RESULTS) -> None:
+def recipe(
+    name: Name,
+    data_root: DataRoot,
+    points: Points = 106,
+    epochs: Epochs = 6,
+    seeds: Seeds = 2,
+    teacher: Teacher = None,
+    only: Only = ALL,
+    results: Results = RESULTS,
+) -> None:
     """Train the median subnet from scratch by every recipe -> recipe.csv; without a teacher, by all but the distillation."""
     if teacher is None and "distillation" in only:
         raise InputError("the recipe with distillation needs a checkpoint as --teacher")
@@ -85,8 +93,16 @@ def recipe(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs
 
 
 @app.command(cls=make_command({}))
-def networks(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epochs = 10, seeds: Seeds = 3,
-             config: ConfigFile = CONFIG, only: Only = ALL, results: Results = RESULTS) -> None:
+def networks(
+    name: Name,
+    data_root: DataRoot,
+    points: Points = 106,
+    epochs: Epochs = 10,
+    seeds: Seeds = 3,
+    config: ConfigFile = CONFIG,
+    only: Only = ALL,
+    results: Results = RESULTS,
+) -> None:
     """Train every network from scratch by one recipe -> networks.csv."""
     records = Records(results / "networks.csv", *KEYS)
     settings = Config.load(config, points=points, finetune__epochs=epochs)
@@ -103,8 +119,13 @@ def networks(name: Name, data_root: DataRoot, points: Points = 106, epochs: Epoc
 
 
 @app.command(cls=make_command({}))
-def searched(name: Name, finetuning: Finetuning = FINETUNING, epochs: Epochs = 10, config: ConfigFile = CONFIG,
-             results: Results = RESULTS) -> None:
+def searched(
+    name: Name,
+    finetuning: Finetuning = FINETUNING,
+    epochs: Epochs = 10,
+    config: ConfigFile = CONFIG,
+    results: Results = RESULTS,
+) -> None:
     """Take the subnets that the evidence experiment has searched and finetuned into networks.csv."""
     records = Records(results / "networks.csv", *KEYS)
     settings = Config.load(config)
@@ -130,8 +151,9 @@ def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = 
     networks: dict[tuple[str, int], Architecture | str] = {(name, 0): each for name, each in _contenders(settings).items()}
     spec = SpaceSpec.load(settings.space)
     for row in Records(results / "networks.csv").frame().query(f"network.str.startswith('{SEARCHED}')").to_dict("records"):
-        networks[row["network"], row["seed"]] = Architecture.from_blocks(spec, points, settings.input_size,
-                                                                         row["blocks"].split())
+        networks[row["network"], row["seed"]] = Architecture.from_blocks(
+            spec, points, settings.input_size, row["blocks"].split()
+        )
     candidates = {}
     for (name, seed), network in networks.items():
         torch.manual_seed(0)
@@ -150,12 +172,18 @@ def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = 
 def report(results: Results = RESULTS) -> None:
     """Print the tables; draw accuracy.png."""
     recipes, trained, cost = (Records(results / f"{name}.csv").frame() for name in ("recipe", "networks", "costs"))
-    for title, table in (("recipes", recipes_table(recipes)), ("networks", networks_table(trained, cost)),
-                         ("costs", costs_table(cost))):
+    for title, table in (
+        ("recipes", recipes_table(recipes)),
+        ("networks", networks_table(trained, cost)),
+        ("costs", costs_table(cost)),
+    ):
         print(f"{title}\n{table.to_string(index=False)}\n")
     accuracy_figure(results / "accuracy.png", trained, cost)
-    print(json.dumps({"recipes": recipes_table(recipes).to_dict("records"),
-                      "networks": networks_table(trained, cost).to_dict("records")}))
+    print(
+        json.dumps(
+            {"recipes": recipes_table(recipes).to_dict("records"), "networks": networks_table(trained, cost).to_dict("records")}
+        )
+    )
 
 
 def _contenders(settings: Config) -> dict[str, Architecture | str]:

@@ -21,9 +21,20 @@ def recipes_table(recipes: pd.DataFrame) -> pd.DataFrame:
         base = part[part.recipe == "base"].set_index("seed").test_nme
         for recipe, runs in part.groupby("recipe", sort=False):
             paired = runs.set_index("seed").test_nme - base
-            rows.append({"data": name, "epochs": epochs, "recipe": recipe, "seeds": len(runs), "nme": runs.test_nme.mean(),
-                         "spread": runs.test_nme.std(), "held_out_nme": runs.held_out_nme.mean(), "paired": paired.mean(),
-                         "standard_error": paired.sem(), "seconds": runs.seconds.median()})
+            rows.append(
+                {
+                    "data": name,
+                    "epochs": epochs,
+                    "recipe": recipe,
+                    "seeds": len(runs),
+                    "nme": runs.test_nme.mean(),
+                    "spread": runs.test_nme.std(),
+                    "held_out_nme": runs.held_out_nme.mean(),
+                    "paired": paired.mean(),
+                    "standard_error": paired.sem(),
+                    "seconds": runs.seconds.median(),
+                }
+            )
     return pd.DataFrame(rows).sort_values(["data", "epochs", "nme"]).round(3)
 
 
@@ -34,10 +45,20 @@ def networks_table(networks: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     for (name, epochs), part in networks.groupby(["data", "epochs"], sort=False):
         baseline = part[part.network == BASELINE].test_nme.mean()
         for network, runs in part.groupby("network", sort=False):
-            rows.append({"data": name, "epochs": epochs, "network": network, "seeds": len(runs),
-                         "nme": runs.test_nme.mean(), "spread": runs.test_nme.std(), "fr8": runs.test_fr8.mean(),
-                         "auc8": runs.test_auc8.mean(), "nme_over_baseline": runs.test_nme.mean() / baseline,
-                         "parameters": size.get(network)})
+            rows.append(
+                {
+                    "data": name,
+                    "epochs": epochs,
+                    "network": network,
+                    "seeds": len(runs),
+                    "nme": runs.test_nme.mean(),
+                    "spread": runs.test_nme.std(),
+                    "fr8": runs.test_fr8.mean(),
+                    "auc8": runs.test_auc8.mean(),
+                    "nme_over_baseline": runs.test_nme.mean() / baseline,
+                    "parameters": size.get(network),
+                }
+            )
     return pd.DataFrame(rows).sort_values(["data", "nme"]).round(3)
 
 
@@ -66,8 +87,14 @@ def accuracy_figure(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> 
         for axis, (column, label) in zip(row, columns.items(), strict=True):
             for (epochs, network), runs in part.groupby(["epochs", "network"], sort=False):
                 x = cost.loc[network, column] / (1 if column == latency else 1000)
-                axis.errorbar(x, runs.test_nme.mean(), runs.test_nme.std() if len(runs) > 1 else 0, fmt="o", capsize=3,
-                              label=network if epochs == usual else f"{network}, {epochs} epochs")
+                axis.errorbar(
+                    x,
+                    runs.test_nme.mean(),
+                    runs.test_nme.std() if len(runs) > 1 else 0,
+                    fmt="o",
+                    capsize=3,
+                    label=network if epochs == usual else f"{network}, {epochs} epochs",
+                )
             axis.set_xscale("log")
             axis.set_xlabel(label)
             axis.grid(alpha=0.3)

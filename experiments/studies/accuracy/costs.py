@@ -27,6 +27,11 @@ def costs_of(candidates: Mapping[str, TrainedNetwork], tables: Sequence[LookupTa
         for name, candidate in candidates.items():
             parameters, macs = count(candidate.model, candidate.input_size)
             us = {table.name: candidate.table_us(table) for table in tables}
-            rows[name] = {"onnx_bytes": files[name].stat().st_size, "parameters": parameters, "macs": macs,
-                          **{table: value and round(value, 1) for table, value in us.items()}, "host_us": round(host[name], 1)}
+            rows[name] = {
+                "onnx_bytes": files[name].stat().st_size,
+                "parameters": parameters,
+                "macs": macs,
+                **{table: value and round(value, 1) for table, value in us.items()},
+                "host_us": round(host[name], 1),
+            }
     return rows

@@ -71,8 +71,9 @@ def main() -> None:
     for name, value in median.items():
         modules, heavy = loaded(COMMANDS[name])
         result[name] = {"over_torch": round(value / torch, 3), "modules": modules, "heavy": heavy}
-        print(f"{name:24} {value:.2f} s, {value / torch:.2f} of it, {modules} modules, "
-              f"{', '.join(heavy) or 'no large library'}")
+        print(
+            f"{name:24} {value:.2f} s, {value / torch:.2f} of it, {modules} modules, {', '.join(heavy) or 'no large library'}"
+        )
     print(json.dumps({"import_torch_seconds": round(torch, 3), **result}))
 
 

@@ -57,19 +57,27 @@ class FacesOnDisk(Dataset):
     def __init__(self, root: Path, data: LandmarkDataset, strength: Augment):
         self.paths, self.points, self.size = [str(root / name) for name in data.names], data.points, data.images.shape[-1]
         widest = 2 * int(3 * strength.blur * self.size) + 1
-        self.move = v2.Compose([
-            v2.RandomHorizontalFlip(),
-            v2.RandomAffine(strength.degrees, (strength.shift, strength.shift), (1 - strength.scale, 1 + strength.scale),
-                            interpolation=v2.InterpolationMode.BILINEAR),
-        ])
-        self.change_look = v2.Compose([
-            v2.RandomApply([v2.GaussianBlur(widest, (0.01, strength.blur * self.size))], strength.share),
-            v2.ColorJitter(strength.light / 2, strength.light, strength.saturation),
-            v2.RandomGrayscale(strength.grey),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.RandomErasing(strength.share, (0.01, strength.occlusion**2), value=0.5),
-            v2.RandomApply([v2.GaussianNoise(sigma=strength.noise / 2)], strength.share),
-        ])
+        self.move = v2.Compose(
+            [
+                v2.RandomHorizontalFlip(),
+                v2.RandomAffine(
+                    strength.degrees,
+                    (strength.shift, strength.shift),
+                    (1 - strength.scale, 1 + strength.scale),
+                    interpolation=v2.InterpolationMode.BILINEAR,
+                ),
+            ]
+        )
+        self.change_look = v2.Compose(
+            [
+                v2.RandomApply([v2.GaussianBlur(widest, (0.01, strength.blur * self.size))], strength.share),
+                v2.ColorJitter(strength.light / 2, strength.light, strength.saturation),
+                v2.RandomGrayscale(strength.grey),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.RandomErasing(strength.share, (0.01, strength.occlusion**2), value=0.5),
+                v2.RandomApply([v2.GaussianNoise(sigma=strength.noise / 2)], strength.share),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -110,6 +118,7 @@ def disk(faces: FacesOnDisk, workers: int, device: str) -> Callable[[], int]:
 
 def decode(faces: FacesOnDisk) -> Callable[[], int]:
     """Reading and decoding of all faces, nothing else."""
+
     def epoch() -> int:
         for path in faces.paths:
             cv2.imread(path)
@@ -161,15 +170,17 @@ def main() -> None:
         generate(root, FACES, 1)
         data = LandmarkDataset(root)
         faces = FacesOnDisk(root, data, strength)
-        found = rates({
-            "ours": ours(data, strength, device),
-            "disk": disk(faces, 0, device),
-            "disk, workers": disk(faces, cores, device),
-            "load": ours(data, None, device),
-            "decode": decode(faces),
-            "train smallest": training(SMALLEST, data, device),
-            "train median": training(MEDIAN, data, device),
-        })
+        found = rates(
+            {
+                "ours": ours(data, strength, device),
+                "disk": disk(faces, 0, device),
+                "disk, workers": disk(faces, cores, device),
+                "load": ours(data, None, device),
+                "decode": decode(faces),
+                "train smallest": training(SMALLEST, data, device),
+                "train median": training(MEDIAN, data, device),
+            }
+        )
     for name, rate in found.items():
         print(f"{name:15} {rate:8.0f} images/s")
     disk_rate = max(found["disk"], found["disk, workers"])
@@ -185,9 +196,17 @@ def main() -> None:
         print(f"{name.replace('_', ' ')}: {ratio:.1f}")
     for name, share in shares.items():
         print(f"{name.replace('_', ' ')}: {share:.1%} of an epoch")
-    print(json.dumps({**{name: round(value, 3) for name, value in (ratios | shares).items()},
-                      "images_per_s": {name: round(rate) for name, rate in found.items()}, "batch": BATCH, "device": device,
-                      "threads": cores}))
+    print(
+        json.dumps(
+            {
+                **{name: round(value, 3) for name, value in (ratios | shares).items()},
+                "images_per_s": {name: round(rate) for name, rate in found.items()},
+                "batch": BATCH,
+                "device": device,
+                "threads": cores,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

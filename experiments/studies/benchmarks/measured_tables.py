@@ -86,7 +86,8 @@ def main() -> None:
     real = [made.subnets.query("role == @role")["measured_us"].to_numpy() for role in ("known", "unseen")]
     phone = LookupTable.load("snapdragon625-1t")
     predictions: dict[str, Callable[[Architecture], float]] = {
-        "table": made.table.latency_us, "snapdragon625": phone.latency_us,
+        "table": made.table.latency_us,
+        "snapdragon625": phone.latency_us,
         "alone": lambda subnet: sum(alone.get(key, 0.0) for key in subnet.signatures()),
         "macs": lambda subnet: count_macs(subnet.build(), SIZE),
     }
@@ -95,14 +96,30 @@ def main() -> None:
         known, unseen = sums(us)
         scale = 1.0 if name == "table" else float(np.median(real[0] / known))
         one = agreement(scale * unseen, real[1])
-        result[name] = {"mean_ratio": float(np.mean(scale * unseen / real[1])), "mean_error_percent": one.mean_percent,
-                        "largest_error_percent": one.largest_percent, "kendall_tau": one.kendall_tau}
-        print(f"{name:14} over measured {result[name]['mean_ratio']:.3f}, mean error {one.mean_percent:5.2f} %, "
-              f"largest {one.largest_percent:5.2f} %, Kendall's tau {one.kendall_tau:.3f}")
+        result[name] = {
+            "mean_ratio": float(np.mean(scale * unseen / real[1])),
+            "mean_error_percent": one.mean_percent,
+            "largest_error_percent": one.largest_percent,
+            "kendall_tau": one.kendall_tau,
+        }
+        print(
+            f"{name:14} over measured {result[name]['mean_ratio']:.3f}, mean error {one.mean_percent:5.2f} %, "
+            f"largest {one.largest_percent:5.2f} %, Kendall's tau {one.kendall_tau:.3f}"
+        )
     unscaled = float(np.mean(sums(predictions["alone"])[1] / real[1]))
     print(f"the blocks alone, as timed, sum up to {unscaled:.2f} times the whole network")
-    print(json.dumps({**result, "alone_unscaled_ratio": unscaled, "noise_percent": 100 * found.noise,
-                      "spread_percent": 100 * found.spread, "subnets": UNSEEN, "threads": 1}))
+    print(
+        json.dumps(
+            {
+                **result,
+                "alone_unscaled_ratio": unscaled,
+                "noise_percent": 100 * found.noise,
+                "spread_percent": 100 * found.spread,
+                "subnets": UNSEEN,
+                "threads": 1,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

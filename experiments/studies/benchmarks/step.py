@@ -86,8 +86,9 @@ class StepTimes(pl.Callback):
     def on_train_batch_start(self, *_: Any) -> None:
         self._start = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any,
-                           batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if batch_idx >= WARM_UP:
             self.seconds.append(time.perf_counter() - self._start)
 
@@ -179,16 +180,24 @@ def main() -> None:
     mb["search"] = max(mb[stage] for stage in STAGES)
     print(f"{given.space}, batch of {BATCH}, {given.threads} thread(s)")
     for kind in ms:
-        print(f"{kind:13} {ms[kind]:7.0f} ms, {ms[kind] / ms[PLAIN]:5.2f} of {PLAIN}, {ms[kind] / ms[PEER]:5.2f} of {PEER}; "
-              f"{mb[kind]:6.0f} MB, {mb[kind] / mb[PEER]:5.2f} of {PEER}")
-    print(json.dumps({
-        "space": given.space, "batch": BATCH, "threads": given.threads,
-        "ms": {kind: round(value, 1) for kind, value in ms.items()},
-        "mb": {kind: round(value, 1) for kind, value in mb.items()},
-        f"time_of_{PLAIN}": {kind: round(value / ms[PLAIN], 3) for kind, value in ms.items()},
-        f"time_of_{PEER}": {kind: round(value / ms[PEER], 3) for kind, value in ms.items()},
-        f"memory_of_{PEER}": {kind: round(value / mb[PEER], 3) for kind, value in mb.items()},
-    }))
+        print(
+            f"{kind:13} {ms[kind]:7.0f} ms, {ms[kind] / ms[PLAIN]:5.2f} of {PLAIN}, {ms[kind] / ms[PEER]:5.2f} of {PEER}; "
+            f"{mb[kind]:6.0f} MB, {mb[kind] / mb[PEER]:5.2f} of {PEER}"
+        )
+    print(
+        json.dumps(
+            {
+                "space": given.space,
+                "batch": BATCH,
+                "threads": given.threads,
+                "ms": {kind: round(value, 1) for kind, value in ms.items()},
+                "mb": {kind: round(value, 1) for kind, value in mb.items()},
+                f"time_of_{PLAIN}": {kind: round(value / ms[PLAIN], 3) for kind, value in ms.items()},
+                f"time_of_{PEER}": {kind: round(value / ms[PEER], 3) for kind, value in ms.items()},
+                f"memory_of_{PEER}": {kind: round(value / mb[PEER], 3) for kind, value in mb.items()},
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -75,8 +75,16 @@ def main() -> None:
     size = math.prod(map(len, blocks))
     print(f"all {size:,} by the sweep: {size * median['sweep'] / 60:.0f} minutes, extrapolated")
     result = {f"{kind}_over_sweep": round(median[kind] / median["sweep"], 2) for kind in ("alone", "one_pass")}
-    print(json.dumps({**result, "seconds_per_1000_swept": round(1000 * median["sweep"], 2), "faces": FACES,
-                      "threads": torch.get_num_threads()}))
+    print(
+        json.dumps(
+            {
+                **result,
+                "seconds_per_1000_swept": round(1000 * median["sweep"], 2),
+                "faces": FACES,
+                "threads": torch.get_num_threads(),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

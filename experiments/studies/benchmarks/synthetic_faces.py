@@ -44,12 +44,25 @@ def main() -> None:
             rates["decode"].append(FACES / (end - middle))
     median = {name: float(np.median(values)) for name, values in rates.items()}
     low, high = np.percentile(rates["generate"], (10, 90))
-    print(f"synthetic faces of {SIZE}x{SIZE} on one core, rendered and encoded: {median['generate']:.0f} images/s "
-          f"(10th to 90th percentile {low:.0f} to {high:.0f})")
-    print(f"decoding the same files with OpenCV: {median['decode']:.0f} images/s, "
-          f"{median['decode'] / median['generate']:.0f} times as many")
-    print(json.dumps({"generate_per_s": round(median["generate"], 1), "decode_per_s": round(median["decode"], 1),
-                      "decode_over_generate": round(median["decode"] / median["generate"], 2), "size": SIZE, "cores": 1}))
+    print(
+        f"synthetic faces of {SIZE}x{SIZE} on one core, rendered and encoded: {median['generate']:.0f} images/s "
+        f"(10th to 90th percentile {low:.0f} to {high:.0f})"
+    )
+    print(
+        f"decoding the same files with OpenCV: {median['decode']:.0f} images/s, "
+        f"{median['decode'] / median['generate']:.0f} times as many"
+    )
+    print(
+        json.dumps(
+            {
+                "generate_per_s": round(median["generate"], 1),
+                "decode_per_s": round(median["decode"], 1),
+                "decode_over_generate": round(median["decode"] / median["generate"], 2),
+                "size": SIZE,
+                "cores": 1,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -56,40 +56,76 @@ def alone(data_root: DataRoot, space: Space = SPACE, seed: Seed = 0, results: Re
 
 
 @app.command(cls=make_command({}))
-def supernet(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
-             results: Results = RESULTS, work: Work = WORK) -> None:
+def supernet(
+    data_root: DataRoot,
+    space: Space = SPACE,
+    method: Method = METHOD,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    results: Results = RESULTS,
+    work: Work = WORK,
+) -> None:
     """Train a supernet -> supernets.csv, and rate the sample and subnets all over the space in it -> scores.csv."""
     of = Supernet(space, method, seed, epochs, work)
     train_and_score(of, of.config.faces(data_root), results)
 
 
 @app.command(cls=make_command({}))
-def blocks(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
-           results: Results = RESULTS, work: Work = WORK) -> None:
+def blocks(
+    data_root: DataRoot,
+    space: Space = SPACE,
+    method: Method = METHOD,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    results: Results = RESULTS,
+    work: Work = WORK,
+) -> None:
     """Measure how far each block of a layer moves the NME in a supernet -> blocks.csv."""
     of = Supernet(space, method, seed, epochs, work)
     score_blocks(of, of.config.faces(data_root), results)
 
 
 @app.command(cls=make_command({}))
-def choices(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
-            results: Results = RESULTS, work: Work = WORK) -> None:
+def choices(
+    data_root: DataRoot,
+    space: Space = SPACE,
+    method: Method = METHOD,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    results: Results = RESULTS,
+    work: Work = WORK,
+) -> None:
     """Let a supernet choose within latency budgets, and train its choices alone -> choices.csv."""
     of = Supernet(space, method, seed, epochs, work)
     train_choices(of, of.config.faces(data_root), results)
 
 
 @app.command(cls=make_command({}))
-def finetuning(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
-               length: Lengths = ALL_LENGTHS, results: Results = RESULTS, work: Work = WORK) -> None:
+def finetuning(
+    data_root: DataRoot,
+    space: Space = SPACE,
+    method: Method = METHOD,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    length: Lengths = ALL_LENGTHS,
+    results: Results = RESULTS,
+    work: Work = WORK,
+) -> None:
     """Finetune a supernet's choices for some numbers of epochs, with the supernet's seed -> finetuning.csv."""
     of = Supernet(space, method, seed, epochs, work)
     finetune_choices(of, of.config.faces(data_root), results, length)
 
 
 @app.command(cls=make_command({}))
-def inherited(data_root: DataRoot, space: Space = SPACE, method: Method = METHOD, epochs: Epochs = None, seed: Seed = 0,
-              results: Results = RESULTS, work: Work = WORK) -> None:
+def inherited(
+    data_root: DataRoot,
+    space: Space = SPACE,
+    method: Method = METHOD,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    results: Results = RESULTS,
+    work: Work = WORK,
+) -> None:
     """Finetune the sample from a supernet, as long as it is trained alone, with the supernet's seed -> inherited.csv."""
     of = Supernet(space, method, seed, epochs, work)
     finetune_sample(of, of.config.faces(data_root), results)

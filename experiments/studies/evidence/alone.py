@@ -58,5 +58,14 @@ def train_alone(space: str, faces: FaceData, results: Path, seed: int) -> None:
         parameters, macs = count(architecture.build(), config.input_size)
         figures = train_and_test(config, faces, architecture, seed)
         us = round(table.latency_us(architecture), 1)
-        records.add(space=space, subnet=i, seed=seed, blocks=" ".join(choices.values()), us=us, macs=macs,
-                    parameters=parameters, setup=setup, **figures)
+        records.add(
+            space=space,
+            subnet=i,
+            seed=seed,
+            blocks=" ".join(choices.values()),
+            us=us,
+            macs=macs,
+            parameters=parameters,
+            setup=setup,
+            **figures,
+        )

@@ -29,11 +29,18 @@ def score_blocks(supernet: Supernet, faces: FaceData, results: Path) -> None:
     rng = np.random.default_rng(supernet.seed)
     names = supernet.model.spec.candidates()
     around = [tuple(str(rng.choice(row)) for row in names.values()) for _ in range(AROUND)]
-    changed = [(label, block, [(*subnet[:i], block, *subnet[i + 1:]) for subnet in around])
-               for i, (label, row) in enumerate(names.items()) for block in row]
+    changed = [
+        (label, block, [(*subnet[:i], block, *subnet[i + 1 :]) for subnet in around])
+        for i, (label, row) in enumerate(names.items())
+        for block in row
+    ]
     with tempfile.TemporaryDirectory() as folder:
         score = Scorer(Checkpoint.load(supernet.checkpoint), faces, supernet.config, supernet.seed, FACES, Path(folder))
         nmes = score([subnet for _, _, subnets in changed for subnet in subnets])
     means = np.reshape(nmes, (len(changed), AROUND)).mean(1)
-    records.extend([{**supernet.key, "setup": supernet.setup, "layer": label, "block": block, "nme": round(float(mean), 4)}
-                    for (label, block, _), mean in zip(changed, means, strict=True)])
+    records.extend(
+        [
+            {**supernet.key, "setup": supernet.setup, "layer": label, "block": block, "nme": round(float(mean), 4)}
+            for (label, block, _), mean in zip(changed, means, strict=True)
+        ]
+    )

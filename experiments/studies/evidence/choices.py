@@ -74,8 +74,16 @@ def train_choices(supernet: Supernet, faces: FaceData, results: Path) -> None:
             figures = Rater(supernet, faces)(chosen)
             for seed in missing:
                 trained = train_and_test(recipe, faces, chosen, seed)
-                records.add(**of_choice, training_seed=seed, setup=setup, blocks=" ".join(chosen.choices.values()),
-                            us=latency_of(chosen).us, **figures, alone_nme=trained["test_nme"], seconds=trained["seconds"])
+                records.add(
+                    **of_choice,
+                    training_seed=seed,
+                    setup=setup,
+                    blocks=" ".join(chosen.choices.values()),
+                    us=latency_of(chosen).us,
+                    **figures,
+                    alone_nme=trained["test_nme"],
+                    seconds=trained["seconds"],
+                )
 
 
 def _scorer(supernet: Supernet, faces: FaceData) -> Scorer:

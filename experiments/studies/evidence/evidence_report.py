@@ -43,26 +43,39 @@ def noise(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     first, second = (by_seed[seed] for seed in sorted(by_seed)[:2])
     truth = truth_of(alone).loc[by_seed.index].assign(test_nme=first)
     found = rank_correlation(second, truth, budgets)
-    return pd.DataFrame([{"subnets": len(by_seed), "mean_difference": (first - second).abs().mean(), **found,
-                          "best_possible": ceiling(found["tau"]), "best_possible_equal": ceiling(found["tau_equal"])}])
+    return pd.DataFrame(
+        [
+            {
+                "subnets": len(by_seed),
+                "mean_difference": (first - second).abs().mean(),
+                **found,
+                "best_possible": ceiling(found["tau"]),
+                "best_possible_equal": ceiling(found["tau_equal"]),
+            }
+        ]
+    )
 
 
 def correlations(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     """Rank correlation with the truth of every supernet's score, and of what is known without any training."""
     truth = truth_of(frames["alone"])
-    rows = [{"score": f"supernet, {method}", "epochs": epochs, "seed": seed,
-             **rank_correlation(part.held_out_nme, truth, budgets)}
-            for (_, method, epochs, seed), part in complete(frames)]
-    rows += [{"score": name, "epochs": "", "seed": "", **rank_correlation(-truth[column], truth, budgets)}
-             for name, column in UNTRAINED.items()]
+    rows = [
+        {"score": f"supernet, {method}", "epochs": epochs, "seed": seed, **rank_correlation(part.held_out_nme, truth, budgets)}
+        for (_, method, epochs, seed), part in complete(frames)
+    ]
+    rows += [
+        {"score": name, "epochs": "", "seed": "", **rank_correlation(-truth[column], truth, budgets)}
+        for name, column in UNTRAINED.items()
+    ]
     return pd.DataFrame([*rows, {"score": "random choice", "epochs": "", "seed": "", "tau": 0.0, "tau_equal": 0.0}])
 
 
 def finetuned_truths(frames: Frames) -> dict[tuple, pd.DataFrame]:
     """Supernet -> a row per subnet of the sample, as in :func:`truth_of`, with its NME after finetuning from that supernet."""
     alone = truth_of(frames["alone"])
-    truths = {key: alone.assign(test_nme=part.set_index("subnet").test_nme)
-              for key, part in frames["inherited"].groupby(list(KEYS))}
+    truths = {
+        key: alone.assign(test_nme=part.set_index("subnet").test_nme) for key, part in frames["inherited"].groupby(list(KEYS))
+    }
     return {key: truth for key, truth in truths.items() if truth.test_nme.notna().all()}
 
 
@@ -73,8 +86,15 @@ def inherited(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
         scores = {"alone": alone.test_nme, **{name: -alone[column] for name, column in UNTRAINED.items()}}
         if key in sampled:
             scores = {"supernet, as it is": sampled[key].held_out_nme, **scores}
-        rows += [{**dict(zip(KEYS, key, strict=True)), "score": name, "finetuned": truth.test_nme.mean(),
-                  **rank_correlation(score, truth, budgets)} for name, score in scores.items()]
+        rows += [
+            {
+                **dict(zip(KEYS, key, strict=True)),
+                "score": name,
+                "finetuned": truth.test_nme.mean(),
+                **rank_correlation(score, truth, budgets),
+            }
+            for name, score in scores.items()
+        ]
     return pd.DataFrame(rows)
 
 
@@ -84,10 +104,18 @@ def ratios(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     for key, part in complete(frames):
         sampled = part.test_nme[truth.index]
         others = frames["scores"].set_index(list(KEYS)).sort_index().loc[[key]].query("part == 'spread'").test_nme
-        rows.append({**dict(zip(KEYS, key, strict=True)), "as_it_is": sampled.mean(), "alone": truth.test_nme.mean(),
-                     "ratio": sampled.mean() / truth.test_nme.mean(),
-                     "ratio_of_cheapest": sampled[CHEAPEST] / truth.test_nme[CHEAPEST],
-                     "spread_subnets": len(others), "spread_as_it_is": others.mean(), "spread_worst": others.max()})
+        rows.append(
+            {
+                **dict(zip(KEYS, key, strict=True)),
+                "as_it_is": sampled.mean(),
+                "alone": truth.test_nme.mean(),
+                "ratio": sampled.mean() / truth.test_nme.mean(),
+                "ratio_of_cheapest": sampled[CHEAPEST] / truth.test_nme[CHEAPEST],
+                "spread_subnets": len(others),
+                "spread_as_it_is": others.mean(),
+                "spread_worst": others.max(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -105,8 +133,10 @@ def beside_random(nme: float, frame: pd.DataFrame, budget: float) -> dict[str, f
     equal = [nme for level in levels(frame, [budget]) for nme in level.test_nme]
     found = {"nme": nme, "regret": nme - frame[frame.us <= budget].test_nme.min()}
     if equal:
-        found |= {"random": sum(equal) / len(equal),
-                  f"random_best_of_{PER_BUDGET}": best_of(equal, min(PER_BUDGET, len(equal)))}
+        found |= {
+            "random": sum(equal) / len(equal),
+            f"random_best_of_{PER_BUDGET}": best_of(equal, min(PER_BUDGET, len(equal))),
+        }
     return found
 
 
@@ -117,23 +147,42 @@ def other_seeds_best(alone: pd.DataFrame, budget: float) -> float:
     """
     by_seed = alone.pivot(index="subnet", columns="seed", values="test_nme").dropna()
     equal = [by_seed.loc[by_seed.index.intersection(level.index)] for level in levels(truth_of(alone), [budget])]
-    read = [level.loc[level[chosen].idxmin(), other] for level in equal if len(level)
-            for chosen in level for other in level if other != chosen]
+    read = [
+        level.loc[level[chosen].idxmin(), other]
+        for level in equal
+        if len(level)
+        for chosen in level
+        for other in level
+        if other != chosen
+    ]
     return sum(read) / len(read) if read else float("nan")
 
 
 def regrets(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     """Per choice, the mean NME of its trainings alone, beside the sample's."""
     alone = frames["alone"]
-    return pd.DataFrame([{**choice, **beside_random(part.alone_nme.mean(), truth_of(alone), choice["budget"]),
-                          "other_seeds_best": other_seeds_best(alone, choice["budget"])} for choice, part in chosen(frames)])
+    return pd.DataFrame(
+        [
+            {
+                **choice,
+                **beside_random(part.alone_nme.mean(), truth_of(alone), choice["budget"]),
+                "other_seeds_best": other_seeds_best(alone, choice["budget"]),
+            }
+            for choice, part in chosen(frames)
+        ]
+    )
 
 
 def regrets_as_they_are(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     """Per choice, its NME in its supernet, beside that of the sample there."""
     sampled = dict(complete(frames))
-    return pd.DataFrame([{**choice, **beside_random(part.test_nme.iloc[0], sampled[key], choice["budget"])}
-                         for choice, part in chosen(frames) if (key := tuple(choice[name] for name in KEYS)) in sampled])
+    return pd.DataFrame(
+        [
+            {**choice, **beside_random(part.test_nme.iloc[0], sampled[key], choice["budget"])}
+            for choice, part in chosen(frames)
+            if (key := tuple(choice[name] for name in KEYS)) in sampled
+        ]
+    )
 
 
 def regrets_finetuned(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
@@ -143,16 +192,22 @@ def regrets_finetuned(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
     for row in trained[(trained.length == EPOCHS) & trained.budget.isin(budgets)].to_dict("records"):
         key = tuple(row[name] for name in KEYS)
         if key in truths:
-            rows.append({**dict(zip(KEYS, key, strict=True)), "budget": row["budget"],
-                         **beside_random(row["test_nme"], truths[key], row["budget"])})
+            rows.append(
+                {
+                    **dict(zip(KEYS, key, strict=True)),
+                    "budget": row["budget"],
+                    **beside_random(row["test_nme"], truths[key], row["budget"]),
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def chosen(frames: Frames) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """Choices: what and how fast each is, and a row per training of it alone."""
     names = [*KEYS, "budget", "choice"]
-    return [({**dict(zip(names, key, strict=True)), "us": part.us.iloc[0]}, part)
-            for key, part in frames["choices"].groupby(names)]
+    return [
+        ({**dict(zip(names, key, strict=True)), "us": part.us.iloc[0]}, part) for key, part in frames["choices"].groupby(names)
+    ]
 
 
 def finetuning(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
@@ -178,10 +233,16 @@ TABLES: Mapping[str, tuple[str, Sequence[str], Callable[[Frames, Sequence[float]
     "inherited": ("Kendall tau with the NME after finetuning from the supernet", ["alone", "scores", "inherited"], inherited),
     "ratios": ("NME with the supernet's weights, not finetuned, over the NME alone", ["alone", "scores"], ratios),
     "regrets": ("choices within budgets, trained alone", ["alone", "choices"], regrets),
-    "regrets_as_they_are": ("the same choices in their supernets, not finetuned", ["alone", "scores", "choices"],
-                            regrets_as_they_are),
-    "regrets_finetuned": (f"the front's choices after {EPOCHS} epochs of finetuning, beside the sample",
-                          ["alone", "finetuning", "inherited"], regrets_finetuned),
+    "regrets_as_they_are": (
+        "the same choices in their supernets, not finetuned",
+        ["alone", "scores", "choices"],
+        regrets_as_they_are,
+    ),
+    "regrets_finetuned": (
+        f"the front's choices after {EPOCHS} epochs of finetuning, beside the sample",
+        ["alone", "finetuning", "inherited"],
+        regrets_finetuned,
+    ),
     "finetuning": ("NME after epochs of finetuning from the supernet", ["finetuning"], finetuning),
     "spreads": ("standard deviation of the NME over the blocks of a layer, in points", ["blocks"], spreads),
     "supernets": ("training of the supernets", ["supernets"], minutes),
@@ -199,8 +260,11 @@ def write_report(space: str, results: Path) -> None:
             frames[name] = rows[rows.space == space]
         else:
             print(f"{records.path} has no rows of {space} yet: what it would tell is left out")
-    tables = {name: table(frames, budgets).drop(columns="space", errors="ignore")
-              for name, (_, files, table) in TABLES.items() if frames.keys() >= set(files)}
+    tables = {
+        name: table(frames, budgets).drop(columns="space", errors="ignore")
+        for name, (_, files, table) in TABLES.items()
+        if frames.keys() >= set(files)
+    }
     for name, table in tables.items():
         print(f"\n{TABLES[name][0]}\n{table.round(3).to_string(index=False, na_rep='-') if len(table) else 'not enough yet'}")
     if "alone" in frames and complete(frames):

@@ -24,8 +24,9 @@ def correlation_figure(path: Path, truth: pd.DataFrame, supernets: Mapping[tuple
         Key -> a row per subnet; of each method, the one of the most epochs and the lowest seed is drawn.
     """
     shown = {key[1]: part for key, part in sorted(supernets.items(), key=lambda item: (item[0][2], -item[0][3]))}
-    panels: dict[str, Any] = {f"NME in supernet, {method}, %": part.held_out_nme for method, part in sorted(
-        shown.items(), reverse=True)}
+    panels: dict[str, Any] = {
+        f"NME in supernet, {method}, %": part.held_out_nme for method, part in sorted(shown.items(), reverse=True)
+    }
     panels |= {"M MACs": truth.macs / 1e6, "thousand parameters": truth.parameters / 1e3}
     figure = Figure(figsize=(3.6 * len(panels), 3.6), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True)

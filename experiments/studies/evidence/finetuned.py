@@ -59,9 +59,17 @@ def finetune_choices(supernet: Supernet, faces: FaceData, results: Path, lengths
             else:
                 figures = Rater(supernet, faces)(chosen)
             tested = {name: value for name, value in figures.items() if name.startswith("test_")}
-            records.add(**key, budget=budget, epochs=epochs, setup=setup, blocks=" ".join(chosen.choices.values()),
-                        us=latency_of(chosen).us, parameters=parameters, **tested,
-                        seconds=round(time.perf_counter() - start, 1))
+            records.add(
+                **key,
+                budget=budget,
+                epochs=epochs,
+                setup=setup,
+                blocks=" ".join(chosen.choices.values()),
+                us=latency_of(chosen).us,
+                parameters=parameters,
+                **tested,
+                seconds=round(time.perf_counter() - start, 1),
+            )
 
 
 def finetune_sample(supernet: Supernet, faces: FaceData, results: Path) -> None:
@@ -81,8 +89,9 @@ def finetune_sample(supernet: Supernet, faces: FaceData, results: Path) -> None:
             continue
         chosen = supernet.architecture(tuple(subnet.values()))
         figures = train_and_test(recipe, faces, chosen, supernet.seed, supernet.checkpoint)
-        records.add(**supernet.key, subnet=i, setup=setup, blocks=" ".join(subnet.values()), us=latency_of(chosen).us,
-                    **figures)
+        records.add(
+            **supernet.key, subnet=i, setup=setup, blocks=" ".join(subnet.values()), us=latency_of(chosen).us, **figures
+        )
 
 
 def _recipe(supernet: Supernet) -> Config:

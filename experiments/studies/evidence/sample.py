@@ -69,8 +69,9 @@ def spread(cost: Cost, count: int = SPREAD, seed: int = 0) -> list[dict[str, str
     return subnets
 
 
-def _new(cost: Cost, budget: float, at_least: float, known: list[dict[str, str]],
-         rng: np.random.Generator) -> list[dict[str, str]]:
+def _new(
+    cost: Cost, budget: float, at_least: float, known: list[dict[str, str]], rng: np.random.Generator
+) -> list[dict[str, str]]:
     """A random subnet between two latencies that is not among the known ones, or none."""
     for _ in range(TRIES):
         scores = {label: {name: float(rng.standard_normal()) for name in row} for label, row in cost.blocks_us.items()}

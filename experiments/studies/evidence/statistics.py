@@ -26,6 +26,7 @@ def taus(first: ArrayLike, second: ArrayLike, weights: np.ndarray) -> np.ndarray
     ndarray
         Of shape (B,); nan where all subnets are equal in a ranking.
     """
+
     def pairs(values: np.ndarray) -> np.ndarray:
         return ((weights @ values) * weights).sum(1)
 

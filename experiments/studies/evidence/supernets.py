@@ -93,7 +93,8 @@ class Supernet:
     def architecture(self, blocks: Sequence[str]) -> Architecture:
         """The subnet of these blocks, with its latency."""
         return self.table.annotate(
-            Architecture.from_blocks(self.model.spec, self.config.points, self.config.input_size, blocks))
+            Architecture.from_blocks(self.model.spec, self.config.points, self.config.input_size, blocks)
+        )
 
 
 class Clock(pl.Callback):
@@ -106,8 +107,10 @@ class Clock(pl.Callback):
     def spent(self) -> dict[str, float]:
         """``seconds`` and ``cpu_seconds`` so far."""
         now = time.perf_counter(), time.process_time()
-        return {name: round(self._earlier[name] + end - start, 1)
-                for name, start, end in zip(self._earlier, self._start, now, strict=True)}
+        return {
+            name: round(self._earlier[name] + end - start, 1)
+            for name, start, end in zip(self._earlier, self._start, now, strict=True)
+        }
 
     def state_dict(self) -> dict[str, float]:
         return self.spent()
@@ -129,8 +132,7 @@ class Rater:
         self._weights = Checkpoint.load(supernet.checkpoint)
         trained, held_out = split_indices(len(faces.train), config.search.val_fraction, supernet.seed)
         self._trained = faces.train.subset(trained[:RECALIBRATION_FACES])
-        self._rated = {"held_out_nme": faces.train.subset(held_out),
-                       "test_nme": faces.test}
+        self._rated = {"held_out_nme": faces.train.subset(held_out), "test_nme": faces.test}
 
     def __call__(self, architecture: Architecture) -> dict[str, float]:
         """Rate a subnet."""
@@ -161,12 +163,23 @@ def train_and_score(supernet: Supernet, faces: FaceData, results: Path) -> None:
     if not trained.has(**key):
         trained.add(**key, setup=setup, **spent)
     # rate the subnets that are not rated yet
-    missing = [(part, i, subnet) for part, subnets in subnets_of(supernet).items() for i, subnet in enumerate(subnets)
-               if not scores.has(**key, part=part, subnet=i)]
+    missing = [
+        (part, i, subnet)
+        for part, subnets in subnets_of(supernet).items()
+        for i, subnet in enumerate(subnets)
+        if not scores.has(**key, part=part, subnet=i)
+    ]
     if not missing:
         return
     rate = Rater(supernet, faces)
     for part, i, subnet in missing:
         architecture = supernet.architecture(tuple(subnet.values()))
-        scores.add(**key, part=part, subnet=i, setup=setup, blocks=" ".join(subnet.values()),
-                   us=latency_of(architecture).us, **rate(architecture))
+        scores.add(
+            **key,
+            part=part,
+            subnet=i,
+            setup=setup,
+            blocks=" ".join(subnet.values()),
+            us=latency_of(architecture).us,
+            **rate(architecture),
+        )
