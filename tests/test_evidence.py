@@ -49,7 +49,7 @@ def test_minutes_are_drawn_once_there_are_several_lengths(tmp_path):
         {"space": "pfld", "method": method, "epochs": epochs, "seed": 0}
         for method, epochs in (("stages", 13), ("stages", 26), ("reference", 20))
     ]
-    trained = pd.DataFrame([{**key, "cpu_seconds": 60.0 * key["epochs"]} for key in keys])
+    trained = pd.DataFrame([{**key, "cpu_seconds": 60.0 * key["epochs"], "seconds": 70.0 * key["epochs"]} for key in keys])
     front = pd.DataFrame(
         [
             {
