@@ -3,11 +3,17 @@
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ...plots.figure import write_figure
 
 BASELINE = "pfld_lite"
+"""The network that others are compared with."""
+
+COLORS = [colormaps["tab20"](i) for i in range(20)]
+"""Of the networks in the figure."""
 """The network that others are compared with."""
 
 
@@ -83,6 +89,8 @@ def accuracy_figure(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> 
     figure = Figure(figsize=(11, 4 * len(groups)), layout="constrained")
     axes = figure.subplots(len(groups), 2, squeeze=False, sharey="row")
     for row, (name, part) in zip(axes, groups, strict=True):
+        for axis in row:
+            axis.set_prop_cycle(color=COLORS)
         usual = part.epochs.mode()[0]
         for axis, (column, label) in zip(row, columns.items(), strict=True):
             for (epochs, network), runs in part.groupby(["epochs", "network"], sort=False):
@@ -96,6 +104,8 @@ def accuracy_figure(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> 
                     label=network if epochs == usual else f"{network}, {epochs} epochs",
                 )
             axis.set_xscale("log")
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
             axis.set_xlabel(label)
             axis.grid(alpha=0.3)
         row[0].set_ylabel(f"{name}, {usual} epochs: NME on the test set, %")

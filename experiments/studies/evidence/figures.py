@@ -84,5 +84,5 @@ def minutes_figure(path: Path, results: Mapping[str, pd.DataFrame]) -> None:
 
 
 def _cpu_seconds(supernets: pd.DataFrame) -> pd.Series:
-    """What the searches took on one core; early records have the time on the clock alone, of a machine with nothing else to do."""
+    """Durations of the searches on one core; early records have the time on the clock of an idle machine instead."""
     return supernets.cpu_seconds.fillna(supernets.seconds).rename("search")
