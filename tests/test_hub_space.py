@@ -99,5 +99,5 @@ def test_proxylessnas_within_a_budget_of_macs(method):
 
 
 def test_choices_of_another_kind_are_refused():
-    with pytest.raises(InputError, match="choice 's._depth' of the space is no LayerChoice; allowed: spaces of LayerChoices"):
+    with pytest.raises(InputError, match="choice 's._depth' of the space is no LayerChoice; only LayerChoices are searched"):
         FBNet().mutate_model(ProxylessNAS(num_labels=4))
