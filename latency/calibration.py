@@ -120,7 +120,7 @@ def calibrate(
     Parameters
     ----------
     name, device
-        Of the new table; the device stays the same by default. Its engine and threads are taken to be those of the old one.
+        Name and device of the new table; the device stays the same by default. Its engine and threads are those of the old one.
     insist
         Whether a scale beyond :data:`FAR_SCALE` is right.
 

@@ -21,7 +21,7 @@ def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, met
     Parameters
     ----------
     threads, engine, device, method
-        Of the table that does not serve the space.
+        Those of the table that does not serve the space.
     """
     space = layout.space
     if space.argument is None:

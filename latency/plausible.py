@@ -72,7 +72,7 @@ def check_speed(macs: int, us: float, where: str, insist: str) -> None:
     Parameters
     ----------
     macs, us
-        Of a network or of many blocks. Without MACs there is nothing to say.
+        Multiply-accumulates of a network or of many blocks. Without MACs there is nothing to say.
     where
         Says what the figure is, at the beginning of the message.
     insist

@@ -170,6 +170,13 @@ class Architecture:
         """Write the JSON file by way of a temporary one."""
         write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
+    @property
+    def us(self) -> float:
+        """Its latency in microseconds; :class:`InputError` if none is known."""
+        if self.latency is None:
+            raise InputError(f"no latency is known of the subnet {' '.join(self.choices.values())} of {self.space.name!r}")
+        return self.latency.us
+
     def same_blocks(self, other: "Architecture") -> bool:
         """Whether both are the same choice of the same space, whatever their points, size and figures."""
         return (self.space, self.choices) == (other.space, other.choices)

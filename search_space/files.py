@@ -95,7 +95,7 @@ def check_same(record: Path, settings: dict[str, Any], work: str, what: str) -> 
     Parameters
     ----------
     work, what
-        Of what work the record is, such as ``a measurement``, and what the folder holds, such as ``timings``.
+        The work that is recorded, such as ``a measurement``, and what the folder holds, such as ``timings``.
     """
     before = read_json(record, f"record of {work}")
     if not isinstance(before, dict):

@@ -122,7 +122,7 @@ def register_block(name: str, family: Family = "block", *, tap_stride: int = STE
         ``stem``: it returns its output, the image's side over 4, and an early map of as many channels that the head sees as
         well. ``head``: its ``stride`` is ``size``, its output (N, out, 1, 1).
     tap_stride
-        Of a stem: side of the image over the side of its early map.
+        For a stem: side of the image over the side of its early map.
 
     Raises
     ------

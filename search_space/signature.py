@@ -17,7 +17,7 @@ class Signature:
     op
         A name in :data:`~fbnet_pfld.search_space.BLOCKS` or :data:`~fbnet_pfld.search_space.PARTS`.
     in_channels, out_channels, stride
-        Of the whole block.
+        Channels and stride of the whole block.
     size
         Side of the square input map, in pixels.
     """

@@ -21,7 +21,7 @@ GRID = 20_000
 _UNITS = {1e3: "ms", 1e-3: "ns", 1e6: "s"}
 
 _Step = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Of each partial architecture of a layer: which one of the layer before it continues, and by which candidate."""
+"""For each partial architecture of a layer: which one of the layer before it continues, and by which candidate."""
 
 
 def cost_range(cost: CostTable) -> tuple[float, float]:
@@ -58,7 +58,7 @@ def unit_hint(us: float, lowest: float, highest: float) -> str:
     us
         What was given, taken as microseconds.
     lowest, highest
-        Of the known latencies, in microseconds.
+        Lowest and highest known latency, in microseconds.
     """
     for factor, unit in _UNITS.items():
         if lowest <= factor * us <= highest:
@@ -74,7 +74,7 @@ def decode(scores: Mapping[str, Mapping[str, float]], cost: CostTable, budget_us
     scores
         Label -> candidate -> score, such as the logits of a search.
     cost
-        Of the same labels and candidates, in microseconds.
+        Cost of the same labels and candidates, in microseconds.
     budget_us
         Upper limit.
 

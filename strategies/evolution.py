@@ -26,7 +26,7 @@ REACH = 3
 def pareto_front(cost: Sequence[float], score: Sequence[float]) -> list[int]:
     """Indices of the Pareto-optimal items (lower is better in both figures), cheapest first.
 
-    Of items that are equal in both, the first counts.
+    The first of several items that are equal in both counts.
     """
     best = np.inf
     front = []
@@ -65,7 +65,7 @@ def evolve(
     evaluations
         Subnets to score in all; fewer if there are no new ones to find near the front.
     seed
-        Of everything random.
+        Seed of everything random.
 
     Returns
     -------

@@ -36,7 +36,7 @@ class FBNet(DARTS):
     cost
         Additive cost of the space in microseconds, such as ``LookupTable.load(...).cost(space)``; None for no latency term.
     mode, alpha, beta
-        Of the latency term; see :class:`LatencyTerm`. Defaults as the reference has them.
+        Options of the latency term; see :class:`LatencyTerm`. Defaults as the reference has them.
     target_us
         Latency target in microseconds, in place of the latency term: sampling stays around it and the chosen architecture is
         within it; see :class:`LatencyTarget`. None for no target.

@@ -32,7 +32,7 @@ class PathModule(SearchModule):
     answer
         What the network is to return in place of running; None to let it run.
     random_seed
-        Of :meth:`same_random_numbers`.
+        Seed of :meth:`same_random_numbers`.
     """
 
     cheapest: Path

@@ -46,7 +46,7 @@ class Stages:
 
     @property
     def epochs(self) -> int:
-        """Of all stages together."""
+        """Epochs of all stages together."""
         return sum(getattr(self, name) for name in STAGES)
 
     def at(self, epoch: int) -> "Position":

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from source_faces import contents
-from test_export import COMPARED, DATA, ODD, last_line
+from test_export import DATA, last_line
+from test_export_faults import COMPARED, ODD
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset
 from fbnet_pfld.latency import LookupTable, open_net, run_each

@@ -34,7 +34,7 @@ def make_loader(
 ) -> DataLoader[Any]:
     """Loader of the faces ``indices``: in order, or shuffled by ``seed`` and epoch and without a last short batch.
 
-    Of several processes each gets another part of the faces, all as many: some faces twice if they cannot be shared out evenly.
+    Each of several processes gets another part of the faces. All parts have one size, for which some faces may come twice.
     The data are in memory as one tensor, so there are no worker processes.
     """
     subset = Subset(dataset, indices)

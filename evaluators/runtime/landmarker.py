@@ -72,7 +72,7 @@ class Landmarker:
         Its input must be float32 (1, 3, S, S), its output (1, 2P): x0 y0 x1 y1 ... in parts of the crop's side. Instead of 1
         both may have a batch dimension N without a number.
     threads
-        Of the network, on the CPU. OpenCV, which makes the crop, has its own setting.
+        Threads of the network, on the CPU. OpenCV, which makes the crop, has its own setting.
 
     Raises
     ------

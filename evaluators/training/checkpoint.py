@@ -30,7 +30,7 @@ class Checkpoint:
     network
         The supernet's space spec or the subnet's architecture as plain data, or the baseline's name.
     num_points, input_size
-        Of the network; input size in pixels.
+        Number of landmarks, and side of the input image in pixels.
     weights
         Its state dict.
     metrics

@@ -42,7 +42,7 @@ def make_evaluator(
     folder
         Gets ``last.ckpt`` after each epoch, and TensorBoard logs.
     seed
-        Of split, order, augmentation and everything else random.
+        Seed of split, order, augmentation and everything else random.
     callbacks
         Added to the trainer's.
     eye_corners

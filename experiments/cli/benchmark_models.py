@@ -29,7 +29,7 @@ def benchmark_models(files: Files, threads: Threads = 1, sessions: Sessions = 12
     named = dict(zip(_names(files), files, strict=True))
     with pinned(threads):
         engines = {name: open_net(path, threads).engine for name, path in named.items()}
-        us = interleave(named, threads, sessions, lambda numbers: track(numbers, "sessions"))
+        us = interleave(named, threads, sessions, track)
     first, winner = next(iter(named)), fastest(us)
     device, clock = processor()
     result = {

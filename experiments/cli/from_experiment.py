@@ -52,7 +52,7 @@ def from_experiment(
         "trials": len(trials),
         "without_result": counts(others),
         "nme": best.nme,
-        "latency": vars(best.latency),
+        "latency": best.architecture.to_dict()["latency"],
         "parameters": best.parameters,
         "choices": best.architecture.choices,
     }

@@ -76,7 +76,7 @@ def multi_trial(
             "trials": len(found),
             "without_result": counts(others),
             "nme": best.nme,
-            "latency": vars(best.latency),
+            "latency": best.architecture.to_dict()["latency"],
             "choices": best.architecture.choices,
         },
         as_json,
@@ -141,7 +141,7 @@ def _trial_bar(trials: int) -> Iterator[Callable[[list["Trial"]], None]]:
 
     def show(rated: list["Trial"]) -> None:
         best = by_nme(rated)[0]
-        text = f"best {best.nme:.2f} % at {best.latency.us:,.0f} us"
+        text = f"best {best.nme:.2f} % at {best.architecture.us:,.0f} us"
         bar.update(task, completed=len(rated), best=text)
         if not console.is_terminal:
             remark(f"trial {len(rated)}/{trials}  {text}")

@@ -39,7 +39,7 @@ def track(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
 def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) -> None:
     """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for.
 
-    Of several processes of one training only the first prints.
+    Only the first of several processes of one training prints.
     """
     if not _first_process():
         return

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,20 +24,18 @@ LISTED = 10
 """Lines of what is skipped that the screen shows; the file has all."""
 
 
-class _FrameBar:
+def _frames_in(progress: Progress) -> Callable[[int | None], AbstractContextManager[Callable[[], None]]]:
     """A bar for the frames of one video, below that of the sources."""
 
-    def __init__(self, progress: Progress):
-        self._progress = progress
+    @contextmanager
+    def frames(total: int | None) -> Iterator[Callable[[], None]]:
+        task = progress.add_task("frames", total=total)
+        try:
+            yield lambda: progress.advance(task)
+        finally:
+            progress.remove_task(task)
 
-    def begin(self, total: int | None) -> None:
-        self._task = self._progress.add_task("frames", total=total)
-
-    def advance(self) -> None:
-        self._progress.advance(self._task)
-
-    def end(self) -> None:
-        self._progress.remove_task(self._task)
+    return frames
 
 
 def _over(progress: Progress) -> Track:
@@ -111,7 +110,7 @@ def predict(
     Times are medians per face: of the crop, the network (one thread) and the way back, and of the network alone; without the
     detector.
     """
-    from ...runtime import Landmarker
+    from ...runtime import Landmarker, ModelError
     from ..predict.detect import make_finder
     from ..predict.predictor import Predictor, middle
     from ..predict.sources import Kind, find_sources
@@ -121,9 +120,12 @@ def predict(
     if frames is not None and all(each.kind is Kind.IMAGE for each in found.sources):
         raise InputError(f"--frames {frames}: {source} has no video to end")
     find, how = make_finder(box, detector)
-    predictor = Predictor(Landmarker(model), find)
-    with count_bar() as progress:
-        tally = predict_all(found, predictor, model, out, frames, _over(progress), _FrameBar(progress), remark)
+    try:
+        predictor = Predictor(Landmarker(model), find)
+        with count_bar() as progress:
+            tally = predict_all(found, predictor, model, out, frames, _over(progress), _frames_in(progress), remark)
+    except ModelError as error:
+        raise InputError(str(error)) from None
     if found.folder:
         write_text(out / SKIPPED, _skipped_csv(tally.skipped))
     result = {

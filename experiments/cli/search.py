@@ -79,7 +79,7 @@ def search(
             "architecture": str(place.architecture),
             "checkpoint": str(place.supernet),
             "choices": chosen.choices,
-            "latency": chosen.latency and vars(chosen.latency),
+            "latency": chosen.to_dict()["latency"],
             **chosen.metrics,
             "front": str(place.search / PARETO) if settings.search.front else None,
         },

@@ -44,5 +44,5 @@ def trials_table(trials: Sequence["Trial"], best: "Trial", out: Path, others: Se
         view.add_column(heading, justify="right" if heading in ("NME %", "us") else "left", overflow="fold")
     for each in rows:
         nme = "-" if each.nme is None else f"{each.nme:.2f}"
-        view.add_row(each.id, nme, f"{each.latency.us:,.0f}", " ".join(each.architecture.choices.values()))
+        view.add_row(each.id, nme, f"{each.architecture.us:,.0f}", " ".join(each.architecture.choices.values()))
     return view

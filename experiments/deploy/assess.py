@@ -51,9 +51,9 @@ class FileRow:
     Attributes
     ----------
     accuracy
-        Of the file, run by its engine; None of a network without training.
+        Accuracy of the file, run by its engine; None for a network without training.
     largest_difference
-        Of an output from torch's: its :func:`~.onnx_file.deviation`.
+        The :func:`~.onnx_file.deviation` of its outputs from torch's.
     largest_px, mean_px
         Distance of a point from torch's, in pixels of the network's input.
     us, p95_us
@@ -103,7 +103,7 @@ def assess(
     baseline
         One of ``networks``, which has files in the formats of all others.
     track
-        Shows the progress of the timing.
+        Shows the progress over the sessions of the timing.
 
     Raises
     ------
@@ -125,10 +125,7 @@ def assess(
                 engines[name, form] = net.engine
                 found = torch.from_numpy(run_each(net, images)).view_as(test.points)
                 points[name, form] = check_finite(found, f"{name}, {form}")
-        # all files timed in turns, by their numbers
-        numbered = {str(i): networks[name].files[form] for i, (name, form) in enumerate(points)}
-        timed = interleave(numbered, threads, track=lambda sessions: iter(track(sessions, "timings")))
-    us = dict(zip(points, timed.values(), strict=True))
+        us = interleave({key: networks[key[0]].files[key[1]] for key in points}, threads, track=track)
 
     # figures of each file, against torch and against the baseline's file of the same format
     def accuracy(found: Tensor, name: str) -> Accuracy | None:

@@ -47,13 +47,13 @@ class Exporter:
     lut
         Latency table of the report.
     eye_corners
-        Of a landmark layout that is not built in.
+        Outer eye corners, for a landmark layout that is not built in.
     formats
         Names in ``FORMATS``.
     opset, dynamic_batch
-        Of the ONNX files.
+        Version of the operators in ONNX files, and whether these take any number of images at once.
     int8_epochs
-        Of finetuning with INT8 rounding, for the INT8 files of what is exported; none by default.
+        Epochs of finetuning with INT8 rounding, for the INT8 files of what is exported; none by default.
     threads
         Threads per engine when files are timed.
     track, callbacks

@@ -9,12 +9,11 @@ from typing import Any
 from ...latency import LookupTable
 from ...latency.records import number, read_records
 from ...search_space import Architecture, SpaceSpec
-from ...search_space.architecture import Latency, check_choices
+from ...search_space.architecture import check_choices
 from ...search_space.errors import InputError, allowed
 from ...search_space.files import read_json
 from ...strategies import unit_hint
 from ..pipeline.config import Config
-from ..pipeline.known_latency import latency_of
 from .trial_states import opened
 
 
@@ -44,11 +43,6 @@ class Trial:
         """Its NME in percent; None if it was not rated."""
         return self.architecture.metrics.get("val_nme")
 
-    @property
-    def latency(self) -> Latency:
-        """Its latency by the table of its experiment."""
-        return latency_of(self.architecture)
-
 
 def by_nme(trials: Sequence[Trial]) -> list[Trial]:
     """The trials that were rated, lowest NME first."""
@@ -65,7 +59,7 @@ def read_trials(source: str, config: Config) -> list[Trial]:
         Identifier of an experiment of this user, running or not; its folder; or a .json or .csv file that
         ``nnictl experiment export`` has written, also as an editor or a spreadsheet has saved it again.
     config
-        Of the experiment: names its space, points, input size and table.
+        Config of the experiment: names its space, points, input size and table.
 
     Raises
     ------
@@ -112,9 +106,9 @@ def choose(trials: list[Trial], source: str, trial: str | None = None, max_us: f
         )
     if max_us is None:
         return rated[0]
-    within = [each for each in rated if each.latency.us <= max_us]
+    within = [each for each in rated if each.architecture.us <= max_us]
     if not within:
-        latencies = [each.latency.us for each in rated]
+        latencies = [each.architecture.us for each in rated]
         raise InputError(
             f"{source}: no trial within {max_us:g} us; allowed: from {min(latencies):g} us, its fastest"
             f"{unit_hint(max_us, min(latencies), max(latencies))}"

@@ -135,7 +135,7 @@ def run_experiment(
     Parameters
     ----------
     port
-        Of the web UI.
+        Port of the web UI.
     resume
         Whether it has run before.
     hold

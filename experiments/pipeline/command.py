@@ -14,7 +14,7 @@ Aliases = dict[str, str | None]
 """Old spelling of an option -> the new one; None if the option does nothing any more. They go with the next release."""
 
 SEED: Aliases = {"--seed": None}
-"""Of the commands in which nothing is random."""
+"""Aliases of the commands in which nothing is random."""
 
 
 def renamed(args: list[str], aliases: Aliases) -> list[str]:
@@ -88,8 +88,3 @@ def run(commands: typer.Typer) -> None:
     except FloatingPointError as error:
         print(f"fbnet-pfld: {error}; the checkpoints of the last good epoch are kept", file=sys.stderr)
         sys.exit(1)
-    except ValueError as error:
-        if type(error).__name__ != "ModelError":  # of the runtime, which this package does without until it is needed
-            raise
-        print(f"fbnet-pfld: {error}", file=sys.stderr)
-        sys.exit(2)

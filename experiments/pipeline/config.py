@@ -121,7 +121,7 @@ class SearchOptions(TrainOptions):
 
     @property
     def total_epochs(self) -> int:
-        """Of the whole search."""
+        """Epochs of the whole search."""
         return sum(self.lengths.values()) if self.method == "stages" else self.epochs
 
     def strategy(self, cost: CostTable) -> FBNet:

@@ -36,7 +36,7 @@ def finetune_network(
     Parameters
     ----------
     faces
-        Of as many points and the input size that the network has, see :func:`faces_for`.
+        The data set, with the points and the input size of the network; see :func:`faces_for`.
     network
         A subnet, or the name of a baseline.
     supernet

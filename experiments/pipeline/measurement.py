@@ -45,7 +45,7 @@ def open_backend(
     name
         An engine in ``ENGINES``, or :data:`ADB`.
     program, serial
-        Of a phone: the benchmark program for it, and its serial number among several.
+        For a phone: its benchmark program, and its serial number if several are connected.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def measure_table(
         rounds or device.rounds,
         folder,
         settings,
-        lambda items, title: iter(track(items, title)),
+        track,
     )
     made = make_table(out.stem, design, found, device)
     made.table.save(out)

@@ -31,8 +31,8 @@ def rate(
     Parameters
     ----------
     epochs
-        Of finetuning before the rating. With none, BatchNorm statistics are taken anew and the network is rated on the faces
-        on which its supernet's weights have not been trained (if the search had this ``seed``).
+        Epochs of finetuning before the rating. With none, BatchNorm statistics are taken anew, and the network is rated on
+        the faces on which its supernet's weights have not been trained (if the search had this ``seed``).
 
     Raises
     ------

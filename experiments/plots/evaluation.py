@@ -35,7 +35,7 @@ def evaluation_figure(
     rows, predicted
         Figures and points of the networks, as :func:`~fbnet_pfld.experiments.deploy.comparison.compare` returns them.
     eye_corners
-        Of a layout that is not built in.
+        Outer eye corners, for a layout that is not built in.
 
     Raises
     ------

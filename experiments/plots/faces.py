@@ -18,7 +18,7 @@ from .part_colors import PART_COLORS
 AXES = {"x: right": "#ff0000", "y: down": "#00b300", "z: to the viewer": "#0000ff"}
 COLUMNS = 8
 LENGTH = 0.45
-"""Of a pose axis seen from its side, in parts of the points' extent."""
+"""Length of a pose axis seen from its side, in parts of the points' extent."""
 
 
 def pose_axes(pose: NDArray) -> NDArray[np.float64]:

@@ -1,10 +1,9 @@
 """Landmarks of all sources, and what became of each source."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from ...runtime import ModelError
 from ...search_space.errors import InputError, WriteError
@@ -13,28 +12,13 @@ from .media import Video, further_frames
 from .predictor import Predictor, predict_image, predict_video, until_interrupted
 from .sources import Found, Kind, Source
 
-
-class Frames(Protocol):
-    """Shows the frames of one video: begun with their number if it is known, told of each, ended in any case."""
-
-    def begin(self, total: int | None) -> None: ...
-
-    def advance(self) -> None: ...
-
-    def end(self) -> None: ...
+Frames = Callable[[int | None], AbstractContextManager[Callable[[], None]]]
+"""Shows the frames of one video while a block runs: given their number if it is known, yields what is called after each."""
 
 
-class NoFrames:
-    """Shows nothing."""
-
-    def begin(self, total: int | None) -> None:
-        pass
-
-    def advance(self) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
+def unseen(total: int | None) -> AbstractContextManager[Callable[[], None]]:
+    """Show nothing."""
+    return nullcontext(lambda: None)
 
 
 @dataclass
@@ -64,7 +48,7 @@ def predict_all(
     out: Path,
     limit: int | None = None,
     track: Track = silent,
-    frames: Frames | None = None,
+    frames: Frames = unseen,
     remark: Callable[[str], None] = ignore,
 ) -> Tally:
     """Write the results of every source; one that cannot be used is skipped.
@@ -92,7 +76,7 @@ def predict_all(
             if source.kind is Kind.IMAGE:
                 _one_image(source, predictor, model, out, tally)
             else:
-                _one_video(source, predictor, model, out, limit, tally, frames or NoFrames(), remark)
+                _one_video(source, predictor, model, out, limit, tally, frames, remark)
         except WriteError:
             raise
         except (InputError, ModelError) as error:
@@ -123,20 +107,17 @@ def _one_video(
     live = source.kind is Kind.LIVE
     with until_interrupted() if live else nullcontext(lambda: False) as stop:
         video = Video(source, stop)
-        frames.begin(limit or video.stated)
-        seen = 0
+        with frames(limit or video.stated) as shown:
+            seen = 0
 
-        def advance() -> None:
-            nonlocal seen
-            if live and not seen:  # the first frame is there
-                remark(f"{source.name}: Ctrl-C ends it; the results so far are written then")
-            seen += 1
-            frames.advance()
+            def advance() -> None:
+                nonlocal seen
+                if live and not seen:  # the first frame is there
+                    remark(f"{source.name}: Ctrl-C ends it; the results so far are written then")
+                seen += 1
+                shown()
 
-        try:
             result = predict_video(source, video, predictor, model, out, limit, advance)
-        finally:
-            frames.end()
     tally.videos += 1
     tally.frames += result.frames
     tally.unread_frames += result.unread

@@ -10,19 +10,22 @@ import gc
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
 from ...search_space.errors import InputError
+from ...search_space.progress import Track, silent
 from .nets import open_net
 
 Runner = Callable[[], object]
+
+Name = TypeVar("Name", bound=Hashable)
 
 WARM_UP = 20
 """Calls after a file is opened, before it is timed."""
@@ -61,8 +64,8 @@ def burst(run: Runner, calls: int = CALLS) -> NDArray[np.float64]:
 
 
 def interleave(
-    files: Mapping[str, Path], threads: int = 1, sessions: int = SESSIONS, track: Callable[[range], Iterator[int]] = iter
-) -> dict[str, NDArray[np.float64]]:
+    files: Mapping[Name, Path], threads: int = 1, sessions: int = SESSIONS, track: Track = silent
+) -> dict[Name, NDArray[np.float64]]:
     """Time files in turns. Call it :func:`pinned`, and open no file before with an engine whose threads outlive it.
 
     Parameters
@@ -72,7 +75,7 @@ def interleave(
     sessions
         How often each file is opened.
     track
-        Wraps the range of the sessions in a progress bar.
+        Shows the progress over the sessions.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def interleave(
     """
     us = {name: np.empty((sessions, ROUNDS, CALLS)) for name in files}
     with _no_collection():
-        for session in track(range(sessions)):
+        for session in track(range(sessions), "sessions"):
             order = _order(list(files), session)
             runners = {name: ready(files[name], threads) for name in order}
             for number in range(ROUNDS):
@@ -95,10 +98,10 @@ def interleave(
     return us
 
 
-def _order(names: list[str], session: int) -> list[str]:
+def _order(names: Sequence[Name], session: int) -> list[Name]:
     """Another order each session: of two names, each is before the other equally often, and each is everywhere."""
     turn = session // 2 % len(names)
-    turned = names[turn:] + names[:turn]
+    turned = [*names[turn:], *names[:turn]]
     return turned[::-1] if session % 2 else turned
 
 

@@ -23,7 +23,7 @@ class Net(Protocol):
     engine
         Name and version of what runs it.
     shape
-        Of its input, one image: (1, channels, height, width).
+        Shape of its input, one image: (1, channels, height, width).
     """
 
     engine: str
@@ -75,7 +75,7 @@ class Engine:
     version
         Gives its name and version; raises :class:`InputError` if it is not installed.
     suffix
-        Of the files that it runs.
+        Suffix of the files that it runs.
     convert
         Writes such a file from an ONNX file, given the paths of both; None for an engine that runs ONNX files.
     """
@@ -113,7 +113,7 @@ def register_engine(
     name
         What options and messages call it.
     suffix
-        Of its files, such as ``.onnx``: :func:`open_net` opens these by it.
+        Suffix of its files, such as ``.onnx``, by which :func:`open_net` knows them.
     opener
         Makes a :class:`Net` from a file's path and a number of threads.
     version, convert

@@ -85,8 +85,8 @@ class Phone:
     program
         ``benchmark.out`` or ``benchncnn``, built for the phone; shared libraries beside it are pushed too.
     threads
-        Of the engine. MNN's program is started on as many of the fastest cores; both programs move their threads to the fast
-        cluster by themselves as well, where they know how.
+        Threads of the engine. MNN's program is started on as many of the fastest cores; both programs also move their
+        threads to the fast cluster by themselves, where they know how.
     input_size
         Side of the image, in pixels.
 

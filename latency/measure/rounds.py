@@ -6,7 +6,7 @@ is taken out by the round's level. A finished timing is in the file before the n
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +16,7 @@ import pandas as pd
 
 from ...search_space.errors import InputError
 from ...search_space.files import check_same, read_whole_lines, write_text
+from ...search_space.progress import Track, silent
 
 COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
 
@@ -75,10 +76,6 @@ class Measured:
     times: pd.DataFrame
 
 
-Track = Callable[[Sequence[Any], str], Iterator[Any]]
-"""Wraps a sequence in a progress bar with a title."""
-
-
 def measure(
     models: Mapping[str, Any],
     write: Callable[[Any, Path], None],
@@ -86,7 +83,7 @@ def measure(
     rounds: int,
     folder: Path,
     settings: dict[str, Any],
-    track: Track,
+    track: Track = silent,
 ) -> Measured:
     """Write every model as an ONNX file, load it and time it in ``rounds`` rounds.
 

@@ -24,7 +24,7 @@ from .source_face import Array
 
 FOCAL = 5.0
 RIGID = (35, 39, 89, 93, 43, 50, 102, 101, 72, 73, 74, 86, 78, 79, 80, 85, 84, 0)
-"""Of the 106 points those that move little on the head: corners of the eyes, ends of the brows, nose, chin."""
+"""Those of the 106 points that move little on the head: corners of the eyes, ends of the brows, nose, chin."""
 
 
 @cache

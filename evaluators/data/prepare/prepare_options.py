@@ -39,7 +39,7 @@ class PrepareOptions:
     image_suffix
         The one suffix of images to use, where annotations name them by their stems; None for all that OpenCV reads.
     seed
-        Of copies and split.
+        Seed of copies and split.
 
     Raises
     ------

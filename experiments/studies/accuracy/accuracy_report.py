@@ -13,7 +13,7 @@ BASELINE = "pfld_lite"
 """The network that others are compared with."""
 
 COLORS = [colormaps["tab20"](i) for i in range(20)]
-"""Of the networks in the figure."""
+"""Colours of the networks in the figure."""
 """The network that others are compared with."""
 
 

@@ -73,7 +73,7 @@ def main() -> None:
     models = {**design.models(), **{f"b{i:04d}": block for i, block in enumerate(blocks)}}
     # time the subnets and the blocks alone, in turns
     with tempfile.TemporaryDirectory() as folder, Host("onnxruntime", 1) as host:
-        found = measure(models, write, host, host.rounds, Path(folder), {}, lambda items, title: iter(items))
+        found = measure(models, write, host, host.rounds, Path(folder), {})
         made = make_table("benchmark", design, found, host)
     alone = {block: found.us[f"b{i:04d}"] for i, block in enumerate(blocks)}
 

@@ -10,11 +10,13 @@ from ...pipeline.quiet import quieten
 
 quieten()
 
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
 
+from ....evaluators import FaceData  # noqa: E402
 from ....search_space.errors import check_name  # noqa: E402
 from ...pipeline.command import make_command, run  # noqa: E402
 from .alone import BUDGETS, recipe_of, train_alone  # noqa: E402
@@ -55,49 +57,41 @@ def alone(data_root: DataRoot, space: Space = SPACE, seed: Seed = 0, results: Re
     train_alone(check_name(space, BUDGETS), recipe_of(space).faces(data_root), results, seed)
 
 
-@app.command(cls=make_command({}))
-def supernet(
-    data_root: DataRoot,
-    space: Space = SPACE,
-    method: Method = METHOD,
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    results: Results = RESULTS,
-    work: Work = WORK,
-) -> None:
-    """Train a supernet -> supernets.csv, and rate the sample and subnets all over the space in it -> scores.csv."""
-    of = Supernet(space, method, seed, epochs, work)
-    train_and_score(of, of.config.faces(data_root), results)
+def _about_a_supernet(name: str, text: str, study: Callable[[Supernet, FaceData, Path], None]) -> Callable[..., None]:
+    """Add a command that looks into one supernet."""
+
+    @app.command(name, help=text, cls=make_command({}))
+    def command(
+        data_root: DataRoot,
+        space: Space = SPACE,
+        method: Method = METHOD,
+        epochs: Epochs = None,
+        seed: Seed = 0,
+        results: Results = RESULTS,
+        work: Work = WORK,
+    ) -> None:
+        studied = Supernet(space, method, seed, epochs, work)
+        study(studied, studied.config.faces(data_root), results)
+
+    return command
 
 
-@app.command(cls=make_command({}))
-def blocks(
-    data_root: DataRoot,
-    space: Space = SPACE,
-    method: Method = METHOD,
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    results: Results = RESULTS,
-    work: Work = WORK,
-) -> None:
-    """Measure how far each block of a layer moves the NME in a supernet -> blocks.csv."""
-    of = Supernet(space, method, seed, epochs, work)
-    score_blocks(of, of.config.faces(data_root), results)
-
-
-@app.command(cls=make_command({}))
-def choices(
-    data_root: DataRoot,
-    space: Space = SPACE,
-    method: Method = METHOD,
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    results: Results = RESULTS,
-    work: Work = WORK,
-) -> None:
-    """Let a supernet choose within latency budgets, and train its choices alone -> choices.csv."""
-    of = Supernet(space, method, seed, epochs, work)
-    train_choices(of, of.config.faces(data_root), results)
+supernet = _about_a_supernet(
+    "supernet",
+    "Train a supernet -> supernets.csv, and rate the sample and subnets all over the space in it -> scores.csv.",
+    train_and_score,
+)
+blocks = _about_a_supernet(
+    "blocks", "Measure how far each block of a layer moves the NME in a supernet -> blocks.csv.", score_blocks
+)
+choices = _about_a_supernet(
+    "choices", "Let a supernet choose within latency budgets, and train its choices alone -> choices.csv.", train_choices
+)
+inherited = _about_a_supernet(
+    "inherited",
+    "Finetune the sample from a supernet, as long as it is trained alone, with the supernet's seed -> inherited.csv.",
+    finetune_sample,
+)
 
 
 @app.command(cls=make_command({}))
@@ -112,23 +106,8 @@ def finetuning(
     work: Work = WORK,
 ) -> None:
     """Finetune a supernet's choices for some numbers of epochs, with the supernet's seed -> finetuning.csv."""
-    of = Supernet(space, method, seed, epochs, work)
-    finetune_choices(of, of.config.faces(data_root), results, length)
-
-
-@app.command(cls=make_command({}))
-def inherited(
-    data_root: DataRoot,
-    space: Space = SPACE,
-    method: Method = METHOD,
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    results: Results = RESULTS,
-    work: Work = WORK,
-) -> None:
-    """Finetune the sample from a supernet, as long as it is trained alone, with the supernet's seed -> inherited.csv."""
-    of = Supernet(space, method, seed, epochs, work)
-    finetune_sample(of, of.config.faces(data_root), results)
+    studied = Supernet(space, method, seed, epochs, work)
+    finetune_choices(studied, studied.config.faces(data_root), results, length)
 
 
 @app.command(cls=make_command({}))

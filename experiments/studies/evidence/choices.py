@@ -6,7 +6,6 @@ from pathlib import Path
 from ....evaluators import Checkpoint, FaceData
 from ....search_space import Architecture
 from ....strategies import cost_of, decode, evolve
-from ...pipeline.known_latency import latency_of
 from ...pipeline.scoring import FACES, Scorer
 from ...pipeline.supernet_search import search_supernet
 from ..results import Records, digest, train_and_test
@@ -17,7 +16,7 @@ EVALUATIONS = 2_000
 """Subnets that are scored to find the front."""
 
 SEEDS = (0, 1)
-"""Of the choices' trainings alone: those of the sample."""
+"""Seeds of the choices' trainings alone: those of the sample."""
 
 Chooser = Callable[[Supernet, FaceData, float], Architecture]
 
@@ -79,7 +78,7 @@ def train_choices(supernet: Supernet, faces: FaceData, results: Path) -> None:
                     training_seed=seed,
                     setup=setup,
                     blocks=" ".join(chosen.choices.values()),
-                    us=latency_of(chosen).us,
+                    us=chosen.us,
                     **figures,
                     alone_nme=trained["test_nme"],
                     seconds=trained["seconds"],

@@ -7,7 +7,6 @@ from pathlib import Path
 from ....evaluators import FaceData
 from ....search_space.counting import count_parameters
 from ...pipeline.config import Config
-from ...pipeline.known_latency import latency_of
 from ...pipeline.scoring import FACES
 from ..results import Records, digest, train_and_test
 from .alone import EPOCHS
@@ -65,7 +64,7 @@ def finetune_choices(supernet: Supernet, faces: FaceData, results: Path, lengths
                 epochs=epochs,
                 setup=setup,
                 blocks=" ".join(chosen.choices.values()),
-                us=latency_of(chosen).us,
+                us=chosen.us,
                 parameters=parameters,
                 **tested,
                 seconds=round(time.perf_counter() - start, 1),
@@ -89,9 +88,7 @@ def finetune_sample(supernet: Supernet, faces: FaceData, results: Path) -> None:
             continue
         chosen = supernet.architecture(tuple(subnet.values()))
         figures = train_and_test(recipe, faces, chosen, supernet.seed, supernet.checkpoint)
-        records.add(
-            **supernet.key, subnet=i, setup=setup, blocks=" ".join(subnet.values()), us=latency_of(chosen).us, **figures
-        )
+        records.add(**supernet.key, subnet=i, setup=setup, blocks=" ".join(subnet.values()), us=chosen.us, **figures)
 
 
 def _recipe(supernet: Supernet) -> Config:

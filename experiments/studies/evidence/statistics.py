@@ -24,7 +24,7 @@ def taus(first: ArrayLike, second: ArrayLike, weights: np.ndarray) -> np.ndarray
     Returns
     -------
     ndarray
-        Of shape (B,); nan where all subnets are equal in a ranking.
+        Shape (B,); nan where all subnets are equal in a ranking.
     """
 
     def pairs(values: np.ndarray) -> np.ndarray:

@@ -16,7 +16,6 @@ from ....search_space import Architecture, InputError, PfldSpace
 from ....search_space.errors import check_name
 from ....search_space.files import read_json, write_text
 from ...pipeline.config import Config
-from ...pipeline.known_latency import latency_of
 from ...pipeline.supernet_search import search_supernet
 from ...pipeline.training_progress import TrainingProgress
 from ..results import Records, digest
@@ -45,9 +44,9 @@ class Supernet:
     space, method
         A key of ``BUDGETS``, and one of ``METHODS``.
     seed
-        Of its training.
+        Seed of its training.
     epochs
-        Of all stages together; None for the default.
+        Epochs of all stages together; None for the default.
     work
         Folder of the supernets.
 
@@ -180,6 +179,6 @@ def train_and_score(supernet: Supernet, faces: FaceData, results: Path) -> None:
             subnet=i,
             setup=setup,
             blocks=" ".join(subnet.values()),
-            us=latency_of(architecture).us,
+            us=architecture.us,
             **rate(architecture),
         )
