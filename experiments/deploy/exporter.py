@@ -112,7 +112,7 @@ class Exporter:
         Raises
         ------
         InputError
-            If a network or the output is not as it must be; older files stay as they were then.
+            If a network or the output is invalid; older files stay as they were.
         ResultError
             If an fp32 file does not give torch's outputs; older files stay as they were then.
         """

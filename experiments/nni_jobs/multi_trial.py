@@ -83,7 +83,7 @@ def make_experiment(
     Raises
     ------
     InputError
-        If an option or a file is not as it must be.
+        If an option or a file is invalid.
     """
     if strategy not in STRATEGIES:
         raise InputError(f"unknown strategy {strategy!r}; {allowed(STRATEGIES)}")
@@ -143,9 +143,9 @@ def run_experiment(
     go_on
         The command that resumes it, for the message of an interrupted run.
     show
-        Is told the rated trials when there is another.
+        Gets the rated trials whenever another has ended.
     remark
-        Is told where the web UI is.
+        Gets the address of the web UI.
 
     Raises
     ------

@@ -42,8 +42,9 @@ def finetune_network(
     supernet
         Checkpoint of a search, whose weights a subnet inherits.
     init
-        Checkpoint of the same network to start from; all but its last layer if that has another number of points. ``remark`` is
-        told then.
+        Checkpoint of the same network to start from; all but its last layer if that has another number of points.
+    remark
+        Gets a line that says so.
 
     Raises
     ------

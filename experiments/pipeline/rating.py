@@ -37,7 +37,7 @@ def rate(
     Raises
     ------
     InputError
-        If data or supernet are not as they must be.
+        If the data or the supernet are invalid.
     """
     if epochs:
         settings = config.override({"finetune__epochs": epochs}, "epochs")

@@ -59,7 +59,7 @@ class Scorer:
     Raises
     ------
     InputError
-        If supernet or data are not as they must be.
+        If the supernet or the data are invalid.
     """
 
     def __init__(

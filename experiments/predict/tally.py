@@ -60,7 +60,7 @@ def predict_all(
     track, frames
         Show the progress over the sources, and over the frames of a video.
     remark
-        Is told how a live source ends.
+        Gets a line on how a live source ends.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class Supernet:
     Raises
     ------
     InputError
-        If space, method or epochs are not as they must be.
+        If space, method or epochs are invalid.
     """
 
     def __init__(self, space: str, method: str, seed: int, epochs: int | None, work: Path):
