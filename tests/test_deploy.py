@@ -18,7 +18,7 @@ from fbnet_pfld.experiments.deploy.file_formats import FORMATS, Source, chosen_f
 from fbnet_pfld.experiments.deploy.fold import deployable, zero_denormals
 from fbnet_pfld.experiments.deploy.onnx_file import deviation, write_onnx
 from fbnet_pfld.experiments.pipeline.measurement import write_subnet
-from fbnet_pfld.latency import OnnxNet, open_net, run_each
+from fbnet_pfld.latency import OnnxNet, bytes_of, files_of, open_net, run_each
 from fbnet_pfld.latency.engines import convert
 from fbnet_pfld.search_space import Architecture, InputError, PfldLite, PfldMobileNetV3, SpaceSpec
 from fbnet_pfld.search_space.errors import ResultError
@@ -45,7 +45,16 @@ def files(images, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "tolerance"), [("onnx", 1e-5), ("mnn", 1e-5), ("torchscript", 1e-5), ("int8-onnx", 0.25), ("int8-mnn", 0.25)]
+    ("name", "tolerance"),
+    [
+        ("onnx", 1e-5),
+        ("mnn", 1e-5),
+        ("ncnn", 1e-5),
+        ("torchscript", 1e-5),
+        ("int8-onnx", 0.25),
+        ("int8-mnn", 0.25),
+        ("int8-ncnn", 0.25),
+    ],
 )
 def test_every_engine_gives_the_golden_outputs(files, images, name, tolerance):
     """Root mean square error over the outputs' spread; the golden outputs were computed in double precision."""
@@ -98,6 +107,8 @@ def test_files_say_what_they_are(files, tmp_path):
     assert {f"[Meta] {key} : {value}" for key, value in SAID.items()} <= set(info)
     told("--modelFile", files["int8-mnn"], "--JsonFile", tmp_path / "int8.json")
     assert json.loads(json.loads((tmp_path / "int8.json").read_text())["bizCode"]) == SAID
+    for name in ("ncnn", "int8-ncnn"):
+        assert json.loads(files[name].read_text().splitlines()[-1].removeprefix("#")) == SAID
 
 
 def test_onnx_files_are_slim_and_carry_no_paths(files):
@@ -141,7 +152,7 @@ def test_int8_weights_are_the_rounded_ones(files):
 def test_int8_files_are_about_a_quarter_of_the_others(files):
     for name, form in FORMATS.items():
         if form.of:
-            assert 0.25 < files[name].stat().st_size / files[form.of].stat().st_size < 0.33
+            assert 0.25 < bytes_of(files[name]) / bytes_of(files[form.of]) < 0.33
 
 
 def test_a_dynamic_batch_takes_any_number_of_images(images, tmp_path):
@@ -153,7 +164,7 @@ def test_a_dynamic_batch_takes_any_number_of_images(images, tmp_path):
     assert net(x) == pytest.approx(expected, abs=1e-4)
     assert run_each(net, x) == pytest.approx(expected, abs=1e-4)
     source = Source(model, torch.from_numpy(x), SAID, tmp_path, torch.from_numpy(images), dynamic_batch=True)
-    for name in ("mnn", "int8-onnx", "int8-mnn"):  # that are made of such a file work as well
+    for name in ("mnn", "ncnn", "int8-onnx", "int8-mnn", "int8-ncnn"):  # that are made of such a file work as well
         got = run_each(open_net(FORMATS[name].make(source)), x[:2])
         assert np.sqrt(((got - expected[:2]) ** 2).mean()) < 0.25 * expected.std()
 
@@ -172,19 +183,22 @@ def test_opsets(tmp_path):
 def test_formats_are_chosen_with_what_they_are_compared_with():
     assert chosen_formats("onnx") == ["onnx"]
     assert chosen_formats(" int8-mnn,onnx") == ["onnx", "mnn", "int8-mnn"]
-    with pytest.raises(InputError, match="unknown format 'tflite'; allowed: int8-mnn, int8-onnx, mnn, onnx, torchscript"):
+    with pytest.raises(InputError, match="unknown format 'tflite'; allowed: int8-mnn, int8-ncnn, int8-onnx, mnn, ncnn, onnx,"):
         chosen_formats("onnx,tflite")
     with pytest.raises(InputError, match="names none"):
         chosen_formats(",")
 
 
-def test_a_missing_extra_is_named_before_any_work(monkeypatch):
+@pytest.mark.parametrize(("form", "package"), [("int8-mnn", "MNN"), ("ncnn", "ncnn"), ("int8-ncnn", "ncnn"), ("ncnn", "pnnx")])
+def test_a_missing_extra_is_named_before_any_work(monkeypatch, form, package):
     def absent(name):
-        raise convert.PackageNotFoundError(name)
+        if name == package:
+            raise convert.PackageNotFoundError(name)
+        return "1.0"
 
     monkeypatch.setattr(convert, "version", absent)
-    with pytest.raises(InputError, match="MNN is not installed; install it with: pip install 'MNN"):
-        chosen_formats("onnx,int8-mnn")
+    with pytest.raises(InputError, match=f"^{package} is not installed; install it with: pip install '{package}"):
+        chosen_formats(f"onnx,{form}")
     assert chosen_formats("int8-onnx") == ["onnx", "int8-onnx"]
 
 
@@ -194,6 +208,8 @@ def test_a_missing_extra_is_named_before_any_work(monkeypatch):
 )
 def test_spoiled_files_are_refused(files, tmp_path, name, spoil):
     path = tmp_path / f"x{Path(files[name]).suffix}"
+    for source, copied in zip(files_of(files[name]), files_of(path), strict=True):
+        copied.write_bytes(source.read_bytes())
     path.write_bytes(spoil(files[name].read_bytes()))
     with pytest.raises(InputError) as caught:
         open_net(path)

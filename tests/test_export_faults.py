@@ -140,12 +140,12 @@ def test_a_foreign_mnn_file_is_refused(place, refused):
 
 @pytest.mark.parametrize("limit", [40_000, 150_000, 480_000])
 def test_a_full_disk_leaves_everything_as_it_was(place, refused, monkeypatch, limit):
-    """No file may grow beyond some size, those of MNN's tools neither: what a full disk does, wherever it hits."""
+    """No file may grow beyond some size, those of other programs neither: what a full disk does, wherever it hits."""
     monkeypatch.setattr(quick_exports, "GRAPHS", {})  # torch writes a file as well
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        refused("export", *DATA, *ITSELF, "--formats", "onnx,int8-mnn,torchscript", words=())
+        refused("export", *DATA, *ITSELF, "--formats", "onnx,int8-mnn,int8-ncnn,torchscript", words=())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
@@ -222,7 +222,7 @@ def test_an_output_that_cannot_be_written_is_refused(place, refused, name, words
     refused("export", *DATA, *ITSELF, "--out", name, words=(words,))
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".mnn", ".pt", ".zip"])
+@pytest.mark.parametrize("suffix", [".onnx", ".mnn", ".param", ".pt", ".zip"])
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_files_of_benchmark_models_are_named(place, refused, suffix, kind):
     ODD[kind](Path(f"odd{suffix}"))

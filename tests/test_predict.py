@@ -7,14 +7,18 @@ import zlib
 from pathlib import Path
 
 import cv2
+import golden
 import numpy as np
 import pytest
+import torch
 from tiny_onnx import blob, centre_network, constant_network, yunet
 from tiny_video import write_video
 
 from fbnet_pfld.evaluators.data.images import read_picture
+from fbnet_pfld.experiments.deploy.file_formats import FORMATS, Source, make_files
 from fbnet_pfld.experiments.predict.annotate import annotate
 from fbnet_pfld.experiments.predict.detect import Detector, GivenBox
+from fbnet_pfld.latency import to_ncnn
 from fbnet_pfld.runtime import square_of
 from fbnet_pfld.search_space import InputError
 
@@ -74,6 +78,27 @@ def test_an_image_gets_an_image_and_points(folder, run, capfd):
     assert said["faces"] == 1
     assert said["ms_per_face"] == record["ms"] >= said["ms_network"] > 0
     assert cv2.imread("output/predict/a.jpg").shape == (480, 640, 3)
+
+
+def test_files_of_every_engine_give_the_same_points(folder, run, tmp_path):
+    forms = [name for name, form in FORMATS.items() if form.of is None]
+    made = tmp_path / "made"
+    made.mkdir()
+    examples = torch.from_numpy(golden.images(2)).float() / 255
+    source = Source(golden.network(), examples, {"num_points": "106", "input_size": "112"}, made)
+    found = {}
+    for name, file in make_files(forms, source, source).items():
+        assert run("predict", "faces", "--model", file, "--box", "40,20,80,90", "--out", name) == 0
+        found[name] = [json.loads(Path(name, f"{each}.json").read_text())["faces"][0]["points"] for each in "ab"]
+    assert not np.allclose(*found["onnx"], atol=1)
+    for name in forms:
+        assert np.array(found[name]) == pytest.approx(np.array(found["onnx"]), abs=0.03)
+
+
+def test_other_engines_files_that_predict_no_points_are_refused(folder, refused):
+    to_ncnn(constant_network(Path("wide.onnx"), [[0.5, 0.5]], shape=[1, 3, 112, 96]), Path("wide.param"))
+    refused("predict", "faces", "--model", "wide.param", words=("wide.param: input (1, 3, 112, 96), output (1, 2); allowed",))
+    refused("predict", "faces", "--model", "none.param", words=("network not found: none.param",))
 
 
 def test_a_folder_skips_and_lists_what_cannot_be_used(folder, run, capfd):

@@ -11,7 +11,9 @@ from rich.table import Table
 from .options import Json
 from .output import finish, track
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Exported files: .onnx, .mnn, .pt.", show_default=False)]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Exported files: .onnx, .mnn, .param, .pt.", show_default=False)
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of each engine; this many cores are used.")]
 Sessions = Annotated[int, typer.Option("--sessions", min=8, help="How often each file is opened and timed.")]
 

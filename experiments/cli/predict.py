@@ -74,7 +74,7 @@ SourceText = Annotated[
         "rtsp://...",
     ),
 ]
-Model = Annotated[Path, typer.Option("--model", help="ONNX file of the network, as export writes it.")]
+Model = Annotated[Path, typer.Option("--model", help="File of the network, as export writes it: .onnx, .mnn, .param or .pt.")]
 BoxText = Annotated[
     str | None, typer.Option("--box", metavar="X,Y,W,H", help="The face's box, from forehead to chin, in pixels.")
 ]
@@ -110,8 +110,9 @@ def predict(
     Times are medians per face: of the crop, the network (one thread) and the way back, and of the network alone; without the
     detector.
     """
-    from ...runtime import Landmarker, ModelError
+    from ...runtime import ModelError
     from ..predict.detect import make_finder
+    from ..predict.net_landmarker import open_landmarker
     from ..predict.predictor import Predictor, middle
     from ..predict.sources import Kind, find_sources
     from ..predict.tally import predict_all
@@ -121,7 +122,7 @@ def predict(
         raise InputError(f"--frames {frames}: {source} has no video to end")
     find, how = make_finder(box, detector)
     try:
-        predictor = Predictor(Landmarker(model), find)
+        predictor = Predictor(open_landmarker(model), find)
         with count_bar() as progress:
             tally = predict_all(found, predictor, model, out, frames, _over(progress), _frames_in(progress), remark)
     except ModelError as error:

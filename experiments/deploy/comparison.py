@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...evaluators import LandmarkDataset, groups_of, layout_of, part_errors, score
-from ...latency import LookupTable, host_latency_us
+from ...latency import LookupTable, bytes_of, host_latency_us
 from ...search_space import count
 from .candidate import Candidate, ExportedFile, TrainedNetwork, check_finite
 from .onnx_file import write_onnx
@@ -81,7 +81,7 @@ def _row(
     parts = part_errors(predicted, test.points, layout_of(num_points, eye_corners).eye_corners, groups_of(num_points))
     return Row(
         name,
-        file.stat().st_size,
+        bytes_of(file),
         parameters,
         macs,
         modelled_us,

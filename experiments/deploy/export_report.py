@@ -17,7 +17,7 @@ from .file_formats import FORMATS
 COLOURS = ("#d95f02", "#1b9e77")
 """Colours of the exported network and of the baseline."""
 
-MARKS = dict(zip(FORMATS, "osD^v", strict=True))
+MARKS = dict(zip(FORMATS, "osPD^v<", strict=True))
 """Format -> its mark in the scatter plot."""
 
 

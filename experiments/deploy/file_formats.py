@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...latency import METADATA, mnn_version, to_mnn
+from ...latency import METADATA, check_ncnn, mnn_version, to_mnn, to_ncnn
 from ...search_space.errors import InputError, allowed
 from .fold import deployable
 from .onnx_file import OPSET, quiet, write_onnx
 from .quantise import int8_mnn, int8_onnx
+from .quantise_ncnn import int8_ncnn
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Source:
         return out
 
     @cached_property
+    def ncnn(self) -> Path:
+        """The ncnn file, fp32; its weights are beside."""
+        out = self.folder / "net.param"
+        to_ncnn(self.onnx, out)
+        return out
+
+    @cached_property
     def torchscript(self) -> Path:
         """TorchScript, fp32, for libtorch; any number of images at once."""
         out, buffer = self.folder / "net.pt", io.BytesIO()
@@ -86,6 +94,13 @@ class Source:
         int8_mnn(self.mnn, out, self._calibrating(), self.metadata)
         return out
 
+    @cached_property
+    def int8_ncnn(self) -> Path:
+        """The ncnn file, INT8; its weights are beside."""
+        out = self.folder / "net.int8.param"
+        int8_ncnn(self.ncnn, out, self._calibrating())
+        return out
+
     def _calibrating(self) -> NDArray[np.uint8]:
         """The faces for the ranges of INT8 activations; an :class:`InputError` if there are none."""
         if self.calibration is None:
@@ -97,6 +112,7 @@ class Source:
 class Format:
     """A format: the suffix of its file, how a source makes it, and for INT8 the format of which it is the smaller version.
 
+    Files that belong to it are beside, as :func:`~fbnet_pfld.latency.files_of` names them.
     ``check`` raises :class:`InputError` if what makes it is not installed.
     """
 
@@ -109,9 +125,11 @@ class Format:
 FORMATS: dict[str, Format] = {
     "onnx": Format(".onnx", lambda source: source.onnx),
     "mnn": Format(".mnn", lambda source: source.mnn, check=mnn_version),
+    "ncnn": Format(".param", lambda source: source.ncnn, check=check_ncnn),
     "torchscript": Format(".pt", lambda source: source.torchscript),
     "int8-onnx": Format(".int8.onnx", lambda source: source.int8_onnx, of="onnx"),
     "int8-mnn": Format(".int8.mnn", lambda source: source.int8_mnn, of="mnn", check=mnn_version),
+    "int8-ncnn": Format(".int8.param", lambda source: source.int8_ncnn, of="ncnn", check=check_ncnn),
 }
 
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from ...search_space.errors import InputError
-from ...search_space.files import atomic_path
+from ...search_space.errors import InputError, WriteError
+from .ncnn_file import INPUT_SIDES, NcnnLayer, param_text, read_param, weights_beside
 
 # MNN's commands would install a telemetry package and report what they do, and that of the quantiser passes its arguments in
 # a form that its library no longer takes; what they call does neither.
@@ -18,11 +19,24 @@ _MNN = "import sys, MNN, _tools; getattr(_tools, sys.argv.pop(1))(sys.argv)"
 
 
 def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) -> Path:
-    """Return the file beside ``onnx`` that ``convert`` makes of it, making it if it is not there."""
+    """Return the file beside ``onnx`` that ``convert`` makes of it, making it if it is not there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written.
+    """
     file = onnx.with_suffix(suffix)
     if not file.is_file():
-        with atomic_path(file) as temporary:
-            convert(onnx, temporary)
+        try:
+            with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
+                made = Path(folder) / file.name
+                convert(onnx, made)
+                # the file itself comes last: where it is, what belongs to it is complete
+                for each in sorted(Path(folder).iterdir(), key=lambda each: each == made):
+                    each.replace(file.with_name(each.name))
+        except OSError as error:
+            raise WriteError(f"cannot write {file}: {error.strerror or error}") from None
     return file
 
 
@@ -34,17 +48,26 @@ def install(package: str) -> str:
 
 
 def mnn_version() -> str:
-    """Name and version of the installed MNN.
+    """Name and version of the installed MNN; raises :class:`InputError` if it is not installed."""
+    return _installed("MNN")
 
-    Raises
-    ------
-    InputError
-        If it is not installed.
-    """
+
+def ncnn_version() -> str:
+    """Name and version of the installed ncnn; raises :class:`InputError` if it is not installed."""
+    return _installed("ncnn")
+
+
+def check_ncnn() -> None:
+    """Raise :class:`InputError` if ncnn or pnnx, which makes its files, is not installed."""
+    ncnn_version()
+    _installed("pnnx")
+
+
+def _installed(package: str) -> str:
     try:
-        return f"MNN {version('MNN')}"
+        return f"{package} {version(package)}"
     except PackageNotFoundError:
-        raise InputError(f"MNN is not installed; install it with: {install('MNN')}") from None
+        raise InputError(f"{package} is not installed; install it with: {install(package)}") from None
 
 
 def to_mnn(onnx: Path, out: Path) -> None:
@@ -98,7 +121,9 @@ def _mnn_tool(tool: str, source: Path, arguments: list[str], end: str, out: Path
 
 
 def to_ncnn(onnx: Path, out: Path) -> None:
-    """Convert an ONNX file to ncnn's ``.param`` file, which is all that its benchmark reads, by way of pnnx.
+    """Convert an ONNX file to ncnn's by way of pnnx: ``out`` with the layers, and a ``.bin`` file beside with the weights.
+
+    Weights are float32. The file states the size of the input if the ONNX file does, and keeps its metadata.
 
     Raises
     ------
@@ -111,11 +136,32 @@ def to_ncnn(onnx: Path, out: Path) -> None:
         raise InputError(f"pnnx is not installed; install it with: {install('pnnx')}") from None
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "net.onnx").write_bytes(onnx.read_bytes())
-        done = subprocess.run([EXEC_PATH, "net.onnx"], cwd=folder, capture_output=True, text=True, errors="replace")
+        done = subprocess.run([EXEC_PATH, "net.onnx", "fp16=0"], cwd=folder, capture_output=True, text=True, errors="replace")
         param = Path(folder) / "net.ncnn.param"
-        if not param.is_file():
+        if not (param.is_file() and weights_beside(param).is_file()):
             raise _refused("pnnx", onnx, done)
-        out.write_bytes(param.read_bytes())
+        layers, _ = read_param(param)
+        weights = weights_beside(param).read_bytes()
+    sides, metadata = _stated(onnx)
+    weights_beside(out).write_bytes(weights)
+    out.write_text(param_text([_sized(layer, sides) for layer in layers], metadata), encoding="utf-8")
+
+
+def _stated(onnx: Path) -> tuple[list[int], dict[str, str]]:
+    """Channels, height and width of an ONNX file's input, or none if they are not fixed, and the file's metadata."""
+    from onnx import load  # takes longer than all other imports here
+
+    model = load(onnx)
+    shapes = [[side.dim_value for side in entry.type.tensor_type.shape.dim[1:]] for entry in model.graph.input]
+    sides = shapes[0] if len(shapes) == 1 and len(shapes[0]) == 3 and all(shapes[0]) else []
+    return sides, {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _sized(layer: NcnnLayer, sides: list[int]) -> NcnnLayer:
+    """An input with its size; other layers as they are."""
+    if layer.kind != "Input" or not sides:
+        return layer
+    return replace(layer, parameters=dict(zip(INPUT_SIDES, map(str, reversed(sides)), strict=True)))
 
 
 def _refused(tool: str, onnx: Path, done: subprocess.CompletedProcess[str]) -> InputError:

@@ -1,10 +1,5 @@
 """MNN's runtime on this machine."""
 
-import ctypes
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...search_space.errors import InputError
 from .convert import mnn_version
+from .silence import STDOUT, quietly
 from .tensors import image_shape
 
 
@@ -28,7 +24,7 @@ class MnnNet:
 
     def __init__(self, path: str | Path, threads: int = 1):
         self.engine = mnn_version()
-        with _silently():
+        with quietly(STDOUT):  # MNN tells of the machine and each session, where results belong
             import MNN
 
             try:
@@ -57,18 +53,3 @@ class MnnNet:
         self._exit.copyToHostTensor(self._result)
         output: NDArray[np.float32] = self._result.getNumpyData().reshape(1, -1).copy()
         return output
-
-
-@contextmanager
-def _silently() -> Iterator[None]:
-    """Drop what MNN prints about the machine and each session: standard output is for results."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        ctypes.CDLL(None).fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)

@@ -1,6 +1,6 @@
 """Network files, opened with the engines that run them on this machine; :func:`register_engine` adds an engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ...search_space.errors import InputError, allowed
-from .convert import converted, mnn_version, to_mnn
+from .convert import converted, mnn_version, ncnn_version, to_mnn, to_ncnn
 from .mnn import MnnNet
 from .tensors import image_shape
 
@@ -95,6 +95,9 @@ Opener = Callable[[str | Path, int], Net]
 NETS: dict[str, Opener] = {}
 """Suffix of a file -> what opens it."""
 
+BESIDE: dict[str, Sequence[str]] = {}
+"""Suffix of a file -> suffixes of the files that belong to it."""
+
 ENGINES: dict[str, Engine] = {}
 """Name -> engine, of those that can be measured with: all but those whose files cannot be made from ONNX files."""
 
@@ -105,6 +108,7 @@ def register_engine(
     opener: Opener,
     version: Callable[[], str] | None = None,
     convert: Callable[[Path, Path], None] | None = None,
+    beside: Sequence[str] = (),
 ) -> None:
     """Add an inference engine.
 
@@ -118,6 +122,8 @@ def register_engine(
         Makes a :class:`Net` from a file's path and a number of threads.
     version, convert
         As for :class:`Engine`. Without a version, the engine opens files but no table is measured with it.
+    beside
+        Suffixes of further files that a network of this engine has, named as the first one is.
 
     Raises
     ------
@@ -128,7 +134,7 @@ def register_engine(
         raise InputError(f"engine {name!r} is registered already; give the new one another name")
     if suffix in NETS:
         raise InputError(f"suffix {suffix!r} of engine {name!r} is another engine's already; give its files another one")
-    NETS[suffix] = opener
+    NETS[suffix], BESIDE[suffix] = opener, beside
     if version is not None:
         ENGINES[name] = Engine(version, suffix, convert)
 
@@ -139,9 +145,27 @@ def _open_torchscript(path: str | Path, threads: int) -> Net:
     return TorchScriptNet(path, threads)
 
 
+def _open_ncnn(path: str | Path, threads: int) -> Net:
+    from .ncnn_net import NcnnNet
+
+    return NcnnNet(path, threads)
+
+
 register_engine("onnxruntime", ".onnx", OnnxNet, lambda: OnnxNet.engine)
 register_engine("mnn", ".mnn", MnnNet, mnn_version, to_mnn)
+register_engine("ncnn", ".param", _open_ncnn, ncnn_version, to_ncnn, beside=[".bin"])
 register_engine("torchscript", ".pt", _open_torchscript)
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """All files of the network in the file ``path``: that one and those beside that belong to it."""
+    path = Path(path)
+    return [path, *(path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ()))]
+
+
+def bytes_of(path: str | Path) -> int:
+    """Size of the network in the file ``path``, with all its files."""
+    return sum(file.stat().st_size for file in files_of(path))
 
 
 def open_net(path: str | Path, threads: int = 1) -> Net:
