@@ -8,7 +8,7 @@ install: .venv/installed
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,deploy]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,deploy,emulator]"
 	touch $@
 
 demo: install

@@ -181,6 +181,8 @@ def calibrate(
             "clock_ghz": None if device else table.clock_ghz,
             "method": "modelled",
             "rows": rows,
+            # of a whole network it is not known which part of it is like the fixed parts
+            "networks_us": {} if both else {name: round(us * blocks, 1) for name, us in table.networks_us.items()},
             "uncertainty": text,
             "date": date.today().isoformat(),
             "version": version("fbnet-pfld"),

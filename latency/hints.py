@@ -12,15 +12,15 @@ from .measure.design import REPEATS, UNSEEN, make_design
 from .measure.host import processor
 
 
-def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, method: str) -> str:
+def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, method: str, precision: str) -> str:
     """What makes a table for a space, to stand at the end of a message: the command last, after a colon.
 
-    A table measured on this machine is measured again, if the space has subnets enough; any other is made from the model of the
-    Snapdragon 625. No file is written over. Where nobody knows a file of the space, there is no command.
+    A table measured on this machine is measured again, if the space has subnets enough. INT8 tables come from an emulated core.
+    Any other is made from the layer model of the Snapdragon 625. No file is written over. Where nobody knows a file of the space, there is no command.
 
     Parameters
     ----------
-    threads, engine, device, method
+    threads, engine, device, method, precision
         Those of the table that does not serve the space.
     """
     space = layout.space
@@ -28,12 +28,14 @@ def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, met
         return f"use a table made for search space {space.name!r}, from its .yaml file"
     num_points = layout.num_points
     input_size = layout.input_size
+    near = min(THREADS, key=lambda known: abs(known - threads))
     options = ["--space", space.argument, "--points", str(num_points), "--input-size", str(input_size)]
     if method == "measured" and device == processor()[0] and _measurable(layout):
         backend = "mnn" if engine.startswith("MNN") else "onnxruntime"
         command = ["latency", "measure", "--backend", backend, *options, "--threads", str(threads)]
+    elif precision == "int8":
+        command = ["latency", "measure", "--backend", "emulator", "--precision", precision, *options, "--threads", str(near)]
     else:
-        near = min(THREADS, key=lambda known: abs(known - threads))
         command = ["latency", "fit", *options, "--threads", str(near)]
     out = _unused(f"{re.sub(r'[^A-Za-z0-9_-]+', '_', space.name)}-{num_points}-{input_size}")
     return f"use the table {out} instead, made by: {shlex.join(['fbnet-pfld', *command, '--out', out])}"

@@ -38,6 +38,11 @@ INSIST = 'add "insist": true to {}'
 Text = Annotated[str, Field(min_length=1)]
 
 
+def network_name(name: str, num_points: int, input_size: int) -> str:
+    """How a table names a network that is no subnet."""
+    return f"{name}, {num_points} points, {input_size} x {input_size}"
+
+
 class _Placed(Protocol):
     """A space whose blocks have their places, such as a :class:`~fbnet_pfld.search_space.PfldSpace`."""
 
@@ -64,10 +69,12 @@ def _microseconds(unit: Any) -> Any:
 class TableInfo(BaseModel):
     """What the figures of a table are; the content of its JSON file.
 
-    ``clock_ghz`` is None where it could not be read. ``method`` is ``measured`` for times taken on the device, ``modelled``
-    for anything computed; ``uncertainty`` says in words how far the figures may be off, ``uncertainty_percent`` per block, as
-    one standard deviation of its latency. ``date`` is that of the figures, ``version`` that of the package that made them.
-    With ``insist`` the figures are taken though no device is known that has them.
+    ``clock_ghz`` is None where it could not be read. ``method`` is ``measured`` for times taken on the device, ``emulated`` for
+    times that a model makes of what an emulated core has executed, ``modelled`` for anything else computed. ``uncertainty``
+    says in words how far the figures may be off, ``uncertainty_percent`` per block, as one standard deviation of its latency.
+    ``networks_us`` has latencies of whole networks that are no subnets, by :func:`network_name`. ``date`` is that of the
+    figures, ``version`` that of the package that made them. With ``insist`` the figures are taken though no device is known
+    that has them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,10 +86,11 @@ class TableInfo(BaseModel):
     threads: Annotated[int, Field(ge=1, strict=True)]
     precision: Text
     unit: Annotated[Literal["us"], BeforeValidator(_microseconds)] = "us"
-    method: Literal["measured", "modelled"]
+    method: Literal["measured", "emulated", "modelled"]
     sources: list[Text]
     uncertainty: Text
     uncertainty_percent: dict[Text, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
+    networks_us: dict[Text, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     version: Text
     insist: bool = False
@@ -209,7 +217,7 @@ class LookupTable(TableInfo):
             from .hints import new_table  # looks for an engine and a processor
 
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            hint = new_table(layout, self.threads, self.engine, self.device, self.method)
+            hint = new_table(layout, self.threads, self.engine, self.device, self.method, self.precision)
             raise InputError(f"latency table {self.file or self.name} has no row for {missing[0]}{more}; {hint}")
 
 

@@ -1,6 +1,6 @@
 """How far the fitted model may be trusted: errors on networks, boards and figures that it has not seen."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -120,20 +120,20 @@ def _paddle() -> dict[str, dict[str, float]]:
 def _reference(threads: int) -> dict[str, dict[str, Any]]:
     with torch.device("meta"):
         baseline = whole_network_us(PfldLite(), 112, threads)
-        subnets = _subnets_us(threads)
+        subnets = reference_subnets_us(lambda signature: block_us(signature, threads))
     return {
         "baseline": _compared(REFERENCE_US["baseline"], baseline),
         "subnet": {"published_us": REFERENCE_US["subnet"], "modelled_us": (float(subnets.min()), float(subnets.max()))},
     }
 
 
-def _subnets_us(threads: int) -> NDArray[np.float64]:
-    """Latencies (S,) of all subnets of the built-in space with the reference subnet's size."""
+def reference_subnets_us(row: Callable[[Signature], float]) -> NDArray[np.float64]:
+    """Latencies (S,) of all subnets of the built-in space with the reference subnet's size, by the latency of each block."""
     layout = SpaceSpec.load("pfld").layout(106, 112)
     fixed = layout.fixed()
 
     def latencies(signatures: Iterable[Signature]) -> list[float]:
-        return [block_us(signature, threads) for signature in signatures]
+        return [row(signature) for signature in signatures]
 
     # one axis per searched layer
     us: NDArray[np.float64] = np.array(sum(latencies(fixed)))

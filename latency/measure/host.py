@@ -10,7 +10,7 @@ import psutil
 from ...search_space.errors import InputError, allowed
 from ..engines.interleave import Runner, burst, interleave, pinned, ready
 from ..engines.nets import ENGINES
-from .rounds import Timing
+from .rounds import Method, Timing
 
 
 class Host:
@@ -24,6 +24,7 @@ class Host:
 
     precision = "fp32"
     rounds = 60
+    method: Method = "measured"
     identity = "this machine"
 
     def __init__(self, engine: str = "onnxruntime", threads: int = 1):

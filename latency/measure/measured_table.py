@@ -13,6 +13,9 @@ from .design import Design
 from .rounds import Backend, Measured
 from .solve import Agreement, Solution, agreement, solve
 
+VERBS = {"measured": "timed", "emulated": "counted"}
+"""Method -> what has been done to the subnets."""
+
 
 @dataclass(frozen=True)
 class MeasuredTable:
@@ -40,15 +43,15 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
     solution = solve(design.known, us[:count], measured.noise, backend.threads)
     predicted = np.array([solution.us(subnet) for subnet in subnets])
     found = agreement(predicted[count:], us[count:])
-    remarks = backend.remarks(measured.times)
-    uncertainty = (
+    said = [
         f"mean error on {found.subnets} whole subnets that the table was not made from {found.mean_percent:.1f} %, "
-        f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}; standard error of a "
-        f"subnet's own figure {100 * measured.noise:.1f} %, spread of one timing {100 * measured.spread:.1f} %, "
-        f"levels of the rounds up to {100 * measured.drift:.0f} % apart{f'; {remarks}' if remarks else ''}; of the "
-        "fixed parts and of layers where shapes change only the sum is measured; they share it as in the model of "
-        "the Snapdragon 625"
-    )
+        f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}",
+        _noise(measured) if backend.method == "measured" else "the same again in every run",
+        backend.remarks(measured.times),
+        f"of the fixed parts and of layers where shapes change only the sum is {backend.method}; they share it as in the layer "
+        "model of the Snapdragon 625",
+    ]
+    uncertainty = "; ".join(part for part in said if part)
     table = LookupTable(
         name=name,
         device=backend.device,
@@ -56,8 +59,8 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
         engine=backend.engine,
         threads=backend.threads,
         precision=backend.precision,
-        method="measured",
-        sources=[f"{len(us)} whole subnets timed by fbnet-pfld latency measure"],
+        method=backend.method,
+        sources=[f"{len(us)} whole subnets {VERBS[backend.method]} by fbnet-pfld latency measure"],
         uncertainty=uncertainty,
         uncertainty_percent=_per_block(solution, design),
         date=date.today().isoformat(),
@@ -67,6 +70,13 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
     frame = pd.DataFrame([subnet.choices for subnet in subnets])
     frame["role"] = ["known"] * count + ["unseen"] * (len(us) - count)
     return MeasuredTable(table, found, frame.assign(measured_us=us.round(3), predicted_us=predicted.round(3)))
+
+
+def _noise(measured: Measured) -> str:
+    return (
+        f"standard error of a subnet's own figure {100 * measured.noise:.1f} %, spread of one timing "
+        f"{100 * measured.spread:.1f} %, levels of the rounds up to {100 * measured.drift:.0f} % apart"
+    )
 
 
 def _per_block(solution: Solution, design: Design) -> dict[str, float]:

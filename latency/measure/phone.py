@@ -15,7 +15,7 @@ import pandas as pd
 from ...search_space.errors import InputError, allowed
 from ..engines.convert import converted, to_mnn, to_ncnn
 from .adb import Adb
-from .rounds import Timing
+from .rounds import Method, Timing
 
 FOLDER = "/data/local/tmp/fbnet-pfld"
 """On the phone: below the folder that Android keeps for programs started over adb."""
@@ -97,6 +97,7 @@ class Phone:
     """
 
     rounds = 5
+    method: Method = "measured"
 
     @staticmethod
     def digest(program: Path) -> str:

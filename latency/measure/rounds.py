@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ import pandas as pd
 from ...search_space.errors import InputError
 from ...search_space.files import check_same, read_whole_lines, write_text
 from ...search_space.progress import Track, silent
+
+Method = Literal["measured", "emulated"]
 
 COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
 
@@ -38,6 +40,7 @@ class Backend(Protocol):
     precision: str
     threads: int
     rounds: int
+    method: Method
     identity: str
     """What tells it from others with the same names: timings of two are not to be mixed."""
 

@@ -1,0 +1,205 @@
+"""How far the model of counted runs may be trusted: errors on networks, boards and chips that it has not seen.
+
+Settings are chosen without the network that is held out: by the error on other networks that are held out in turn, in folds.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from ...search_space.progress import Track, silent
+from ..a53_model.fit import SIBLING, THREADS, published
+from ..a53_model.kept import cached_copies
+from ..a53_model.validate import PADDLE_ENGINE, REFERENCE_US, left_out_networks, reference_subnets_us
+from ..table import LookupTable, network_name
+from .board_fit import CANDIDATES, BoardModel, Settings, board_fit, figures, modelled_cycles, solve_boards
+from .recorded import recorded
+
+FOLDS = 5
+PRECISIONS = ("fp32", "int8")
+_WEIGHT_ROUNDS = 8
+_LEAST_ERROR = 0.01
+
+PADDLE_NETWORKS = {
+    "MobileNetV1": "mobilenet",
+    "MobileNetV2": "torchvision_mobilenet_v2",
+    "MobileNetV3_large_x1_0": "torchvision_mobilenet_v3_large",
+    "MobileNetV3_small_x1_0": "torchvision_mobilenet_v3_small",
+    "ResNet50": "torchvision_resnet50",
+}
+"""Paddle-Lite's name -> recorded network."""
+
+
+def network_percent(rows: pd.DataFrame, error: str = "error") -> float:
+    """Mean over networks of the size of a network's mean error over its boards, in percent: how wrong the networks' costs are.
+
+    ``error`` names the column of relative errors.
+    """
+    return float(100 * rows.groupby("model")[error].mean().abs().mean())
+
+
+def figure_percent(rows: pd.DataFrame, error: str = "error", by: str = "model") -> float:
+    """Mean size of a single figure's relative error in percent, as a mean over networks (or boards): also what boards add."""
+    return float(100 * rows[error].abs().groupby(rows[by]).mean().mean())
+
+
+def settings_without(network: str | None) -> Settings:
+    """The candidate with the least error on networks held out in folds, among those other than ``network``."""
+    rows = figures()
+    rows = rows[rows["model"] != network]
+    names = sorted(rows["model"].unique())
+    folds = [names[i::FOLDS] for i in range(FOLDS)]
+
+    def error(candidate: Settings) -> float:
+        found = []
+        for fold in folds:
+            test = rows[rows["model"].isin(fold)]
+            model = solve_boards(rows[~rows["model"].isin(fold)], recorded(), candidate)
+            found.append(_with_errors(test, model))
+        return network_percent(pd.concat(found).assign(model=lambda frame: frame["model"] + frame["threads"].astype(str)))
+
+    return min(CANDIDATES, key=error)
+
+
+@cached_copies
+def held_out_networks(track: Track = silent) -> pd.DataFrame:
+    """Each figure with ``error``, relative, of a model that has not seen its network, nor were its settings chosen by it.
+
+    ``level_2_kb`` and ``hides`` are the settings.
+    """
+    rows = figures()
+    found = []
+    for network in track(sorted(rows["model"].unique()), "networks held out"):
+        settings = settings_without(str(network))
+        test = rows[rows["model"] == network]
+        model = board_fit(settings, without=str(network))
+        found.append(_with_errors(test, model).assign(level_2_kb=settings.level_2_kb, hides=settings.hides))
+    frame: pd.DataFrame = pd.concat(found)
+    return frame
+
+
+def _with_errors(rows: pd.DataFrame, model: BoardModel) -> pd.DataFrame:
+    cycles = modelled_cycles(model, rows)
+    frame: pd.DataFrame = rows.assign(error=cycles / (rows["latency_ms"] * rows["clock_ghz"] * 1e6) - 1)
+    return frame
+
+
+@cached_copies
+def held_out_boards() -> pd.DataFrame:
+    """Each figure with ``error``, relative, of a model that has not seen its board, but for the board's own two numbers.
+
+    Scale and line are fitted to the board's figures, the rest to those of the other boards.
+    """
+    rows = figures()
+    found = []
+    for board in sorted(rows["soc"].unique()):
+        own = rows[rows["soc"] == board]
+        model = board_fit(without_board=str(board))
+        alone = model.boards.index[0]
+        # the cores' share of the cycles, and what a line of one cycle adds to it
+        model.boards.loc[alone] = [1.0, 0.0]
+        cores = modelled_cycles(model, own, [alone] * len(own))
+        model.boards.loc[alone] = [1.0, 1.0]
+        memory = modelled_cycles(model, own, [alone] * len(own)) - cores
+        measured = (own["latency_ms"] * own["clock_ghz"] * 1e6).to_numpy()
+        system = np.stack([cores, memory], axis=1) / measured[:, None]
+        weight = np.ones(len(own))
+        for _ in range(_WEIGHT_ROUNDS):
+            numbers = nnls(system * weight[:, None], weight)[0]
+            weight = 1 / np.sqrt(np.maximum(np.abs(system @ numbers - 1), _LEAST_ERROR))
+        found.append(own.assign(error=system @ numbers - 1))
+    frame: pd.DataFrame = pd.concat(found)
+    return frame
+
+
+@cached_copies
+def layer_model_errors() -> pd.DataFrame:
+    """Errors of the layer model on the same fp32 figures, each by a fit without its network."""
+    found = [left_out_networks(threads) for threads in THREADS]
+    rows = pd.concat([each.assign(error=each["modelled_ms"] / each["latency_ms"] - 1) for each in found])
+    known = figures()[["model", "threads", "soc"]].drop_duplicates()
+    same: pd.DataFrame = rows.merge(known, on=["model", "threads", "soc"])
+    return same
+
+
+def board_report(track: Track = silent) -> dict[str, Any]:
+    """Everything that is known of the model's errors, as plain data; percentages.
+
+    Returns
+    -------
+    dict
+        ``held_out``: by precision and threads ``figures``, ``networks``, ``network_percent`` and ``figure_percent`` (see these
+        functions), and for fp32 the layer model's on the same figures as ``layer_model_network_percent`` and
+        ``layer_model_figure_percent``; ``networks``: signed error of each network by threads; ``boards``: by precision and
+        threads the mean error of a figure on a held-out board with known scale and memory; ``numbers``: the fitted ones;
+        ``paddle``: Paddle-Lite's figures for this chip beside ncnn's code, 1 thread, in microseconds; ``reference``: by threads
+        the reference's two networks by the shipped table, in microseconds, and the ratio of the baseline to the median subnet
+        of the reference subnet's size, all never fitted.
+    """
+    rows, boards, layers = held_out_networks(track), held_out_boards(), layer_model_errors()
+    held_out: dict[str, dict[int, dict[str, Any]]] = {}
+    by_board: dict[str, dict[int, float]] = {}
+    for precision in PRECISIONS:
+        held_out[precision], by_board[precision] = {}, {}
+        for threads in THREADS:
+            chosen = _of(rows, precision, threads)
+            entry: dict[str, Any] = {
+                "figures": len(chosen),
+                "networks": int(chosen["model"].nunique()),
+                "network_percent": network_percent(chosen),
+                "figure_percent": figure_percent(chosen),
+            }
+            if precision == "fp32":
+                same = _of(layers, precision, threads)
+                entry["layer_model_network_percent"] = network_percent(same)
+                entry["layer_model_figure_percent"] = figure_percent(same)
+            held_out[precision][threads] = entry
+            by_board[precision][threads] = figure_percent(_of(boards, precision, threads), by="soc")
+    errors = rows.groupby(["model", "threads"])["error"].mean().unstack() * 100
+    model = board_fit()
+    return {
+        "held_out": held_out,
+        "networks": {str(name): {int(t): float(v) for t, v in row.dropna().items()} for name, row in errors.iterrows()},
+        "boards": by_board,
+        "numbers": {
+            "core_cycles": dict(zip(("in_order", "jump", "stream", "store", "start"), model.core.tolist(), strict=True)),
+            "line_alone": model.line_alone,
+            "hidden": model.hidden,
+            "boards": model.boards.to_dict("index"),
+            "chip": SIBLING,
+        },
+        "paddle": _paddle(model),
+        "reference": {threads: _reference(threads) for threads in THREADS},
+    }
+
+
+def _of(rows: pd.DataFrame, precision: str, threads: int) -> pd.DataFrame:
+    chosen: pd.DataFrame = rows[(rows["precision"] == precision) & (rows["threads"] == threads)]
+    return chosen
+
+
+def _reference(threads: int) -> dict[str, Any]:
+    table = LookupTable.load(f"snapdragon625-{threads}t")
+    subnets = reference_subnets_us(table.row)
+    baseline = table.networks_us[network_name("pfld_lite", 106, 112)]
+    return {
+        "baseline": {"published_us": REFERENCE_US["baseline"], "modelled_us": baseline},
+        "subnet": {"published_us": REFERENCE_US["subnet"], "modelled_us": (float(subnets.min()), float(subnets.max()))},
+        "ratio": {
+            "published": REFERENCE_US["baseline"] / REFERENCE_US["subnet"],
+            "modelled": baseline / float(np.median(subnets)),
+        },
+    }
+
+
+def _paddle(model: BoardModel) -> dict[str, dict[str, float]]:
+    rows = published()
+    us = rows[rows["engine"] == PADDLE_ENGINE].set_index("model")["latency_ms"] * 1e3
+    counts = recorded()
+    return {
+        name: {"published_us": float(us[name]), "modelled_us": model.us(counts[network, 1], 1)}
+        for name, network in PADDLE_NETWORKS.items()
+        if (network, 1) in counts
+    }

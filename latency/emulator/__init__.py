@@ -1,0 +1,1 @@
+"""The engines' own Arm code on an emulated core: what it executes, and what it computes."""

@@ -1,0 +1,159 @@
+"""Latency on an emulated core: counts of the engine's own Arm code, and a model of what they cost.
+
+For the Cortex-A53, the model is that of :mod:`~fbnet_pfld.latency.a53_counts.board_fit`, and latencies are those of the
+Snapdragon 625. No published figures are at hand for other cores: their latencies are instructions, one per nanosecond, scaled
+by nothing, until ``latency calibrate`` scales them by timings of the user.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+
+from ...search_space.errors import InputError, allowed
+from ..a53_counts.board_fit import BoardModel, board_fit
+from ..a53_model.fit import CLOCK_GHZ, DEVICE, THREADS
+from ..emulator.components import find_components
+from ..emulator.cores import A53, find_core
+from ..emulator.counts import Counts, counted, read_counts
+from ..emulator.runner import count
+from ..engines.convert import converted, to_mnn, to_ncnn
+from .rounds import Method, Timing
+
+Convert = Callable[[Path, Path], None]
+
+ENGINES: dict[str, tuple[str, str, Convert]] = {"ncnn": ("ncnn", ".param", to_ncnn), "mnn": ("MNN", ".mnn", to_mnn)}
+"""Engine -> its name in the emulated system, the suffix of its files, and what makes one of an ONNX file."""
+
+PRECISIONS = ("fp32", "int8")
+INSTRUCTIONS_PER_US = 1000.0
+"""For cores without a model: one instruction per nanosecond."""
+
+
+class EmulatedCore:
+    """An emulated core with an engine, as a :class:`~fbnet_pfld.latency.measure.rounds.Backend`.
+
+    Networks are counted in the background as soon as they are loaded, on every processor of this machine.
+
+    Parameters
+    ----------
+    engine
+        ``ncnn`` or ``mnn``.
+    threads
+        1 or 4 for the Cortex-A53.
+    cpu
+        QEMU's name of the core.
+    precision
+        ``fp32``, or ``int8`` with ``quantise``.
+    quantise
+        Makes the engine's INT8 file of an fp32 one.
+
+    Raises
+    ------
+    InputError
+        If an argument is none of the above, or something that the emulator needs is missing.
+    """
+
+    rounds = 1
+    method: Method = "emulated"
+
+    def __init__(
+        self,
+        engine: str = "ncnn",
+        threads: int = 1,
+        input_size: int = 112,
+        cpu: str = A53,
+        precision: str = "fp32",
+        quantise: Convert | None = None,
+    ):
+        if engine not in ENGINES:
+            raise InputError(f"--engine is {engine!r}; {allowed(ENGINES)}")
+        if precision not in PRECISIONS:
+            raise InputError(f"--precision is {precision!r}; {allowed(PRECISIONS)}")
+        core = find_core(cpu)
+        if cpu == A53 and threads not in THREADS:
+            raise InputError(
+                f"--threads is {threads}; allowed: {', '.join(map(str, THREADS))}, for which figures are published"
+            )
+        if precision != "fp32" and quantise is None:
+            raise InputError(f"--precision {precision} needs something that quantises; expected the argument quantise")
+        self.components = find_components(cpu)
+        self.threads, self.precision = threads, precision
+        name, self._suffix, self._convert = ENGINES[engine]
+        self.engine = f"{name} {self.components.versions[name]}"
+        self.device = DEVICE if cpu == A53 else f"{core.name}, emulated"
+        self.clock_ghz = CLOCK_GHZ if cpu == A53 else None
+        self.identity = f"{cpu}, {precision}, {self.components.identity}"
+        self.model: BoardModel | None = board_fit() if cpu == A53 else None
+        self._quantise = quantise if precision != "fp32" else None
+        self._shape = (3, input_size, input_size)
+        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        self._us: dict[str, Future[float]] = {}
+
+    def __enter__(self) -> "EmulatedCore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def load(self, model: str, onnx: Path) -> None:
+        """Begin to convert and count a network."""
+        self._us[model] = self._pool.submit(self.us, onnx)
+
+    def time(self, model: str) -> Timing:
+        """Latency of a loaded network, once it has been counted."""
+        return Timing(self._us[model].result())
+
+    def remarks(self, times: pd.DataFrame) -> str:
+        """What kind of figures these are."""
+        if self.model is None:
+            return "counts of instructions, one per nanosecond, scaled by nothing: calibrate the table by timings of your own"
+        said = "counts of an emulated core and a model of their cost; see the shipped tables for the model's own error"
+        if self._own_threads:
+            said += f"; {self.engine} shares its work among threads as ncnn does"
+        return said
+
+    def us(self, onnx: Path) -> float:
+        """Convert and count a network; its latency in microseconds."""
+        file = self.file(onnx)
+        if not self._own_threads:
+            return self._cost(self.count(file), self.threads)
+        # MNN's threads wait for work in loops that cannot be counted: it is taken to gain as much by threads as ncnn does
+        alone = self._cost(self.count(file, 1), 1)
+        ncnn = self._file(onnx, ENGINES["ncnn"][1], to_ncnn)
+        several, one = self.count(ncnn), self.count(ncnn, 1)
+        return alone * self._cost(several, self.threads) / self._cost(one, 1)
+
+    def us_of(self, file: Path) -> float:
+        """Latency of a file of the engine in microseconds, as it is; nothing is kept beside it."""
+        counts = read_counts(count(self.components, file, self._shape, self.threads))
+        return self._cost(counts, self.threads)
+
+    def count(self, file: Path, threads: int | None = None) -> Counts:
+        """Counts of a file of the engine."""
+        return counted(self.components, file, self._shape, threads or self.threads)
+
+    def file(self, onnx: Path) -> Path:
+        """The engine's file of an ONNX file, made beside it if it is not there."""
+        return self._file(onnx, self._suffix, self._convert)
+
+    @property
+    def _own_threads(self) -> bool:
+        return self.threads > 1 and self._suffix != ENGINES["ncnn"][1]
+
+    def _file(self, onnx: Path, suffix: str, convert: Convert) -> Path:
+        file = converted(onnx, suffix, convert)
+        if self._quantise is None or suffix != self._suffix:
+            return file
+        return converted(file.with_suffix(f".int8{suffix}"), suffix, lambda _, out: self._quantised(file, out))
+
+    def _quantised(self, file: Path, out: Path) -> None:
+        if self._quantise is not None:
+            self._quantise(file, out)
+
+    def _cost(self, counts: Counts, threads: int) -> float:
+        if self.model is None:
+            return counts.instructions / INSTRUCTIONS_PER_US
+        return self.model.us(counts, threads)
