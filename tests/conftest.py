@@ -4,6 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
+# the emulator stays where it is installed
+_CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+os.environ.setdefault("FBNET_PFLD_EMULATOR", str(Path(_CACHE) / "fbnet-pfld/emulator"))
 # before NNI is imported, which settles then where it writes
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fbnet-pfld-tests-")
 os.environ["NNI_CONFIG_DIR"] = os.environ["HOME"] + "/nni-config"

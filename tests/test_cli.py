@@ -149,7 +149,7 @@ FAULTS = {
     "export in no format": (
         lambda: None,
         ("export", *DATA, "--formats", "onnx,tflite"),
-        ("--formats: unknown format 'tflite'; allowed: int8-mnn, int8-onnx, mnn, onnx, torchscript",),
+        ("--formats: unknown format 'tflite'; allowed: int8-mnn, int8-ncnn, int8-onnx, mnn, ncnn, onnx, torchscript",),
     ),
     "export with no such opset": (
         lambda: None,
@@ -176,7 +176,7 @@ FAULTS = {
     "benchmark of a checkpoint": (
         lambda: None,
         ("benchmark-models", "points68.pth"),
-        ("points68.pth: unknown suffix '.pth'; allowed: .mnn, .onnx, .pt",),
+        ("points68.pth: unknown suffix '.pth'; allowed: .mnn, .onnx, .param, .pt",),
     ),
     "checkpoint that is none": (
         lambda: None,

@@ -70,7 +70,7 @@ def test_a_package_exports_what_its_stub_lists(package):
         ("import fbnet_pfld.runtime", "torch nni pytorch_lightning matplotlib"),
         ("import fbnet_pfld.experiments.cli.app", "torch nni pytorch_lightning pandas scipy matplotlib cv2 onnxruntime"),
         ("from fbnet_pfld.experiments.predict import tally", "torch nni pytorch_lightning"),
-        ("from fbnet_pfld.latency import interleave", "torch nni pytorch_lightning"),
+        ("from fbnet_pfld.latency import interleave", "torch nni pytorch_lightning MNN ncnn"),
     ],
     ids=lambda value: value[-40:] if "import" in value else "",
 )

@@ -17,29 +17,32 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_fit_without_points_writes_the_shipped_table(tmp_path):
-    result = run("fit", "--threads", 1, "--out", tmp_path / "snapdragon625-1t.csv", "--json")
+def test_fit_without_points_writes_a_table_with_the_shipped_ones_rows(tmp_path):
+    result = run("fit", "--threads", 1, "--out", tmp_path / "mine.csv", "--json")
     assert result.exit_code == 0, result.output
-    made, shipped = LookupTable.load(tmp_path / "snapdragon625-1t.csv"), LookupTable.load("snapdragon625-1t")
-    assert made.rows == pytest.approx(shipped.rows, rel=1e-6, abs=1.1e-3)
+    made, shipped = LookupTable.load(tmp_path / "mine.csv"), LookupTable.load("snapdragon625-1t")
+    assert made.rows.keys() == shipped.rows.keys()
     figures = json.loads(result.stdout.splitlines()[-1])
     assert figures["rows"] == len(shipped.rows)
     assert figures["method"] == "modelled"
     assert figures["left_out_percent"] == pytest.approx(report(1)["left_out_percent"])
-    assert made.uncertainty_percent == shipped.uncertainty_percent
 
 
+@pytest.mark.slow
 def test_the_report_is_printed_and_drawn(tmp_path):
     result = run("fit", "--report", "--figure", tmp_path / "fit.png", "--json")
     assert result.exit_code == 0, result.output
-    figures = json.loads(result.stdout.splitlines()[-1])["report"]
-    for threads, found in figures.items():
-        assert found["left_out_percent"] == pytest.approx(report(int(threads))["left_out_percent"])
-        for check in ("left_out", "left_out_separable", "left_out_board", "left_out_board_scaled"):
-            assert f" {found[f'{check}_percent']:.1f} " in result.stdout
-    for network, entry in figures["1"]["paddle"].items():
+    found = json.loads(result.stdout.splitlines()[-1])["report"]
+    for precision, entries in found["held_out"].items():
+        for threads, entry in entries.items():
+            for check in ("network_percent", "figure_percent"):
+                assert f" {entry[check]:.1f} " in result.stdout
+            assert f" {found['boards'][precision][threads]:.1f} " in result.stdout
+    for network, entry in found["paddle"].items():
         assert network in result.stdout
-        assert f"{entry['modelled_us'] / 1e3:.2f} ({entry['error_percent']:+.0f})" in result.stdout
+        percent = 100 * (entry["modelled_us"] / entry["published_us"] - 1)
+        assert f"{entry['modelled_us'] / 1e3:.2f} ({percent:+.0f})" in result.stdout
+    assert f"{found['reference']['4']['ratio']['modelled']:.2f}" in result.stdout
     assert cv2.imread(str(tmp_path / "fit.png")).shape[1] > 1000
     assert [path.name for path in tmp_path.iterdir()] == ["fit.png"]
 
@@ -62,8 +65,10 @@ def test_list_shows_every_shipped_table():
     assert result.exit_code == 0, result.output
     tables = json.loads(result.stdout.splitlines()[-1])["tables"]
     assert [(table["name"], table["threads"], table["method"]) for table in tables] == [
-        ("snapdragon625-1t", 1, "modelled"),
-        ("snapdragon625-4t", 4, "modelled"),
+        ("snapdragon625-1t", 1, "emulated"),
+        ("snapdragon625-4t", 4, "emulated"),
+        ("snapdragon625-int8-1t", 1, "emulated"),
+        ("snapdragon625-int8-4t", 4, "emulated"),
     ]
     assert all("not measured" in table["uncertainty"] for table in tables)
 

@@ -1,6 +1,8 @@
 """Measuring: kept timings, faults, and this machine's engines."""
 
 import json
+import re
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,8 +14,8 @@ import torch
 
 from fbnet_pfld.experiments.deploy.onnx_file import write_onnx
 from fbnet_pfld.experiments.pipeline import measurement
-from fbnet_pfld.latency import Host, LookupTable, Timing, open_net
-from fbnet_pfld.latency.engines.convert import to_mnn, to_ncnn
+from fbnet_pfld.latency import Host, LookupTable, Timing, bytes_of, files_of, open_net
+from fbnet_pfld.latency.engines.convert import converted, to_mnn, to_ncnn
 from fbnet_pfld.latency.measure.rounds import measure, summarise
 from fbnet_pfld.search_space import Architecture, InputError, SpaceSpec
 
@@ -118,7 +120,7 @@ def test_another_measurements_folder_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--backend", "tflite"), "unknown backend 'tflite'; allowed: adb, mnn, onnxruntime"),
+        (("--backend", "tflite"), "unknown backend 'tflite'; allowed: adb, emulator, mnn, ncnn, onnxruntime"),
         (("--space", "none"), "unknown search space 'none'"),
         (("--input-size", 100), "input size 100 does not fit"),
         (("--points", 0), "points is 0; allowed: 1 or more"),
@@ -142,8 +144,10 @@ def test_faults_are_one_line_and_write_nothing(tmp_path, refused, monkeypatch, a
 
 def test_an_engine_that_is_not_installed_is_told(tmp_path, run, capfd, monkeypatch):
     monkeypatch.setattr("fbnet_pfld.latency.engines.convert.version", lambda name: (_ for _ in ()).throw(_not_found(name)))
-    assert run("latency", "measure", "--backend", "mnn", "--out", tmp_path / "mine.csv") == 2
-    assert capfd.readouterr().err == "fbnet-pfld: MNN is not installed; install it with: pip install 'MNN>=3.6.1'\n"
+    for backend, package in {"mnn": "MNN", "ncnn": "ncnn"}.items():
+        assert run("latency", "measure", "--backend", backend, "--out", tmp_path / "mine.csv") == 2
+        told = rf"fbnet-pfld: {package} is not installed; install it with: pip install '{package}>=[0-9.]+'\n"
+        assert re.fullmatch(told, capfd.readouterr().err)
     monkeypatch.setitem(sys.modules, "pnnx", None)
     # what can be pasted is a requirement of this package, by which pip finds it
     with pytest.raises(InputError, match="pnnx is not installed; install it with: pip install 'pnnx>=[0-9]+'$"):
@@ -172,13 +176,66 @@ def test_mnn_runs_the_same_network(small):
     assert open_net(small.with_suffix(".mnn"))(image) == pytest.approx(open_net(small)(image), abs=1e-5)
 
 
-def test_ncnn_reads_the_same_network(small, tmp_path):
+def test_ncnn_runs_the_same_network(small, tmp_path):
     to_ncnn(small, tmp_path / "small.param")
     lines = [line.split() for line in (tmp_path / "small.param").read_text().splitlines()]
     assert lines[0] == ["7767517"]
+    assert [line[5:] for line in lines[2:] if line[0] == "Input"] == [["0=32", "1=32", "2=3"]]
     count = Counter(line[0] for line in lines[2:])
-    assert count["Input"] == 1
     assert count["Convolution"] + count["ConvolutionDepthWise"] >= 20
+    image = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    for view in (np.ascontiguousarray(image.transpose(0, 3, 1, 2)), image.transpose(0, 3, 1, 2)):  # however it lies in memory
+        assert open_net(tmp_path / "small.param")(view) == pytest.approx(open_net(small)(view), abs=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".mnn", ".param"])
+def test_engines_files_are_made_once_and_complete(small, tmp_path, suffix):
+    onnx = shutil.copy(small, tmp_path / "a.onnx")
+    convert = {".mnn": to_mnn, ".param": to_ncnn}[suffix]
+    made = converted(onnx, suffix, convert)
+    assert made == tmp_path / f"a{suffix}"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.onnx", *(path.name for path in files_of(made))}
+    assert bytes_of(made) == sum(path.stat().st_size for path in tmp_path.iterdir() if path != onnx)
+    times = [path.stat().st_mtime_ns for path in files_of(made)]
+    converted(onnx, suffix, convert)
+    assert [path.stat().st_mtime_ns for path in files_of(made)] == times
+
+    def fail(source, out):
+        convert(source, out)
+        raise InputError("stopped")
+
+    second = shutil.copy(small, tmp_path / "second.onnx")
+    with pytest.raises(InputError, match="stopped"):
+        converted(second, suffix, fail)
+    assert [path.name for path in tmp_path.glob("*second*")] == ["second.onnx"]
+
+
+def test_damaged_ncnn_files_are_one_line(small, tmp_path):
+    path = tmp_path / "small.param"
+    to_ncnn(small, path)
+    text, weights = path.read_text(), path.with_suffix(".bin")
+    content = weights.read_bytes()
+    # what the text becomes -> what is said of it
+    damaged = {
+        text.replace("0=32 1=32 2=3", ""): r"small\.param: inputs \[\[1, 0, 0, 0\]\]",
+        text.replace("0=32 1=32 2=3", "0=two"): "not a network that ncnn can run",
+        text.replace("ReLU", "Unknown").replace("Convolution", "Unknown"): "not a network that ncnn can run",
+        text.replace("\n3", "\n9", 1).replace("\n4", "\n9", 1).replace("\n5", "\n9", 1): "not a network that ncnn can run",
+    }
+    for spoiled, words in damaged.items():
+        assert spoiled != text
+        path.write_text(spoiled)
+        with pytest.raises(InputError, match=words) as caught:
+            open_net(path)
+        assert "\n" not in str(caught.value)
+    path.write_text(text)
+    for spoiled in (content[: len(content) // 2], b""):
+        weights.write_bytes(spoiled)
+        with pytest.raises(InputError, match=r"not a network that ncnn can run: .*small\.param$"):
+            open_net(path)
+    weights.unlink()
+    with pytest.raises(InputError, match=r"weights of .*small\.param not found: .*small\.bin$"):
+        open_net(path)
 
 
 def test_files_that_are_no_network_are_refused(tmp_path):
@@ -188,12 +245,12 @@ def test_files_that_are_no_network_are_refused(tmp_path):
             convert(tmp_path / "x.onnx", tmp_path / "x.out")
     with pytest.raises(InputError, match="not an ONNX model"):
         Host("onnxruntime").load("x", tmp_path / "x.onnx")
-    with pytest.raises(InputError, match="unknown engine 'tvm'; allowed: mnn, onnxruntime"):
+    with pytest.raises(InputError, match="unknown engine 'tvm'; allowed: mnn, ncnn, onnxruntime"):
         Host("tvm")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["onnxruntime", "mnn"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "mnn", "ncnn"])
 def test_this_machine_is_measured(tmp_path, run, capfd, monkeypatch, backend):
     """The whole command on a tiny space; a search could use its table. How good its figures are is not asked here."""
     monkeypatch.chdir(tmp_path)

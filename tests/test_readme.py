@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import typer
+from emulated_core import needs_emulator
 
 from fbnet_pfld.evaluators import Checkpoint
 from fbnet_pfld.experiments.cli import app as cli
@@ -19,7 +20,12 @@ from fbnet_pfld.search_space import Architecture, PfldLite
 ROOT = Path(__file__).parents[1]
 NNI_JOBS = ROOT / "experiments/nni_jobs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {ROOT: README, NNI_JOBS: (NNI_JOBS / "README.md").read_text(encoding="utf-8")}
+DOCS = ROOT / "experiments/docs"
+PAGES = {
+    ROOT: README,
+    NNI_JOBS: (NNI_JOBS / "README.md").read_text(encoding="utf-8"),
+    DOCS: (DOCS / "phone_table.md").read_text(encoding="utf-8"),
+}
 COMMANDS = [
     shlex.split(line, comments=True)
     for page in PAGES.values()
@@ -35,6 +41,11 @@ QUICK = (
     "latency compare",
     "latency fit",
 )
+
+
+def on_arm(words: list[str]) -> bool:
+    """Whether a command runs files on the emulated core."""
+    return bool({"--arm", "--check-arm"} & set(words))
 
 
 def block(language: str) -> str:
@@ -61,7 +72,7 @@ def test_every_command_is_one(words):
 
 
 def test_the_quick_commands_run(users_folder, run, capfd):
-    quick = [words for words in COMMANDS if " ".join(words).startswith(QUICK)]
+    quick = [words for words in COMMANDS if " ".join(words).startswith(QUICK) and not on_arm(words)]
     assert {next(start for start in QUICK if " ".join(words).startswith(start)) for words in quick} == set(QUICK)
     for words in quick:
         assert run(*words) == 0, words
@@ -76,6 +87,16 @@ def test_the_quick_commands_run(users_folder, run, capfd):
         "mine.json",
     ):
         assert Path(name).stat().st_size > 0
+
+
+@needs_emulator
+@pytest.mark.slow
+def test_the_commands_on_the_emulated_core_run(users_folder, run, capfd):
+    commands = [words for words in COMMANDS if on_arm(words)]
+    assert commands
+    for words in sorted(commands, key=lambda words: words[0] != "export"):
+        assert run(*words, "--arm-faces", 2) == 0, words
+        assert "on an emulated Cortex-A53, 2 test faces" in capfd.readouterr().out
 
 
 def test_the_config_is_valid_and_says_the_defaults(tmp_path):

@@ -4,16 +4,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 
 from ...search_space.errors import InputError
 from ..pipeline.workspace import Workspace
 from .options import DATA_ROOT, WORKSPACE, ConfigFile, DataRoot, Json, Lut, Points, to_file
-from .output import finish
+from .output import finish, track
 
 SUBNET = [Workspace(WORKSPACE).checkpoint()]
 """What is evaluated by default."""
 
 Files = Annotated[list[Path], typer.Option("--checkpoint", help="Trained network or exported file; may be repeated.")]
+Arm = Annotated[
+    bool, typer.Option("--arm", help="Also run MNN's and ncnn's files on an emulated Cortex-A53; see latency emulator.")
+]
+ArmFaces = Annotated[int, typer.Option("--arm-faces", min=1, help="Test faces that --arm runs.")]
 Out = Annotated[
     Path | None, typer.Option("--out", callback=to_file, help="Also draw the errors over faces and parts, and the worst faces.")
 ]
@@ -26,6 +31,8 @@ def evaluate(
     points: Points = None,
     lut: Lut = None,
     out: Out = None,
+    arm: Arm = False,
+    arm_faces: ArmFaces = 64,
     as_json: Json = False,
 ) -> None:
     """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy.
@@ -37,10 +44,12 @@ def evaluate(
     from ...latency import LookupTable
     from ..deploy.candidate import load_candidate, size_of
     from ..deploy.comparison import compare
+    from ..deploy.on_arm import arm_data, check_arm, check_on_arm
     from ..pipeline.config import Config
     from ..plots.evaluation import evaluation_figure
     from ..plots.figure import check_figure
     from .comparison_table import comparison_table
+    from .export_table import arm_table
 
     if out is not None:
         check_figure(out)
@@ -51,13 +60,19 @@ def evaluate(
     own = dict(zip(("points", "input_size"), size_of(files[0]), strict=True))
     settings = settings.override({key: value for key, value in own.items() if not settings.given(key)}, str(files[0]))
     table = LookupTable.load(settings.lut)
+    if arm:
+        check_arm({str(path): path for path in files})
     candidates = {str(path): load_candidate(path, settings.points, settings.input_size) for path in files}
-    test = settings.faces(data_root).test
+    faces = settings.faces(data_root)
+    test = faces.test
     rows, predicted = compare(candidates, test, table, settings.eye_corners)
     if out is not None:
         evaluation_figure(out, rows, predicted, test, settings.eye_corners)
-    finish(
-        {"networks": [asdict(row) for row in rows], "table": table.name, "method": table.method, "figure": out},
-        as_json,
-        comparison_table(rows, table),
-    )
+    found = {"networks": [asdict(row) for row in rows], "table": table.name, "method": table.method, "figure": out}
+    views = [comparison_table(rows, table)]
+    if arm:
+        some = faces.some("test", arm_faces)
+        on_arm = check_on_arm({str(path): path for path in files}, some, None, settings.eye_corners, track)
+        found["arm"] = arm_data(on_arm, len(some))
+        views.append(arm_table(found["arm"]))
+    finish(found, as_json, Group(*views))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
 
 from ...search_space.errors import InputError, only_one
 from ..pipeline.workspace import Workspace
@@ -29,7 +30,9 @@ Supernet = Annotated[
 Out = Annotated[
     Path, typer.Option("--out", callback=to_file, help="The ONNX file; other files and report.json, report.png go beside it.")
 ]
-Formats = Annotated[str, typer.Option("--formats", help="Of onnx, mnn, torchscript, int8-onnx, int8-mnn; separated by commas.")]
+Formats = Annotated[
+    str, typer.Option("--formats", help="Of onnx, mnn, ncnn, torchscript, int8-onnx, int8-mnn, int8-ncnn; separated by commas.")
+]
 Baseline = Annotated[
     Path | None,
     typer.Option(
@@ -43,6 +46,10 @@ Dynamic = Annotated[bool, typer.Option("--dynamic-batch", help="Let ONNX files t
 Int8Epochs = Annotated[
     int, typer.Option("--int8-epochs", min=0, help="Finetune so long with INT8 rounding, for the INT8 files.")
 ]
+CheckArm = Annotated[
+    bool, typer.Option("--check-arm", help="Also run MNN's and ncnn's files on an emulated Cortex-A53; see latency emulator.")
+]
+ArmFaces = Annotated[int, typer.Option("--arm-faces", min=1, help="Test faces that --check-arm runs.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads per engine when files are timed.")]
 
 
@@ -58,6 +65,8 @@ def export(
     dynamic_batch: Dynamic = False,
     int8_epochs: Int8Epochs = 0,
     threads: Threads = 1,
+    check_arm: CheckArm = False,
+    arm_faces: ArmFaces = 64,
     config: ConfigFile = None,
     points: Points = None,
     lut: Lut = None,
@@ -76,7 +85,7 @@ def export(
     from ..deploy.onnx_file import OPSET
     from ..pipeline.config import Config
     from ..pipeline.training_progress import TrainingProgress
-    from .export_table import export_table
+    from .export_table import arm_table, export_table
 
     only_one({"--supernet": supernet, "--checkpoint": checkpoint})
     if supernet is not None and arch is None:
@@ -106,6 +115,7 @@ def export(
         seed,
         track,
         lambda: [TrainingProgress("INT8")],
+        arm_faces if check_arm else 0,
     )
     data, found = exporter.export(supernet or checkpoint or SUBNET, out, baseline, None if supernet is None else architecture)
     for form in FORMATS.keys() - data["written"].keys():
@@ -120,7 +130,8 @@ def export(
         if not aim["reached"]:
             remedy = "; --int8-epochs finetunes for it" if aim["aim"].startswith("NME") else ""
             remark(f"{aim['format']}: {aim['aim']}: {aim['figure']:.3g}; aimed at: {aim['at_most']:g} at most{remedy}")
-    finish(data, as_json, export_table(found, exporter.table, threads))
+    views = [export_table(found, exporter.table, threads), *([arm_table(data["arm"])] if check_arm else [])]
+    finish(data, as_json, Group(*views))
 
 
 def _own_baseline(name: str, exported: "Checkpoint") -> Path | None:

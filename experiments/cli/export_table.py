@@ -1,7 +1,7 @@
 """Exported files on the test set as a table for the screen."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -23,7 +23,7 @@ def export_table(found: "Assessment", table: "LookupTable", threads: int) -> Tab
         caption_justify="left",
         caption=f"px: distance of a point from torch's, largest and mean; us: this machine, {threads} thread(s), "
         f"{engines}; x: latency over the baseline's in the same format; table us: {table.name}, "
-        f"{table.method}, for fp32",
+        f"{table.method}, for {table.precision}",
     )
     for heading in (
         "network",
@@ -58,6 +58,42 @@ def export_table(found: "Assessment", table: "LookupTable", threads: int) -> Tab
                 f"{row.of_baseline.median:.3f}",
                 "" if row.table_us is None else f"{row.table_us:,.0f}",
             )
+    return view
+
+
+def arm_table(data: dict[str, Any]) -> Table:
+    """What the files compute on the emulated core, and what that takes."""
+    view = Table(
+        title=f"on an emulated Cortex-A53, {data['faces']} test faces",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption_justify="left",
+        caption="; ".join(
+            [
+                "px: distance of a point on the emulated core from x86's and from torch's, largest and mean; "
+                "ms: Snapdragon 625, modelled from counts, at 1 and 4 threads",
+                *(
+                    f"INT8 by {engine} takes "
+                    + ", ".join(f"{part:.2f} of fp32's time at {threads} thread(s)" for threads, part in ratio["us"].items())
+                    + f" and has {ratio['nme']:.3f} times its NME"
+                    for engine, ratio in data["int8_over_fp32"].items()
+                ),
+            ]
+        ),
+    )
+    headings = ("file", "engine", "NME %", "on x86", "max px", "mean px", "torch max", "torch mean", "ms, 1", "ms, 4")
+    for heading in headings:
+        view.add_column(heading, justify="left" if heading in ("file", "engine") else "right", overflow="fold")
+    for row in data["files"]:
+        pixels = [row[name] for name in ("largest_px", "mean_px", "torch_largest_px", "torch_mean_px")]
+        view.add_row(
+            row["file"],
+            row["engine"],
+            f"{row['nme']:.2f}",
+            f"{row['x86_nme']:.2f}",
+            *("" if each is None else f"{each:.2g}" for each in pixels),
+            *(f"{row['us'][threads] / 1e3:.2f}" if threads in row["us"] else "" for threads in (1, 4)),
+        )
     return view
 
 

@@ -9,7 +9,9 @@ from rich.table import Table
 
 from ...search_space.errors import InputError
 from ..pipeline.command import SEED, App
+from .latency_emulator import app as emulator
 from .latency_measure import measure_table
+from .latency_report import model_report, report_view
 from .options import OUTPUT, InputSize, Json, Points, Space, to_file
 from .output import finish
 
@@ -35,19 +37,20 @@ def fit(
     ] = None,
     points: Points = None,
     input_size: InputSize = 112,
-    show_report: Annotated[bool, typer.Option("--report", help="Validate the model, at 1 and at 4 threads.")] = False,
+    show_report: Annotated[
+        bool, typer.Option("--report", help="Validate both models, at 1 and 4 threads, in fp32 and INT8.")
+    ] = False,
     figure: Annotated[Path, typer.Option("--figure", callback=to_file, help="Where --report draws the errors.")] = OUTPUT
     / "latency_fit.png",
     as_json: Json = False,
 ) -> None:
-    """Write a modelled Snapdragon 625 table for a search space, or, with --report, tell how good the model is.
+    """Write a table by the layer model of the Snapdragon 625 for a space, or, with --report, tell how good the models are.
 
-    The table has every registered block in every searched position. Without --points it serves 68, 98 and 106 landmarks.
+    The table has every registered block in every searched position. Without --points it serves 68, 98 and 106 landmarks. The
+    layer model needs nothing but the space; `latency measure --backend emulator` knows the engine's code, and INT8.
     """
-    from ...latency import LANDMARKS, LookupTable, fit_table, left_out_networks, report, table_signatures
-    from ...latency.a53_model.fit import THREADS
+    from ...latency import LANDMARKS, LookupTable, fit_table, report, table_signatures
     from ...search_space.spec import SpaceSpec, built_in
-    from ..plots.latency_tables import fit_figure
 
     if out is None and not show_report:
         raise InputError("nothing to do; give --out for a table, --report for the model's errors, or both")
@@ -71,15 +74,9 @@ def fit(
             "left_out_percent": report(threads)["left_out_percent"],
         }
     if show_report:
-        reports = {each: report(each) for each in THREADS}
-        fit_figure(
-            figure,
-            {each: left_out_networks(each) for each in THREADS},
-            reports[1]["paddle"],
-            {each: found["reference"] for each, found in reports.items()},
-        )
-        result |= {"report": reports, "figure": str(figure)}
-    finish(result, as_json, _validation(reports) if show_report else None)
+        found = model_report(figure)
+        result |= {"report": found, "figure": str(figure)}
+    finish(result, as_json, report_view(found) if show_report else None)
 
 
 def list_tables(as_json: Json = False) -> None:
@@ -207,41 +204,7 @@ def _refuse(context: typer.Context, names: tuple[str, ...], purpose: str) -> Non
             raise InputError(f"--{name.replace('_', '-')} is for {purpose}")
 
 
-def _validation(reports: dict[int, dict[str, Any]]) -> Table:
-    data = "; ".join(
-        f"{found['threads']} thread(s): {found['figures']} figures of {found['networks']} networks on {found['boards']} boards"
-        for found in reports.values()
-    )
-    view = Table(title="modelled Snapdragon 625: latency in ms, error in %", caption=f"fitted: {data}")
-    view.add_column("check")
-    view.add_column("published", justify="right")
-    for threads in reports:
-        view.add_column(f"{threads} thread(s)", justify="right")
-    view.add_row("network left out of the fit, mean error", "", *_column(reports, "{left_out_percent:.1f}"))
-    view.add_row("  the depthwise-separable of them", "", *_column(reports, "{left_out_separable_percent:.1f}"))
-    view.add_row("board left out of the fit, mean error", "", *_column(reports, "{left_out_board_percent:.1f}"))
-    view.add_row("  once that board's scale is known", "", *_column(reports, "{left_out_board_scaled_percent:.1f}"))
-    for name, entry in reports[1]["paddle"].items():
-        view.add_row(f"{name}, Paddle-Lite on this chip", *_milliseconds(entry), "")
-    for name, entry in reports[1]["reference"].items():
-        published, one = _milliseconds(entry)
-        view.add_row(f"the reference's {name}, not in the fit", published, one, _milliseconds(reports[4]["reference"][name])[1])
-    return view
-
-
-def _column(reports: dict[int, dict[str, Any]], form: str) -> list[str]:
-    return [form.format(**found) for found in reports.values()]
-
-
-def _milliseconds(entry: dict[str, Any]) -> tuple[str, str]:
-    """Published latency, and the modelled one with its error."""
-    import numpy as np
-
-    published, us = entry["published_us"], np.atleast_1d(entry["modelled_us"])
-    each = " to ".join(f"{value / 1e3:.2f} ({100 * (value / published - 1):+.0f})" for value in us)
-    return f"{published / 1e3:.2f}", each
-
-
+app.add_typer(emulator, name="emulator")
 app.add(list_tables, "fbnet-pfld latency list", name="list", aliases=SEED)
 app.add(show, "fbnet-pfld latency show snapdragon625-4t --space pfld-wide", aliases=SEED | {"--picture": "--out"})
 app.add(measure_table, "fbnet-pfld latency measure --backend mnn --threads 1 --out laptop.csv", name="measure")

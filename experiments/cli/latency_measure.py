@@ -1,4 +1,4 @@
-"""``fbnet-pfld latency measure``: a table for this machine or for a phone, from whole subnets timed on it."""
+"""``fbnet-pfld latency measure``: a table for this machine, a phone or an emulated core, from whole subnets timed on it."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -13,19 +13,28 @@ from .output import console, finish, remark, track
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ...latency import LookupTable
+
 T = TypeVar("T")
 
-BackendName = Annotated[str, typer.Option("--backend", help="onnxruntime or mnn on this machine, or adb: a phone.")]
+BackendName = Annotated[
+    str, typer.Option("--backend", help="onnxruntime, mnn or ncnn on this machine; adb, a phone; emulator, an Arm core.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the engine.")]
 Out = Annotated[
     Path, typer.Option("--out", callback=to_file, help="The table's .csv file; .json, .subnets.csv and .png go beside it.")
 ]
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="How often each block is measured in each layer.")]
 Unseen = Annotated[int, typer.Option("--unseen", min=2, help="Random subnets that only test the table.")]
-Rounds = Annotated[int | None, typer.Option("--rounds", min=2, help="Timings of each subnet; 60 here, 5 on a phone.")]
+Rounds = Annotated[
+    int | None, typer.Option("--rounds", min=2, help="Timings of each subnet; 60 here, 5 on a phone, 1 on an emulated core.")
+]
 ProgramFile = Annotated[
     Path | None, typer.Option("--program", help="adb: MNN's benchmark.out or ncnn's benchncnn, built for the phone.")
 ]
+Cpu = Annotated[str | None, typer.Option("--cpu", help="emulator: cortex-a53, the default, or cortex-a35, -a57, -a72, -a76.")]
+EngineName = Annotated[str | None, typer.Option("--engine", help="emulator: ncnn, the default, or mnn.")]
+FilePrecision = Annotated[str | None, typer.Option("--precision", help="emulator: fp32, the default, or int8.")]
 Serial = Annotated[str | None, typer.Option("--serial", help="adb: which of several phones.")]
 
 
@@ -41,6 +50,9 @@ def measure_table(
     rounds: Rounds = None,
     program: ProgramFile = None,
     serial: Serial = None,
+    cpu: Cpu = None,
+    engine: EngineName = None,
+    precision: FilePrecision = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -50,12 +62,12 @@ def measure_table(
     """
     from ...search_space.spec import SpaceSpec
     from ..pipeline.config import Config
-    from ..pipeline.measurement import FIGURE, UNFINISHED, check_targets, measure_table, open_backend
+    from ..pipeline.measurement import FIGURE, UNFINISHED, Target, check_targets, measure_table, open_backend
 
     check_targets(out)
     spec, num_points = SpaceSpec.load(space), Config().points if points is None else points
     spec.layout(num_points, input_size)
-    with open_backend(backend, threads, input_size, program, serial) as device:
+    with open_backend(backend, threads, input_size, Target(program, serial, cpu, engine, precision)) as device:
         try:
             made, figures = measure_table(
                 out, device, spec, num_points, input_size, repeats, unseen, rounds, seed, backend, _track
@@ -74,7 +86,7 @@ def measure_table(
             "figure": str(out.with_suffix(FIGURE)),
         },
         as_json,
-        _view(made.table.name, figures, made.subnets),
+        _view(made.table, figures, made.subnets),
     )
 
 
@@ -85,14 +97,16 @@ def _track(items: Iterable[T], title: str, total: int | None = None) -> Iterator
     return track(items, title, total)
 
 
-def _view(name: str, figures: dict[str, Any], subnets: "pd.DataFrame") -> Table:
-    view = Table(title=f"{name}: measured, tested on {figures['subnets']} subnets that it was not made from")
+def _view(table: "LookupTable", figures: dict[str, Any], subnets: "pd.DataFrame") -> Table:
+    view = Table(title=f"{table.name}: {table.method}, tested on {figures['subnets']} subnets that it was not made from")
     view.add_column("check")
     view.add_column("", justify="right")
     view.add_row("subnets' latencies, us", f"{subnets.measured_us.min():.0f} to {subnets.measured_us.max():.0f}")
     view.add_row("mean error of a predicted subnet, %", f"{figures['mean_percent']:.2f}")
     view.add_row("largest error, %", f"{figures['largest_percent']:.2f}")
     view.add_row("Kendall's tau", f"{figures['kendall_tau']:.3f}")
+    if table.method == "emulated":
+        return view  # without noise
     view.add_row("noise: standard error of a subnet's own figure, %", f"{figures['noise_percent']:.2f}")
     view.add_row("noise: spread of a single timing, %", f"{figures['spread_percent']:.2f}")
     view.add_row("noise: levels of the rounds apart by, %", f"{figures['drift_percent']:.0f}")

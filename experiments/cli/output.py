@@ -5,9 +5,8 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 T = TypeVar("T")
 
@@ -36,7 +35,7 @@ def track(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
         yield from progress.track(items, total=len(items) if isinstance(items, Collection) else total, description=title)
 
 
-def finish(result: dict[str, Any], as_json: bool, table: Table | None = None) -> None:
+def finish(result: dict[str, Any], as_json: bool, table: RenderableType | None = None) -> None:
     """End a command: print its result as a table (or as ``key: value`` lines), and as one JSON line if asked for.
 
     Only the first of several processes of one training prints.

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from ...evaluators import LandmarkDataset, score
-from ...latency import Interval, LookupTable, interleave, interval, open_net, pinned, ratio, run_each
+from ...latency import Interval, LookupTable, bytes_of, interleave, interval, open_net, pinned, ratio, run_each
 from ...search_space.progress import Track, silent
 from .candidate import TrainedNetwork, check_finite
 from .file_formats import FORMATS
 from .onnx_file import TOLERANCE, check_deviation, deviation
+
+INT8 = "int8"
+"""Precision of tables of INT8 networks."""
 
 INT8_NME = 1.05
 """Largest NME of an INT8 file that we aim at, as a part of the fp32 file's."""
@@ -61,7 +64,7 @@ class FileRow:
     of_baseline
         Latency over that of the baseline's file of the same format.
     table_us
-        By the latency table, which is of fp32 networks: None of INT8 files.
+        By the latency table: of INT8 files if the table is of INT8 networks, else of the others; None of the rest.
     """
 
     network: str
@@ -143,7 +146,7 @@ def assess(
                 name,
                 form,
                 engines[name, form],
-                deployed.files[form].stat().st_size,
+                bytes_of(deployed.files[form]),
                 accuracy(points[name, form], name),
                 deviation(*outputs),
                 float(distances[name, form].max()),
@@ -151,7 +154,7 @@ def assess(
                 interval(np.median(us[name, form], axis=(1, 2))),
                 float(np.percentile(us[name, form], 95)),
                 ratio(us[name, form], us[baseline, form]),
-                None if FORMATS[form].of else deployed.candidate.table_us(table),
+                deployed.candidate.table_us(table) if (table.precision == INT8) == bool(FORMATS[form].of) else None,
             )
         )
     return Assessment(rows, {name: accuracy(truth[name], name) for name in networks}, distances)

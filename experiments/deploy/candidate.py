@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ...evaluators import Checkpoint, LandmarkDataset, check_size, predict
 from ...evaluators.training.typed_network import as_network
-from ...latency import NETS, LookupTable, follows_model, open_net, run_each, whole_network_us
-from ...search_space import Architecture
+from ...latency import NETS, LookupTable, follows_model, network_name, open_net, run_each, whole_network_us
+from ...search_space import BASELINES, Architecture
 from ...search_space.errors import InputError
 
 
@@ -33,11 +33,17 @@ class TrainedNetwork:
     def table_us(self, table: LookupTable) -> float | None:
         """Latency by a table in microseconds; None for blocks that it has no rows for.
 
-        It has none for a baseline; but to that, the model behind the shipped tables is applied.
+        A baseline has no rows: a table from counts of an emulated core has it by name, and one from the layer model is a model
+        for it as well.
         """
         if self.architecture is not None:
             covered = all(signature in table.rows for signature in self.architecture.signatures())
             return table.latency_us(self.architecture) if covered else None
+        network = as_network(self.model)
+        for name, baseline in BASELINES.items():
+            known = network_name(name, network.num_points, network.input_size)
+            if isinstance(self.model, baseline) and known in table.networks_us:
+                return table.networks_us[known]
         if table.method != "modelled" or not follows_model(table.rows, table.threads):
             return None
         return whole_network_us(self.model, self.input_size, table.threads)

@@ -13,7 +13,7 @@ from torch import nn
 
 from ...evaluators import Checkpoint, FaceData, as_it_is, check_size, predict, score, train_for_int8
 from ...evaluators.training.recalibrate import RECALIBRATION_FACES
-from ...latency import LookupTable, pinned, processor
+from ...latency import LookupTable, files_of, pinned, processor
 from ...search_space import BASELINES, Architecture
 from ...search_space.errors import InputError
 from ...search_space.files import atomic_path, check_writable
@@ -22,6 +22,7 @@ from .assess import Assessment, Deployed, assess
 from .candidate import TrainedNetwork, check_finite
 from .export_report import as_data, report_figure
 from .file_formats import FORMATS, Source, make_files
+from .on_arm import arm_data, check_arm, check_on_arm
 from .onnx_file import OPSET
 
 BASELINE = "pfld_lite"
@@ -58,11 +59,14 @@ class Exporter:
         Threads per engine when files are timed.
     track, callbacks
         Show the progress of making and timing, and of the finetuning with INT8 rounding.
+    arm_faces
+        Test faces on which MNN's and ncnn's files are run on an emulated Cortex-A53; none by default.
 
     Raises
     ------
     InputError
-        If data or table cannot be used, or the machine has fewer cores than ``threads``.
+        If data or table cannot be used, the machine has fewer cores than ``threads``, or faces are to be run on the emulated
+        core but it is not complete, or no format runs on it.
     """
 
     def __init__(
@@ -78,10 +82,13 @@ class Exporter:
         seed: int = 0,
         track: Track = silent,
         callbacks: Callable[[], list[pl.Callback]] = list,
+        arm_faces: int = 0,
     ):
         self.faces, self.eye_corners, self.formats, self.opset = faces, eye_corners, formats, opset
         self.dynamic_batch, self.int8_epochs, self.threads, self.seed = dynamic_batch, int8_epochs, threads, seed
-        self.track, self.callbacks = track, callbacks
+        self.track, self.callbacks, self.arm_faces = track, callbacks, arm_faces
+        if arm_faces:
+            check_arm({form: Path(FORMATS[form].suffix) for form in formats})
         with pinned(threads):  # are there so many cores?
             self.table = LookupTable.load(lut)
         self.test = faces.test
@@ -120,9 +127,10 @@ class Exporter:
             raise InputError(f"--out {output}: the name of the ONNX file must end with .onnx")
         # find out where the files go, before any work is done for them
         targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
+        everything = [path for target in targets.values() for path in files_of(target)]
         report = output.parent / "report.json"
         own = output.with_suffix(CHECKPOINT)
-        for path in (*targets.values(), report, report.with_suffix(".png"), *([] if subnet is None else [own])):
+        for path in (*everything, report, report.with_suffix(".png"), *([] if subnet is None else [own])):
             check_writable(path)
         if subnet is not None and own.resolve() in [path.resolve() for path in (checkpoint, baseline) if path is not None]:
             raise InputError(f"--out {output}: the subnet's checkpoint would replace {own}, an input; choose another name")
@@ -156,11 +164,14 @@ class Exporter:
                 # measure and report them
                 found = assess(networks, compared, self.test, self.table, self.threads, self.eye_corners, self.track)
                 data = as_data(found, exported, compared) | self._conditions() | origin
+                if self.arm_faces:
+                    data["arm"] = self._on_arm(networks[exported])
                 data["written"] = {form: str(path) for form, path in targets.items()}
                 picture = Path(folder) / "report.png"
                 report_figure(picture, found)
                 # publish everything at once
-                contents = {path: networks[exported].files[form].read_bytes() for form, path in targets.items()}
+                made = [path for form in targets for path in files_of(networks[exported].files[form])]
+                contents = {path: file.read_bytes() for path, file in zip(everything, made, strict=True)}
                 if subnet is not None:
                     loaded.save(Path(folder) / own.name)
                     contents[own] = (Path(folder) / own.name).read_bytes()
@@ -238,6 +249,11 @@ class Exporter:
 
     def _made(self, fp32: Source, int8: Source) -> dict[str, Path]:
         return make_files(self.track(self.formats, "files"), fp32, int8)
+
+    def _on_arm(self, deployed: Deployed) -> dict[str, Any]:
+        test = self.faces.some("test", self.arm_faces)
+        rows = check_on_arm(deployed.files, test, deployed.candidate.predict(test), self.eye_corners, self.track)
+        return arm_data(rows, len(test))
 
     def _conditions(self) -> dict[str, Any]:
         device, clock = processor()

@@ -149,6 +149,26 @@ class SearchOptions(TrainOptions):
         )
 
 
+class DeployOptions(BaseModel):
+    """What the network will run as: engine, such as ``mnn``, and precision. A latency table of another one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: str | None = None
+    precision: Literal["fp32", "int8"] | None = None
+
+    def check(self, table: LookupTable) -> None:
+        """Raise :class:`InputError` if the table is of another engine or precision."""
+        of = {"engine": table.engine.split()[0].lower(), "precision": table.precision}
+        for key, known in of.items():
+            wanted = getattr(self, key)
+            if wanted is not None and wanted.lower() != known:
+                raise InputError(
+                    f"latency table {table.name} is of {key} {known}, but deploy.{key} is {wanted}; "
+                    f"give a table of {wanted} with --lut, or leave deploy.{key} out"
+                )
+
+
 class Config(BaseModel):
     """All settings of a search and what follows it, with their defaults."""
 
@@ -159,6 +179,7 @@ class Config(BaseModel):
     input_size: Annotated[int, Field(ge=1)] = 112
     eye_corners: tuple[int, int] | None = None
     lut: str = "snapdragon625-4t"
+    deploy: DeployOptions = DeployOptions()
     search: SearchOptions = SearchOptions()
     finetune: FinetuneOptions = FinetuneOptions()
 
@@ -215,6 +236,7 @@ class Config(BaseModel):
         checks = {
             "space": lambda: SpaceSpec.load(config.space),
             "lut": lambda: LookupTable.load(config.lut),
+            "deploy": lambda: config.deploy.check(LookupTable.load(config.lut)),
             "points": lambda: layout_of(config.points, config.eye_corners),
             "eye_corners": lambda: layout_of(config.points, config.eye_corners),
         }

@@ -1,11 +1,15 @@
 """Measure a latency table: time whole subnets, find each block's share, and test the table on other subnets."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from ...latency import ENGINES, Adb, Host, LookupTable, Phone, make_design, make_table
+from ...latency import ENGINES, Adb, Backend, EmulatedCore, Host, LookupTable, Phone, make_design, make_table
+from ...latency.emulator.cores import A53
 from ...latency.measure.measured_table import MeasuredTable
 from ...latency.measure.rounds import measure
 from ...search_space import Architecture, SpaceSpec
@@ -13,10 +17,18 @@ from ...search_space.errors import InputError, allowed
 from ...search_space.files import check_writable, write_text
 from ...search_space.progress import Track, silent
 from ..deploy.onnx_file import write_onnx
+from ..deploy.quantise import int8_mnn
+from ..deploy.quantise_ncnn import int8_ncnn
 from ..plots.latency_tables import agreement_figure
 
 ADB = "adb"
 """Backend of a phone."""
+
+EMULATOR = "emulator"
+"""Backend of an emulated core."""
+
+CALIBRATION = 8
+"""Random images that show an INT8 network its ranges, when only its latency is asked for."""
 
 SUBNETS = ".subnets.csv"
 """Suffix of the file of the subnets that tested the table, beside the table."""
@@ -35,38 +47,63 @@ def check_targets(out: Path) -> None:
         check_writable(out.with_suffix(suffix))
 
 
-def open_backend(
-    name: str, threads: int, input_size: int, program: Path | None = None, serial: str | None = None
-) -> Host | Phone:
-    """Open what times networks: an engine on this machine, or a phone; a context manager.
+@dataclass(frozen=True)
+class Target:
+    """What a backend needs beside its name and threads: a phone, or an emulated core.
+
+    Attributes
+    ----------
+    program, serial
+        For a phone: its benchmark program, and its serial number if several are connected.
+    cpu, engine, precision
+        For an emulated core: see :class:`~fbnet_pfld.latency.EmulatedCore`.
+    """
+
+    program: Path | None = None
+    serial: str | None = None
+    cpu: str | None = None
+    engine: str | None = None
+    precision: str | None = None
+
+    def check(self, name: str) -> None:
+        """Raise :class:`InputError` if something is given that the backend of this name does not take."""
+        for backend, taken in ((ADB, ("program", "serial")), (EMULATOR, ("cpu", "engine", "precision"))):
+            given = [option for option in taken if getattr(self, option) is not None]
+            if given and name != backend:
+                raise InputError(f"--{given[0]} is for --backend {backend}, not for backend {name!r}")
+
+
+def open_backend(name: str, threads: int, input_size: int, target: Target = Target()) -> Host | Phone | EmulatedCore:
+    """Open what times networks: an engine on this machine, a phone, or an emulated core; a context manager.
 
     Parameters
     ----------
     name
-        An engine in ``ENGINES``, or :data:`ADB`.
-    program, serial
-        For a phone: its benchmark program, and its serial number if several are connected.
+        An engine in ``ENGINES``, :data:`ADB` or :data:`EMULATOR`.
 
     Raises
     ------
     InputError
         If there is no such backend, or it cannot be used.
     """
+    target.check(name)
+    if name == EMULATOR:
+        engine, precision = target.engine or "ncnn", target.precision or "fp32"
+        return EmulatedCore(engine, threads, input_size, target.cpu or A53, precision, quantiser(engine, input_size))
     if name == ADB:
+        program = target.program
         if program is None:
             raise InputError("--backend adb needs --program: MNN's benchmark.out or ncnn's benchncnn, built for it")
         Phone.digest(program)  # before there is a phone: a wrong file is told first
-        return Phone(Adb(serial), program, threads, input_size)
+        return Phone(Adb(target.serial), program, threads, input_size)
     if name not in ENGINES:
-        raise InputError(f"unknown backend {name!r}; {allowed([*ENGINES, ADB])}")
-    if program is not None or serial is not None:
-        raise InputError(f"--program and --serial are for a phone, not for backend {name!r}; use --backend adb")
+        raise InputError(f"unknown backend {name!r}; {allowed([*ENGINES, ADB, EMULATOR])}")
     return Host(name, threads)
 
 
 def measure_table(
     out: Path,
-    device: Host | Phone,
+    device: Backend,
     spec: SpaceSpec,
     points: int,
     input_size: int,
@@ -131,6 +168,14 @@ def measure_table(
     )
     shutil.rmtree(folder)
     return made, made.figures(found)
+
+
+def quantiser(engine: str, input_size: int) -> Callable[[Path, Path], None]:
+    """What makes an engine's INT8 file of an fp32 one, with ranges from random images: good for latencies only."""
+    images = np.random.default_rng(0).integers(0, 256, (CALIBRATION, 3, input_size, input_size), np.uint8)
+    if engine == "ncnn":
+        return lambda source, out: int8_ncnn(source, out, images)
+    return lambda source, out: int8_mnn(source, out, images, {})
 
 
 def write_subnet(subnet: Architecture, path: Path) -> None:

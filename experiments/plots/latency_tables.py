@@ -1,6 +1,5 @@
 """Figures of the latency tables."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,46 +13,29 @@ from .figure import PREDICTED, TRUE, write_figure
 GREY = "0.6"
 
 
-def fit_figure(
-    path: str | Path,
-    left_out: Mapping[int, pd.DataFrame],
-    other: Mapping[str, dict[str, float]],
-    reference: Mapping[int, Mapping[str, dict]],
-) -> None:
-    """Draw modelled against published latency, log-log: one part per number of threads.
+def models_figure(path: str | Path, counts: pd.DataFrame, layers: pd.DataFrame) -> None:
+    """Draw the error of each held-out network, as a mean over its boards: one part per number of threads.
 
     Parameters
     ----------
-    left_out
-        Threads -> published figures with ``latency_ms`` and ``modelled_ms``, by fits that have not seen the network.
-    other
-        Network -> published and modelled microseconds on the Snapdragon 625 itself, one thread.
-    reference
-        Threads -> the same for the reference's two networks.
+    counts, layers
+        Published figures with ``model`` (the network), ``threads`` and ``error`` (relative): of the model of counts, fp32 and
+        INT8, and of the layer model, fp32.
     """
-    figure = Figure(figsize=(6 * len(left_out), 5.5), layout="constrained")
-    for axis, (threads, figures) in zip(np.atleast_1d(figure.subplots(1, len(left_out))), left_out.items(), strict=True):
-        axis.loglog(
-            figures["latency_ms"],
-            figures["modelled_ms"],
-            ".",
-            color=GREY,
-            markersize=4,
-            label=f"{len(figures)} figures of other boards, network left out of the fit",
-        )
-        if threads == 1:
-            axis.loglog(*_milliseconds(other.values()), "o", color=TRUE, label="Snapdragon 625, Paddle-Lite, not in the fit")
-        axis.loglog(
-            *_milliseconds(reference[threads].values()),
-            "s",
-            color=PREDICTED,
-            label="the reference's baseline and subnet, not in the fit",
-        )
-        _diagonal(axis)
+    every = sorted(counts["threads"].unique())
+    figure = Figure(figsize=(12, 6.5), layout="constrained")
+    for axis, threads in zip(np.atleast_1d(figure.subplots(1, len(every), sharey=True)), every, strict=True):
+        errors = 100 * counts[counts["threads"] == threads].groupby("model")["error"].mean()
+        other = (100 * layers[layers["threads"] == threads].groupby("model")["error"].mean()).reindex(errors.index)
+        rows = np.arange(len(errors))
+        axis.axvline(0, color=GREY, linewidth=0.8)
+        axis.barh(rows, errors, color=PREDICTED, height=0.6, label="counts of an emulated core")
+        axis.plot(other, rows, "o", color=TRUE, markersize=4, label="layer model")
+        axis.set_yticks(rows, errors.index, fontsize=8)
+        axis.invert_yaxis()
+        axis.set_xlabel("error of the held-out network, %")
         axis.set_title(f"{threads} thread(s)", fontsize=10)
-        axis.set_xlabel("published, ms")
-        axis.set_ylabel("modelled, ms")
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=8)
     write_figure(path, figure, 110)
 
 
@@ -117,9 +99,3 @@ def comparison_figure(path: str | Path, comparison: Comparison, a: str, b: str) 
 def _diagonal(axis: Axes) -> None:
     low, high = (limit(axis.get_xlim()[i], axis.get_ylim()[i]) for i, limit in enumerate((min, max)))
     axis.plot([low, high], [low, high], color="black", linewidth=0.8)
-
-
-def _milliseconds(entries) -> tuple[list[float], list[float]]:
-    """Published and modelled latency; of a range of modelled ones both ends, one below the other."""
-    pairs = [(entry["published_us"] / 1e3, us / 1e3) for entry in entries for us in np.atleast_1d(entry["modelled_us"])]
-    return [x for x, _ in pairs], [y for _, y in pairs]

@@ -42,6 +42,9 @@ _ROUNDS = 4
 """Turns of finding what is hidden, and the rest."""
 
 _SCALE_ROUNDS = 8
+_AGAIN = 3
+"""Turns of finding the numbers, and the boards' scales: at first, and once more or less is hidden."""
+
 _WEIGHT_ROUNDS = 4
 _LEAST_ERROR = 0.01
 """Relative error below which a figure has no larger weight."""
@@ -143,11 +146,12 @@ def solve_boards(used: pd.DataFrame, counts: Mapping[Key, Counts], settings: Set
     if used.empty:
         raise InputError("no published figures to fit; expected at least one")
     problem = _Problem(used, counts, settings)
-    numbers, scales = problem.solve(problem.design(None))
+    scales = np.ones(len(problem.names))
+    numbers, scales = problem.solve(problem.design(None), scales, _SCALE_ROUNDS)
     if settings.hides:
         # what is hidden depends on what core and memory take: alternate
         for _ in range(_ROUNDS):
-            numbers, scales = problem.solve(problem.design(numbers))
+            numbers, scales = problem.solve(problem.design(numbers), scales, _AGAIN)
             numbers[-1] = min(numbers[-1], 1.0)
     return problem.model(numbers, scales)
 
@@ -184,13 +188,12 @@ class _Problem:
             hidden[i] = np.minimum(own[0] @ core, lines[self.board[i]] * own[1]).sum()
         return np.hstack([self.visible, -hidden[:, None]])
 
-    def solve(self, design: Floats) -> tuple[Floats, Floats]:
-        """Numbers of 0 or more, and the boards' scales, whose geometric mean is 1."""
+    def solve(self, design: Floats, scales: Floats, rounds: int) -> tuple[Floats, Floats]:
+        """Numbers of 0 or more, and the boards' scales, whose geometric mean is 1, from scales to begin with."""
         unit = np.maximum(np.abs(design).max(axis=0), 1.0)
         design = design / unit
-        scales = np.ones(len(self.names))
         weight = np.ones(len(self.measured))
-        for _ in range(_SCALE_ROUNDS):
+        for _ in range(rounds):
             # the numbers under these scales: weights turn squares into absolute errors
             relative = design * (scales[self.board] / self.measured)[:, None]
             for _ in range(_WEIGHT_ROUNDS):

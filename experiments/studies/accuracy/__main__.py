@@ -45,7 +45,7 @@ ALL: list[str] = []
 RESULTS = Path("runs/accuracy")
 """Default folder of the CSV files."""
 
-TABLES = ("snapdragon625-4t", "snapdragon625-1t")
+TABLES = ("snapdragon625-4t", "snapdragon625-1t", "snapdragon625-int8-4t", "snapdragon625-int8-1t")
 """Latency tables of the costs."""
 
 CONFIG = Path(__file__).parent / "config.yaml"
@@ -188,7 +188,7 @@ def report(results: Results = RESULTS) -> None:
 
 def _contenders(settings: Config) -> dict[str, Architecture | str]:
     space = PfldSpace(settings.space, settings.points, settings.input_size)
-    return contenders(space, LookupTable.load(TABLES[0]).cost(space))
+    return contenders(space, LookupTable.load(settings.lut).cost(space))
 
 
 if __name__ == "__main__":

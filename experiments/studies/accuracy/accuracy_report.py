@@ -84,7 +84,7 @@ def accuracy_figure(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> 
     A network that was trained longer than most is drawn once more, with its epochs in its name.
     """
     latency = next(name for name in map(str, costs) if name.startswith("snapdragon"))
-    columns = {latency: f"latency, us ({latency}, modelled)", "onnx_bytes": "ONNX, KB"}
+    columns = {latency: f"latency, us ({latency}, emulated)", "onnx_bytes": "ONNX, KB"}
     cost, groups = costs.set_index("network"), networks.groupby("data", sort=False)
     figure = Figure(figsize=(11, 4 * len(groups)), layout="constrained")
     axes = figure.subplots(len(groups), 2, squeeze=False, sharey="row")

@@ -23,12 +23,15 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
     "pfld": (2100.0, 2350.0, 2550.0),
     "pfld-wide": (1000.0, 1600.0, 2550.0),
 }
-"""Latency budgets of each space in microseconds, by the default table."""
+"""Latency budgets of each space in microseconds, by :data:`LUT`."""
+
+LUT = str(Path(__file__).parents[1] / "accuracy" / "layers-4t.csv")
+"""The layer model's table: budgets and choices of the recorded results are by it."""
 
 
 def recipe_of(space: str) -> Config:
     """The settings by which subnets of a space are trained alone."""
-    return Config.load(None, space=space).override(RECIPE, "evidence")
+    return Config.load(None, space=space).override(RECIPE | {"lut": LUT}, "evidence")
 
 
 def recipe_digest(config: Config, cost: Cost) -> str:

@@ -9,7 +9,7 @@ from ....search_space.counting import count_parameters
 from ...pipeline.config import Config
 from ...pipeline.scoring import FACES
 from ..results import Records, digest, train_and_test
-from .alone import EPOCHS
+from .alone import EPOCHS, LUT
 from .choices import EVALUATIONS, on_front
 from .supernets import KEYS, Rater, Supernet, subnets_of
 
@@ -92,4 +92,4 @@ def finetune_sample(supernet: Supernet, faces: FaceData, results: Path) -> None:
 
 
 def _recipe(supernet: Supernet) -> Config:
-    return Config.load(None, space=supernet.space).override(RECIPE, "evidence")
+    return Config.load(None, space=supernet.space).override(RECIPE | {"lut": LUT}, "evidence")

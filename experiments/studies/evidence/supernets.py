@@ -19,7 +19,7 @@ from ...pipeline.config import Config
 from ...pipeline.supernet_search import search_supernet
 from ...pipeline.training_progress import TrainingProgress
 from ..results import Records, digest
-from .alone import BUDGETS
+from .alone import BUDGETS, LUT
 from .sample import sample, spread
 
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -57,7 +57,7 @@ class Supernet:
     """
 
     def __init__(self, space: str, method: str, seed: int, epochs: int | None, work: Path):
-        settings = {"search__front": 0, **METHODS[check_name(method, METHODS)], "search__epochs": epochs}
+        settings = {"lut": LUT, "search__front": 0, **METHODS[check_name(method, METHODS)], "search__epochs": epochs}
         self.config = Config.load(None, space=check_name(space, BUDGETS)).override(settings, "evidence")
         self.space, self.method, self.seed = space, method, seed
         self.table = LookupTable.load(self.config.lut)

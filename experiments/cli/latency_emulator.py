@@ -1,0 +1,26 @@
+"""``fbnet-pfld latency emulator``: what the emulated core needs."""
+
+from ..pipeline.command import App
+from .options import Json
+from .output import finish, track
+
+app = App(no_args_is_help=True, help="Set the emulated Arm core up.")
+
+
+def install(as_json: Json = False) -> None:
+    """Make the arm64 system for the emulator, about 180 MB, from Debian's packages and the engines' wheels, and try it.
+
+    Debian's qemu-user, gcc and gcc-aarch64-linux-gnu have to be there. FBNET_PFLD_EMULATOR names another folder than the one in
+    the user's cache.
+    """
+    from ...latency.emulator.components import find_components
+    from ...latency.emulator.install import install as make
+    from ...latency.emulator.runner import try_engines
+
+    root = make(track)
+    components = find_components()
+    try_engines(components)
+    finish({"root": str(root), "engines": components.versions, "qemu": components.qemu}, as_json)
+
+
+app.add(install, "fbnet-pfld latency emulator install")
