@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from budgets import CHEAPEST_US
 
 from fbnet_pfld.evaluators import Checkpoint, LandmarkDataset, evaluate
 from fbnet_pfld.experiments.cli import app as cli
@@ -207,7 +208,7 @@ FAULTS = {
     "target that nothing meets": (
         lambda: None,
         (*SEARCH, *DATA, "--target-us", "1700"),
-        ("no architecture within 1700 us; allowed: from 1870.5 us, the cheapest (the slowest",),
+        (f"no architecture within 1700 us; allowed: from {CHEAPEST_US:.1f} us, the cheapest (the slowest",),
     ),
     "target in milliseconds": (lambda: None, (*SEARCH, *DATA, "--target-ms", "1.7"), ("no architecture within 1700 us",)),
     "supernet of another space": (

@@ -19,7 +19,7 @@ BUDGETS = (1900.0, 2100.0, 2300.0)
 
 
 def cost_of_space(space):
-    return LookupTable.load("snapdragon625-4t").cost(PfldSpace(space))
+    return LookupTable.load(alone.LUT).cost(PfldSpace(space))
 
 
 def frame_of(us, nme):

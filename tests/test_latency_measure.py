@@ -125,7 +125,7 @@ def test_another_measurements_folder_is_refused(tmp_path):
         (("--input-size", 100), "input size 100 does not fit"),
         (("--points", 0), "points is 0; allowed: 1 or more"),
         (("--out", "mine.txt"), "cannot write latency table mine.txt: its name must end in .csv"),
-        (("--serial", "A1"), "--program and --serial are for a phone"),
+        (("--serial", "A1"), "--serial is for --backend adb, not for backend 'onnxruntime'"),
         (("--out", "file/mine.csv"), "cannot write"),
         (("--out", "folder.csv"), "cannot write folder.csv"),
         (("--out", "mine.csv"), "cannot write mine.png"),

@@ -172,7 +172,7 @@ def test_faults_of_the_csv_file_name_file_and_line(tmp_path, lines, message):
         ({"unit": "hours"}, "t.json: unit: 'hours'; expected \"us\", microseconds"),
         ({"unit": 1}, 't.json: unit: 1; expected "us"'),
         ({"insist": "perhaps"}, "t.json: insist: "),
-        ({"method": "guessed"}, "t.json: method: .*'measured' or 'modelled'"),
+        ({"method": "guessed"}, "t.json: method: .*'measured', 'emulated' or 'modelled'"),
         ({"threads": 0}, "t.json: threads: "),
         ({"clock_ghz": -1}, "t.json: clock_ghz: "),
         ({"date": "yesterday"}, "t.json: date: "),

@@ -67,7 +67,7 @@ def test_two_trials_over_ssh(place, machine):
     config = shipped(
         "remote",
         maxTrialNumber=2,
-        trialCommand=command.replace("--max-us 2350", ""),
+        trialCommand=command.replace("--max-us 2450", ""),
         nniManagerIp="127.0.0.1",
         trainingService={"platform": "remote", "machineList": [machine]},
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from budgets import CHEAPEST_US
 from nni_tools import BIN, make_database, stderr
 
 from fbnet_pfld.experiments.nni_jobs import trial_states
@@ -51,8 +52,8 @@ def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, 
     assert Architecture.load("output/architecture.json").metrics == {}
     before = Path("output/architecture.json").read_bytes()
     for options, message in (
-        (("--max-us", 100), "no trial within 100 us; allowed: from 1870.5 us, its fastest\n"),
-        (("--max-us", 1.9), "its fastest; did you mean 1.9 ms, which are 1900 us?"),
+        (("--max-us", 100), f"no trial within 100 us; allowed: from {CHEAPEST_US:.1f} us, its fastest\n"),
+        (("--max-us", 2), "its fastest; did you mean 2 ms, which are 2000 us?"),
         (("--trial", "a", "--max-us", 2000), "--trial and --max-us are both given; give one of them"),
         (("--trial", "d"), "no finished trial 'd'; allowed: a, b, c"),
     ):

@@ -40,7 +40,7 @@ app.add(predict, "fbnet-pfld predict photo.jpg --box 120,80,260,260", aliases=SE
 app.add(demo, "fbnet-pfld demo", aliases=SNAPSHOT | {"--output": "--out"})
 app.add(
     from_experiment,
-    "fbnet-pfld from-experiment EXPERIMENT --max-us 2350",
+    "fbnet-pfld from-experiment EXPERIMENT --max-us 2450",
     name="from-experiment",
     aliases=SEED | {"--output": "--out"},
 )

@@ -152,7 +152,7 @@ def _trial_bar(trials: int) -> Iterator[Callable[[list["Trial"]], None]]:
 
 app.add(
     multi_trial,
-    "fbnet-pfld launch multi-trial --data-root data/106points --max-us 2350 --trials 50",
+    "fbnet-pfld launch multi-trial --data-root data/106points --max-us 2450 --trials 50",
     name="multi-trial",
     aliases={"--budget-us": "--max-us", "--epochs": "--finetune-epochs", "--output": "--out"},
 )

@@ -131,7 +131,7 @@ app.add(
 )
 app.add(
     subnet,
-    "fbnet-pfld trial subnet --data-root data/106points --max-us 2350 (as trialCommand)",
+    "fbnet-pfld trial subnet --data-root data/106points --max-us 2450 (as trialCommand)",
     aliases={"--budget-us": "--max-us", "--epochs": "--finetune-epochs"},
 )
 app.add(finetune, "fbnet-pfld trial finetune --data-root data/106points (as trialCommand)")
