@@ -146,7 +146,7 @@ def test_the_command_writes_the_front(small, run, capsys):
     for row in front.to_dict("records"):
         architecture = Architecture.load(f"output/pareto/{row['file']}")
         assert architecture.choices == {label: row[label] for label in labels}
-        assert architecture.latency == Latency(row["us"], "made", "modelled")
+        assert architecture.latency == Latency(row["us"], "made", "emulated")
         assert architecture.metrics == {"val_nme": row["nme"]}
     part = data.subset(held_out[:16])
     alone = reference(small.spec, every[3], part.images.float() / 255).view_as(part.points)
