@@ -16,7 +16,8 @@ def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, met
     """What makes a table for a space, to stand at the end of a message: the command last, after a colon.
 
     A table measured on this machine is measured again, if the space has subnets enough. INT8 tables come from an emulated core.
-    Any other is made from the layer model of the Snapdragon 625. No file is written over. Where nobody knows a file of the space, there is no command.
+    Any other is made from the layer model of the Snapdragon 625. No file is written over. Where nobody knows a file of the
+    space, there is no command.
 
     Parameters
     ----------

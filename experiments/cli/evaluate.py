@@ -1,7 +1,7 @@
 """``fbnet-pfld evaluate``: networks side by side on the test set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
@@ -68,7 +68,12 @@ def evaluate(
     rows, predicted = compare(candidates, test, table, settings.eye_corners)
     if out is not None:
         evaluation_figure(out, rows, predicted, test, settings.eye_corners)
-    found = {"networks": [asdict(row) for row in rows], "table": table.name, "method": table.method, "figure": out}
+    found: dict[str, Any] = {
+        "networks": [asdict(row) for row in rows],
+        "table": table.name,
+        "method": table.method,
+        "figure": out,
+    }
     views = [comparison_table(rows, table)]
     if arm:
         some = faces.some("test", arm_faces)

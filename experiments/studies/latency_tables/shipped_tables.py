@@ -96,7 +96,8 @@ def count_all(work: Path, track: Track = silent) -> dict[tuple[str, int], Counte
     for precision in PRECISIONS:
         for threads in THREADS:
             found[precision, threads] = Counted(
-                *([(subnet, done[_name(subnet), precision][threads]) for subnet in each] for each in (known, unseen)),
+                [(subnet, done[_name(subnet), precision][threads]) for subnet in known],
+                [(subnet, done[_name(subnet), precision][threads]) for subnet in unseen],
                 {title: done[f"{name}-{points}", precision][threads] for title, (name, points) in names.items()},
             )
     return found
