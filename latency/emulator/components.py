@@ -87,7 +87,7 @@ def find_components(cpu: str = A53) -> Components:
     core = find_core(cpu)
     launchers = {name: program(name, remedy) for name, remedy in LAUNCHERS.items()}
     folder = home()
-    versions = _versions(folder / "root")
+    versions = root_versions(folder / "root")
     plugin = _build(folder, HERE / "counting_plugin.c", ("gcc", "cc", "clang"), "apt-get install gcc", ["-O3"])
     openmp = _build(
         folder,
@@ -100,7 +100,7 @@ def find_components(cpu: str = A53) -> Components:
     return Components(launchers["qemu-aarch64"], launchers["setarch"], system, plugin, openmp, cpu, versions)
 
 
-def _versions(root: Path) -> dict[str, str]:
+def root_versions(root: Path) -> dict[str, str]:
     """Versions of the engines in the root; an :class:`InputError` if the root is not whole."""
     manifest = root / MANIFEST
     if not manifest.is_file():

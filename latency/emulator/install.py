@@ -7,11 +7,12 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ...search_space.errors import InputError
 from ...search_space.progress import Track, silent
-from .components import MANIFEST, PACKAGES, PYTHON, home, program
+from .components import MANIFEST, PACKAGES, PYTHON, home, root_versions
 
 DEBIAN = (
     "libc6",
@@ -49,7 +50,13 @@ def install(track: Track = silent) -> Path:
     """
     folder = home()
     root = folder / "root"
-    tools = {name: program(name, "Debian or Ubuntu, whose tool it is") for name in ("apt-get", "dpkg")}
+    with suppress(InputError):  # there is none, or it is not whole
+        if root_versions(root) == WHEELS:
+            return root
+    tools = {name: shutil.which(name) for name in ("apt-get", "dpkg")}
+    for name, path in tools.items():
+        if path is None:
+            raise InputError(f"{name} not found; the arm64 system is made by Debian's apt-get and dpkg, so use Debian 12")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free / 1e6
@@ -60,9 +67,9 @@ def install(track: Track = silent) -> Path:
             made = work / "root"
             made.mkdir()
             # Debian's packages, by lists of their own beside the host's
-            debs = _download_debs(work, tools["apt-get"], track)
+            debs = _download_debs(work, str(tools["apt-get"]), track)
             for deb in track(debs, "unpacking"):
-                _run([tools["dpkg"], "-x", str(deb), str(made)], work)
+                _run([str(tools["dpkg"]), "-x", str(deb), str(made)], work)
             # the engines' wheels
             packages = made / PACKAGES
             packages.mkdir(parents=True)
