@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,9 @@ from tiny_onnx import centre_network
 from fbnet_pfld.experiments.pipeline.measurement import write_subnet
 from fbnet_pfld.latency import LookupTable, open_net, run_each, to_mnn, to_ncnn
 from fbnet_pfld.latency.emulator import components as parts
-from fbnet_pfld.latency.emulator.components import VARIABLE, find_components, home
+from fbnet_pfld.latency.emulator.components import VARIABLE, Components, find_components, home
 from fbnet_pfld.latency.emulator.counts import counted, read_counts
-from fbnet_pfld.latency.emulator.runner import count, outputs
+from fbnet_pfld.latency.emulator.runner import _reason, count, outputs
 from fbnet_pfld.search_space import Architecture, InputError, SpaceSpec
 
 SHAPE = (3, 32, 32)
@@ -199,3 +201,27 @@ def test_the_folder_is_the_variables_or_the_caches(monkeypatch, tmp_path):
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert home() == tmp_path / "fbnet-pfld" / "emulator"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "words"),
+    [
+        (-11, "", "ncnn crashed on the emulated cortex-a53: SIGSEGV"),
+        (139, "qemu: uncaught target signal 11", "ncnn crashed on the emulated cortex-a53: SIGSEGV"),
+        (
+            1,
+            "qemu-aarch64: Could not load plugin x.so",
+            "QEMU cannot load the counting plugin: .* such as Debian's qemu-user 7.2",
+        ),
+        (
+            1,
+            "a\nncnn cannot run the network: code -100\n",
+            "ncnn cannot run the network: code -100 .on the emulated cortex-a53.",
+        ),
+        (3, "", "exit code 3 .on the emulated cortex-a53."),
+    ],
+)
+def test_what_qemu_ends_with_is_told_in_a_line(tmp_path, code, said, words):
+    components = Components("qemu", "setarch", tmp_path, tmp_path, tmp_path, "cortex-a53", {})
+    done = subprocess.CompletedProcess([], code, "", said)
+    assert re.fullmatch(words, _reason("ncnn", components, done))

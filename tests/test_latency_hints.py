@@ -165,3 +165,12 @@ def test_a_file_that_is_no_architecture_is_no_space(folder, refused, content):
 )
 def test_options_that_would_be_ignored_are_refused(folder, refused, options, message):
     refused("latency", "fit", *options, words=[message])
+
+
+def test_an_int8_table_comes_from_the_emulated_core(folder):
+    table = LookupTable.load("snapdragon625-int8-4t")
+    with pytest.raises(ValueError, match="has no row for") as fault:
+        table.cost(SpaceSpec.load("my space.yaml").layout(5, 32))
+    words = shlex.split(str(fault.value).split("made by: ")[1])
+    assert words[:7] == ["fbnet-pfld", "latency", "measure", "--backend", "emulator", "--precision", "int8"]
+    assert words[words.index("--threads") + 1] == "4"
