@@ -1,4 +1,4 @@
-"""Latency tables: load, query, save; make them from a fitted model, an emulated core, this machine or a phone; correct and compare.
+"""Latency tables: load, query, save; make them from a model, an emulated core, this machine or a phone; correct and compare.
 
 Names are imported when they are first used; ``__init__.pyi`` lists them.
 """
