@@ -153,6 +153,6 @@ def test_a_network_that_the_table_does_not_know_is_exported_without_its_latency(
     printed = capfd.readouterr()
     own, baseline = json.loads(printed.out.splitlines()[-1])["files"]
     assert own["table_us"] is None
-    assert baseline["table_us"] > 0  # the model behind the table knows every layer
+    assert baseline["table_us"] is None  # the table has the baseline for images of 112 pixels only
     assert open_net("output/subnet.onnx").shape == (1, 3, 64, 64)
     assert "output/subnet.mnn is of an earlier export" in printed.err
