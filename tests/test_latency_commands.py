@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from fbnet_pfld.experiments.cli.latency import app
 from fbnet_pfld.latency import LookupTable, report
+from fbnet_pfld.latency.a53_counts import board_validation
 from fbnet_pfld.search_space import InputError, Signature, SpaceSpec
 
 
@@ -29,7 +30,9 @@ def test_fit_without_points_writes_a_table_with_the_shipped_ones_rows(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_report_is_printed_and_drawn(tmp_path):
+def test_the_report_is_printed_and_drawn(tmp_path, monkeypatch):
+    # settings to choose from: two, to be quick
+    monkeypatch.setattr(board_validation, "CANDIDATES", board_validation.CANDIDATES[:2])
     result = run("fit", "--report", "--figure", tmp_path / "fit.png", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout.splitlines()[-1])["report"]
