@@ -11,18 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...evaluators import LandmarkDataset, score
-from ...latency import EmulatedCore, open_net, run_each
+from ...latency import open_net, run_each
+from ...latency.a53_counts.board_fit import board_fit
+from ...latency.a53_model.fit import THREADS
 from ...latency.emulator.components import Components, find_components
-from ...latency.emulator.runner import NAMES, outputs
-from ...latency.measure.emulated import ENGINES as EMULATED
+from ...latency.emulator.counts import read_counts
+from ...latency.emulator.runner import NAMES, count, engine_of, outputs
 from ...search_space.errors import InputError
 from ...search_space.progress import Track, silent
 from .candidate import check_finite
-
-FACES = 64
-"""Test faces that are run by default, spread over the list."""
-
-THREADS = (1, 4)
 
 
 @dataclass(frozen=True)
@@ -140,11 +137,7 @@ def _distances(points: Tensor, others: Tensor, side: int) -> NDArray[np.float32]
 
 
 def _latencies(components: Components, file: Path, side: int) -> dict[int, float]:
-    """By threads; of an engine whose threads cannot be counted, at one thread only."""
-    engine = NAMES[file.suffix][0]
-    countable = THREADS if EMULATED[engine][0] == "ncnn" else THREADS[:1]
-    found = {}
-    for threads in countable:
-        with EmulatedCore(engine, threads, side) as core:
-            found[threads] = core.us_of(file)
-    return found
+    """By threads; of MNN, whose threads cannot be counted, at one thread only."""
+    countable = THREADS if engine_of(file) == "ncnn" else THREADS[:1]
+    counts = {threads: read_counts(count(components, file, (3, side, side), threads)) for threads in countable}
+    return {threads: board_fit().us(each, threads) for threads, each in counts.items()}

@@ -2,14 +2,13 @@
 
 from ..a53_model.fit import SIBLING
 from ..measure.solve import Agreement
-from .board_validation import figure_percent, held_out_boards, held_out_networks, network_percent
+from .board_validation import figure_percent, held_out_boards, held_out_networks, network_percent, of_kind
 
 
 def board_uncertainty(precision: str, threads: int, own: Agreement) -> str:
     """The model's errors on what it has not seen, and the table's on subnets, in a sentence."""
-    rows, boards = held_out_networks(), held_out_boards()
-    rows = rows[(rows["precision"] == precision) & (rows["threads"] == threads)]
-    boards = boards[(boards["precision"] == precision) & (boards["threads"] == threads)]
+    rows = of_kind(held_out_networks(), precision, threads)
+    boards = of_kind(held_out_boards(), precision, threads)
     return (
         f"not measured on this chip: counts of ncnn's code on an emulated Cortex-A53, and a model of their cost fitted to "
         f"published figures of other boards; mean error on a held-out network {network_percent(rows):.1f} % over its boards, "

@@ -3,24 +3,25 @@
 Settings are chosen without the network that is held out: by the error on other networks that are held out in turn, in folds.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
+from scipy.optimize import minimize_scalar
 
 from ...search_space.progress import Track, silent
-from ..a53_model.fit import SIBLING, THREADS, published
+from ..a53_model.fit import SIBLING, THREADS, best_scale, published
 from ..a53_model.kept import cached_copies
 from ..a53_model.validate import PADDLE_ENGINE, REFERENCE_US, left_out_networks, reference_subnets_us
 from ..table import LookupTable, network_name
-from .board_fit import CANDIDATES, BoardModel, Settings, board_fit, figures, modelled_cycles, solve_boards
+from .board_fit import CANDIDATES, BoardModel, Floats, Settings, board_fit, figures, modelled_cycles, solve_boards
 from .recorded import recorded
 
 FOLDS = 5
 PRECISIONS = ("fp32", "int8")
-_WEIGHT_ROUNDS = 8
-_LEAST_ERROR = 0.01
+LARGEST_LINE = 100.0
+"""Cycles per line from memory that no board needs."""
 
 PADDLE_NETWORKS = {
     "MobileNetV1": "mobilenet",
@@ -45,6 +46,12 @@ def figure_percent(rows: pd.DataFrame, error: str = "error", by: str = "model") 
     return float(100 * rows[error].abs().groupby(rows[by]).mean().mean())
 
 
+def of_kind(rows: pd.DataFrame, precision: str, threads: int) -> pd.DataFrame:
+    """The figures of one precision and number of threads."""
+    chosen: pd.DataFrame = rows[(rows["precision"] == precision) & (rows["threads"] == threads)]
+    return chosen
+
+
 def settings_without(network: str | None) -> Settings:
     """The candidate with the least error on networks held out in folds, among those other than ``network``."""
     rows = figures()
@@ -63,20 +70,22 @@ def settings_without(network: str | None) -> Settings:
     return min(CANDIDATES, key=error)
 
 
-@cached_copies
 def held_out_networks(track: Track = silent) -> pd.DataFrame:
     """Each figure with ``error``, relative, of a model that has not seen its network, nor were its settings chosen by it.
 
     ``level_2_kb`` and ``hides`` are the settings.
     """
+    networks = sorted(figures()["model"].unique())
+    frame: pd.DataFrame = pd.concat([_held_out(str(network)) for network in track(networks, "networks held out")])
+    return frame
+
+
+@cached_copies
+def _held_out(network: str) -> pd.DataFrame:
+    settings = settings_without(network)
     rows = figures()
-    found = []
-    for network in track(sorted(rows["model"].unique()), "networks held out"):
-        settings = settings_without(str(network))
-        test = rows[rows["model"] == network]
-        model = board_fit(settings, without=str(network))
-        found.append(_with_errors(test, model).assign(level_2_kb=settings.level_2_kb, hides=settings.hides))
-    frame: pd.DataFrame = pd.concat(found)
+    found = _with_errors(rows[rows["model"] == network], board_fit(settings, without=network))
+    frame: pd.DataFrame = found.assign(level_2_kb=settings.level_2_kb, hides=settings.hides)
     return frame
 
 
@@ -97,19 +106,16 @@ def held_out_boards() -> pd.DataFrame:
     for board in sorted(rows["soc"].unique()):
         own = rows[rows["soc"] == board]
         model = board_fit(without_board=str(board))
-        alone = model.boards.index[0]
-        # the cores' share of the cycles, and what a line of one cycle adds to it
-        model.boards.loc[alone] = [1.0, 0.0]
-        cores = modelled_cycles(model, own, [alone] * len(own))
-        model.boards.loc[alone] = [1.0, 1.0]
-        memory = modelled_cycles(model, own, [alone] * len(own)) - cores
         measured = (own["latency_ms"] * own["clock_ghz"] * 1e6).to_numpy()
-        system = np.stack([cores, memory], axis=1) / measured[:, None]
-        weight = np.ones(len(own))
-        for _ in range(_WEIGHT_ROUNDS):
-            numbers = nnls(system * weight[:, None], weight)[0]
-            weight = 1 / np.sqrt(np.maximum(np.abs(system @ numbers - 1), _LEAST_ERROR))
-        found.append(own.assign(error=system @ numbers - 1))
+
+        def scaled(line: float, own: pd.DataFrame = own, model: BoardModel = model, measured: Floats = measured) -> Floats:
+            """Modelled over measured cycles with this cost of a line, and the scale that suits it best."""
+            boards = pd.DataFrame({"scale": [1.0], "line": [line]}, ["own"])
+            ratio = modelled_cycles(replace(model, boards=boards), own, ["own"] * len(own)) / measured
+            return best_scale(ratio) * ratio
+
+        best = minimize_scalar(lambda line: np.abs(scaled(line) - 1).mean(), bounds=(0.0, LARGEST_LINE), method="bounded")
+        found.append(own.assign(error=scaled(float(best.x)) - 1))
     frame: pd.DataFrame = pd.concat(found)
     return frame
 
@@ -144,7 +150,7 @@ def board_report(track: Track = silent) -> dict[str, Any]:
     for precision in PRECISIONS:
         held_out[precision], by_board[precision] = {}, {}
         for threads in THREADS:
-            chosen = _of(rows, precision, threads)
+            chosen = of_kind(rows, precision, threads)
             entry: dict[str, Any] = {
                 "figures": len(chosen),
                 "networks": int(chosen["model"].nunique()),
@@ -152,11 +158,11 @@ def board_report(track: Track = silent) -> dict[str, Any]:
                 "figure_percent": figure_percent(chosen),
             }
             if precision == "fp32":
-                same = _of(layers, precision, threads)
+                same = of_kind(layers, precision, threads)
                 entry["layer_model_network_percent"] = network_percent(same)
                 entry["layer_model_figure_percent"] = figure_percent(same)
             held_out[precision][threads] = entry
-            by_board[precision][threads] = figure_percent(_of(boards, precision, threads), by="soc")
+            by_board[precision][threads] = figure_percent(of_kind(boards, precision, threads), by="soc")
     errors = rows.groupby(["model", "threads"])["error"].mean().unstack() * 100
     model = board_fit()
     return {
@@ -173,11 +179,6 @@ def board_report(track: Track = silent) -> dict[str, Any]:
         "paddle": _paddle(model),
         "reference": {threads: _reference(threads) for threads in THREADS},
     }
-
-
-def _of(rows: pd.DataFrame, precision: str, threads: int) -> pd.DataFrame:
-    chosen: pd.DataFrame = rows[(rows["precision"] == precision) & (rows["threads"] == threads)]
-    return chosen
 
 
 def _reference(threads: int) -> dict[str, Any]:

@@ -190,7 +190,7 @@ def solve(figures: pd.DataFrame, network_work: pd.DataFrame) -> Fit:
         # the coefficients under these scales, then each board's scale under these coefficients
         coefficients = _least_deviations(relative * scales[board][:, None])
         ratio = relative @ coefficients
-        scales = np.array([_best_scale(ratio[board == i]) for i in range(len(names))])
+        scales = np.array([best_scale(ratio[board == i]) for i in range(len(names))])
         # the two are known up to a common factor: keep the scales' geometric mean at 1
         level = np.exp(np.log(scales).mean())
         scales, coefficients = scales / level, coefficients * level
@@ -215,7 +215,7 @@ def _least_deviations(relative: Floats) -> Floats:
     return solution
 
 
-def _best_scale(ratio: Floats) -> float:
+def best_scale(ratio: Floats) -> float:
     """The s > 0 with the least sum of ``|s * ratio - 1|``: a weighted median of ``1 / ratio``."""
     ratio = np.sort(ratio)[::-1]
     return float(1 / ratio[np.searchsorted(ratio.cumsum(), ratio.sum() / 2)])

@@ -17,8 +17,7 @@ from ..a53_counts.board_fit import BoardModel, board_fit
 from ..a53_model.fit import CLOCK_GHZ, DEVICE, THREADS
 from ..emulator.components import find_components
 from ..emulator.cores import A53, find_core
-from ..emulator.counts import Counts, counted, read_counts
-from ..emulator.runner import count
+from ..emulator.counts import Counts, counted
 from ..engines.convert import converted, to_mnn, to_ncnn
 from .rounds import Method, Timing
 
@@ -126,11 +125,6 @@ class EmulatedCore:
         several, one = self.count(ncnn), self.count(ncnn, 1)
         return alone * self._cost(several, self.threads) / self._cost(one, 1)
 
-    def us_of(self, file: Path) -> float:
-        """Latency of a file of the engine in microseconds, as it is; nothing is kept beside it."""
-        counts = read_counts(count(self.components, file, self._shape, self.threads))
-        return self._cost(counts, self.threads)
-
     def count(self, file: Path, threads: int | None = None) -> Counts:
         """Counts of a file of the engine."""
         return counted(self.components, file, self._shape, threads or self.threads)
@@ -147,11 +141,8 @@ class EmulatedCore:
         file = converted(onnx, suffix, convert)
         if self._quantise is None or suffix != self._suffix:
             return file
-        return converted(file.with_suffix(f".int8{suffix}"), suffix, lambda _, out: self._quantised(file, out))
-
-    def _quantised(self, file: Path, out: Path) -> None:
-        if self._quantise is not None:
-            self._quantise(file, out)
+        quantise = self._quantise
+        return converted(file.with_suffix(f".int8{suffix}"), suffix, lambda _, out: quantise(file, out))
 
     def _cost(self, counts: Counts, threads: int) -> float:
         if self.model is None:

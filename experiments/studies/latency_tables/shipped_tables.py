@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ....latency import LANDMARKS, LookupTable, make_design, network_name, table_signatures
 from ....latency.a53_counts.board_fit import BoardModel, board_fit, figures
 from ....latency.a53_counts.board_text import board_uncertainty
+from ....latency.a53_counts.board_validation import held_out_networks, of_kind
 from ....latency.a53_model.fit import CLOCK_GHZ, DEVICE, THREADS
 from ....latency.a53_model.modelled import block_us
 from ....latency.emulator.counts import Counts
+from ....latency.emulator.install import WHEELS
 from ....latency.measure.emulated import EmulatedCore
 from ....latency.measure.solve import Agreement, agreement, solve
 from ....search_space import BASELINES, Architecture, SpaceSpec
@@ -33,8 +35,6 @@ POINTS, SIDE = 106, 112
 REPEATS, UNSEEN = 4, 25
 PRECISIONS = ("fp32", "int8")
 NAME = "snapdragon625"
-
-Us = Callable[[Counts], float]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def shipped_tables(counted: dict[tuple[str, int], Counted], track: Track = silen
                 name=f"{NAME}-{threads}t" if precision == "fp32" else f"{NAME}-{precision}-{threads}t",
                 device=DEVICE,
                 clock_ghz=CLOCK_GHZ,
-                engine=_engine(),
+                engine=f"ncnn {WHEELS['ncnn']}",
                 threads=threads,
                 precision=precision,
                 method="emulated",
@@ -192,14 +192,5 @@ def _uncertainty(
 
 def board_error(precision: str, threads: int) -> float:
     """Root mean square of the relative errors of held-out networks, each as a mean over its boards."""
-    from ....latency.a53_counts.board_validation import held_out_networks
-
-    rows = held_out_networks()
-    rows = rows[(rows["precision"] == precision) & (rows["threads"] == threads)]
+    rows = of_kind(held_out_networks(), precision, threads)
     return float(np.sqrt((rows.groupby("model")["error"].mean() ** 2).mean()))
-
-
-def _engine() -> str:
-    from ....latency.emulator.install import WHEELS
-
-    return f"ncnn {WHEELS['ncnn']}"
