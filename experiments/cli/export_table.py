@@ -62,7 +62,7 @@ def export_table(found: "Assessment", table: "LookupTable", threads: int) -> Tab
 
 
 def arm_table(data: dict[str, Any]) -> Table:
-    """What the files compute on the emulated core, and what that takes."""
+    """Show the points' errors on the emulated core, and the modelled latencies."""
     view = Table(
         title=f"on an emulated Cortex-A53, {data['faces']} test faces",
         box=SIMPLE_HEAD,

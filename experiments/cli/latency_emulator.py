@@ -4,14 +4,14 @@ from ..pipeline.command import App
 from .options import Json
 from .output import finish, track
 
-app = App(no_args_is_help=True, help="Set the emulated Arm core up.")
+app = App(no_args_is_help=True, help="Set up the emulated Arm core.")
 
 
 def install(as_json: Json = False) -> None:
     """Make the arm64 system for the emulator, about 180 MB, from Debian's packages and the engines' wheels, and try it.
 
-    Debian's qemu-user, gcc and gcc-aarch64-linux-gnu have to be there. FBNET_PFLD_EMULATOR names another folder than the one in
-    the user's cache.
+    Debian's qemu-user, gcc and gcc-aarch64-linux-gnu must be installed. The system goes into the user's cache, or into the
+    folder that FBNET_PFLD_EMULATOR names.
     """
     from ...latency.emulator.components import find_components
     from ...latency.emulator.install import install as make

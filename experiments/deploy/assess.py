@@ -64,7 +64,7 @@ class FileRow:
     of_baseline
         Latency over that of the baseline's file of the same format.
     table_us
-        By the latency table: of INT8 files if the table is of INT8 networks, else of the others; None of the rest.
+        Latency by the table: for INT8 files if the table is for INT8 networks, otherwise for the others; None for the rest.
     """
 
     network: str

@@ -1,11 +1,11 @@
 """ncnn's ``.bin`` files: the weights of the layers, in the order of their lines in the ``.param`` file.
 
-Of a layer there are, each of 4 bytes unless said otherwise:
+A layer with weights has these entries, of 4 bytes each unless said otherwise:
 
 - a tag: 0 before float32 weights, ``INT8_TAG`` before int8 ones
 - the weights, a row for each output channel or group; int8 ones have a byte each, filled up to a multiple of 4 bytes
 - the bias, float32, if the layer has one
-- of int8 weights the scales, float32: one of each row, one of the layer's input, and one of its output if that is int8 as well
+- the scales of int8 weights, float32: one per row, one for the layer's input, and one for its output if that is int8 as well
 
 A scale ``s`` makes ``round(s x)`` of a number ``x``, from -127 to 127.
 """
@@ -47,7 +47,7 @@ INT8 = "8"
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a layer: ``matrix`` (rows, n), float32 or int8; ``bias`` (outputs,); of int8 ones the ``scales``, in order."""
+    """Weights of a layer: ``matrix`` (rows, n), float32 or int8; ``bias`` (outputs,); the ``scales`` of int8 ones, in order."""
 
     matrix: NDArray[Any]
     bias: NDArray[np.float32] | None = None

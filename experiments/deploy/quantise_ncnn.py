@@ -171,5 +171,5 @@ def _rounded(weights: Weights, levels: int, limits: Sequence[float]) -> Weights:
 
 
 def _scale(levels: int, limit: float) -> float:
-    """What makes ``levels`` of ``limit``; any scale will do where all numbers are zero."""
+    """Scale that maps ``limit`` to ``levels``; any will do where all numbers are zero."""
     return levels / limit if limit else 1.0

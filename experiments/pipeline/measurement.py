@@ -171,7 +171,7 @@ def measure_table(
 
 
 def quantiser(engine: str, input_size: int) -> Callable[[Path, Path], None]:
-    """What makes an engine's INT8 file of an fp32 one, with ranges from random images: good for latencies only."""
+    """Return a function that makes an engine's INT8 file of an fp32 one, with ranges from random images: for latencies only."""
     images = np.random.default_rng(0).integers(0, 256, (CALIBRATION, 3, input_size, input_size), np.uint8)
     if engine == "ncnn":
         return lambda source, out: int8_ncnn(source, out, images)

@@ -12,12 +12,12 @@ lines; with several, others go on meanwhile, so that a part of the shorter of th
 
 The sum over the parts is multiplied by the board's scale. Every number is 0 or more, and all are fitted together to ncnn's
 published figures at 1 and 4 threads, in fp32 and INT8, by least absolute relative errors (iteratively reweighted least
-squares). What is known of a board is thus its scale and, if it has figures with several threads, what a line from memory costs
-it then.
+squares). A board thus has two numbers: its scale and, if it has figures with several threads, what a line from memory costs it
+then.
 
 The size of the level-2 cache and whether waiting is hidden are chosen by the error on held-out networks, within the loop
-that leaves networks out (:mod:`.board_validation`). Streams of eight and the lines written back were settled on by looking at
-the same data; that choice is not in that loop.
+that leaves networks out (:mod:`.board_validation`). We chose streams of eight, and to count lines that are written back, by
+looking at the same data; that choice is not in the loop.
 """
 
 from collections.abc import Mapping, Sequence
@@ -170,7 +170,7 @@ class _Problem:
 
     @cached_property
     def visible(self) -> Floats:
-        """What is not hidden: columns of the core, of lines at one thread, and of lines per board."""
+        """Columns of what is not hidden: the core, lines at one thread, and lines per board."""
         core = np.array([self.parts[key][0].sum(axis=0) for key in self.keys])
         lines = np.array([self.parts[key][1].sum() for key in self.keys])
         per_board = np.zeros((len(lines), len(self.names)))

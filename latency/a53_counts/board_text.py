@@ -1,4 +1,4 @@
-"""What the shipped tables say about their own uncertainty."""
+"""The sentence about uncertainty in the shipped tables."""
 
 from ..a53_model.fit import SIBLING
 from ..measure.solve import Agreement

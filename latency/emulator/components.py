@@ -71,7 +71,7 @@ class Components:
 
     @property
     def identity(self) -> str:
-        """What tells these counts from those of other components: a short digest."""
+        """A short digest that tells these counts from those of other components."""
         parts = [self.system.name, self.plugin.name, *sorted(self.versions.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 

@@ -32,7 +32,7 @@ CORES = {
     "cortex-a72": Core(0xD08, "Arm Cortex-A72"),
     "cortex-a76": Core(0xD0B, "Arm Cortex-A76", 64),
 }
-"""QEMU's name -> core. Counts of all assume the caches of a Cortex-A53; only instructions are used of the others."""
+"""QEMU's name -> core. All are counted with the caches of a Cortex-A53; tables of the others use instructions only."""
 
 A53 = "cortex-a53"
 

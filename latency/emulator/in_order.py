@@ -2,7 +2,7 @@
 
 The core issues up to two instructions per cycle, in order; an instruction waits for its operands and for its unit. Per cycle
 the core starts one load or store (of 8 bytes; wider ones keep the unit busy for longer), one multiplication, one branch, and
-one 128-bit or two 64-bit vector operations. These rules are the common knowledge of the core; none of the numbers was fitted.
+one 128-bit or two 64-bit vector operations. These rules are common knowledge about the core; none of the numbers was fitted.
 
 A block is taken to run again and again: its cycles are those of one round once the rounds have settled.
 """

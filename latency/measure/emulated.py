@@ -106,7 +106,7 @@ class EmulatedCore:
         return Timing(self._us[model].result())
 
     def remarks(self, times: pd.DataFrame) -> str:
-        """What kind of figures these are."""
+        """Tell what kind of figures these are."""
         if self.model is None:
             return "counts of instructions, one per nanosecond, scaled by nothing: calibrate the table by timings of your own"
         said = "counts of an emulated core and a model of their cost; see the shipped tables for the model's own error"

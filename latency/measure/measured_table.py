@@ -48,8 +48,8 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
         f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}",
         _noise(measured) if backend.method == "measured" else "the same again in every run",
         backend.remarks(measured.times),
-        f"of the fixed parts and of layers where shapes change only the sum is {backend.method}; they share it as in the layer "
-        "model of the Snapdragon 625",
+        f"the fixed parts and the layers where shapes change are {backend.method} as a sum only; they share it as in the "
+        "layer model of the Snapdragon 625",
     ]
     uncertainty = "; ".join(part for part in said if part)
     table = LookupTable(
