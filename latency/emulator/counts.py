@@ -34,9 +34,9 @@ _TRAFFIC = [
 """Numbers of the plugin, in its order."""
 
 COLUMNS = ["region", "cycles", "instructions", "jumps", "streams", "stores", *(f"lines{kb}" for kb in LEVEL_2_KB)]
-"""Columns of a part: whether it is a region; cycles without any cache miss, and instructions; load misses of level 1 that follow no
-recent one (jumps) and that do (streams), and store misses; lines that level 2 of such a size fetches from or writes back to
-memory."""
+"""Columns of a part: whether it is a region; cycles without any cache miss, and instructions; load misses of level 1 that
+follow no recent one (jumps) and that do (streams), and store misses; lines that level 2 of such a size fetches from or writes
+back to memory."""
 
 
 @dataclass(frozen=True)
