@@ -15,7 +15,7 @@ import pytest
 import requests
 import torch
 import yaml
-from budgets import HARDLY_ANY_US
+from budgets import HARDLY_ANY_US, SLOWEST_US
 from nni_tools import (
     BIN,
     CONFIGS,
@@ -47,6 +47,8 @@ FILE = "http://localhost:{}/api/v1/nni/trial-file/{}/model.onnx"
 SUBNET = f"timeout 100s fbnet-pfld trial subnet {DATA} --supernet ../../../ckpt_save/supernet/checkpoint_best.pth --max-us 2550"
 FAST = SUBNET.replace("2550", str(HARDLY_ANY_US))
 """Where it does not matter what a subnet is worth: nearly all are over this budget, and are reported without being rated."""
+CRASHING = SUBNET.replace("--max-us 2550", f"--max-us {int(SLOWEST_US) + 10}").replace("../../../data", "../../../none")
+"""Rates any subnet, and so fails on the data that are not there."""
 
 
 def finals(experiment) -> dict[str, dict]:
@@ -99,7 +101,7 @@ def test_failed_trials_and_a_killed_manager_end_no_experiment(place):
     """The first trial takes too long, the second crashes; during the fourth, the manager is killed."""
     command = (
         f"if [ $NNI_TRIAL_SEQ_ID = 0 ]; then timeout 1s sleep 60; elif [ $NNI_TRIAL_SEQ_ID = 1 ]; "
-        f"then {SUBNET.replace('../../../data', '../../../none')}; else {FAST}; fi"
+        f"then {CRASHING}; else {FAST}; fi"
     )
     tuner = {"name": "Evolution", "classArgs": {"optimize_mode": "minimize", "population_size": 4}}
     config = shipped("subnets", maxTrialNumber=5, trialConcurrency=1, trialCommand=command, tuner=tuner)
