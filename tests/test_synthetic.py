@@ -11,10 +11,12 @@ from fbnet_pfld.evaluators import LandmarkDataset
 from fbnet_pfld.evaluators.data.augment import Augment
 from fbnet_pfld.evaluators.data.layouts import layout_of
 from fbnet_pfld.evaluators.data.synthetic import generate, render_face
+from fbnet_pfld.evaluators.data.synthetic.generation import encode
 from fbnet_pfld.evaluators.data.synthetic.head import Expression
 from fbnet_pfld.evaluators.data.synthetic.landmarks import PARTS, face_model
 from fbnet_pfld.evaluators.data.synthetic.look import random_look
 from fbnet_pfld.evaluators.data.synthetic.paint import Texture
+from fbnet_pfld.evaluators.data.synthetic.photo import Photo
 from fbnet_pfld.evaluators.data.synthetic.render import render_look
 from fbnet_pfld.evaluators.data.synthetic.scene import head_surfaces
 from fbnet_pfld.search_space import InputError
@@ -34,8 +36,7 @@ def plain(index: int, **changes):
             "beard": "none",
             "hat": "none",
             "haircut": "bald",
-            "blur": 0.0,
-            "noise": 0.0,
+            "photo": Photo(),
             **changes,
         },
     )
@@ -92,7 +93,9 @@ def test_the_files_are_in_the_106points_layout(tmp_path):
     face = render_face(np.random.default_rng([0, 1, 2]), 96)
     assert np.abs(data.points[2].numpy() - face.points).max() < 1e-6
     assert np.abs(data.pose[2].numpy() - face.pose).max() < 1e-3
-    assert np.abs(data.images[2].permute(1, 2, 0).numpy().astype(int) - face.image).mean() < 4
+    stored = data.images[2].permute(1, 2, 0).numpy()
+    assert np.array_equal(stored, cv2.imdecode(np.frombuffer(encode(face), np.uint8), cv2.IMREAD_COLOR))
+    assert np.abs(cv2.blur(stored, (4, 4)).astype(int) - cv2.blur(face.image, (4, 4))).mean() < 4
 
 
 @pytest.mark.parametrize("index", range(6))
@@ -175,6 +178,24 @@ def test_points_lie_on_the_surface_that_is_drawn(index):
     error[[34, 38, 88, 92]] = 0  # the eyes' centres lie behind the lids
     assert error[:, :2].max() < 0.01
     assert error[:, 2].mean() < 0.01
+
+
+@pytest.mark.parametrize("yaw", [-30.0, 0.0, 30.0])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_nose_casts_its_shadow_away_from_the_lamp(side, yaw):
+    """With the lamp at the side of the head, skin beside the nose darkens on the other side, in whatever pose."""
+    turned = np.radians(60 * side + yaw)  # the lamp keeps its place relative to the head
+    lamp = np.array([np.sin(turned), -0.3, -np.cos(turned)])
+    look = plain(2, pose=np.array([0.0, yaw, 0.0]), expression=Expression())
+    look = replace(look, light=replace(look.light, direction=lamp / np.linalg.norm(lamp)))
+    model = face_model(look.shape, look.expression)
+    bright, dark = (
+        Texture(model, replace(look, shadows=strength), np.random.default_rng(0), 257, 319) for strength in (0.0, 0.7)
+    )
+    change = bright.skin.astype(int).sum(axis=2) - dark.skin.astype(int).sum(axis=2)
+    beside = {sign: bright.front(np.array([[sign * 0.3, 0.5]]))[0].round().astype(int) for sign in (-1, 1)}
+    darker = {sign: change[y - 3 : y + 4, x - 3 : x + 4].mean() for sign, (x, y) in beside.items()}
+    assert darker[-side] > darker[side] + 20
 
 
 def test_one_sided_expressions():

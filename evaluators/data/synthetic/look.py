@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .head import Array, Expression, Shape
+from .photo import Photo, random_photo
 
 # standard deviations of the deviations from the average head; those of length, nose and mouth, and the average in landmarks.py,
 # after means and spreads of 4,000 rendered faces (106 points) and 3,246 labelled photographs (68 points), pose taken out
@@ -83,7 +84,9 @@ class Look:
     """One picture's random choices. Angles in degrees, colours BGR 0..255, lengths in head units unless named otherwise.
 
     ``centre`` and ``extent`` frame the crop: middle and larger side of the points' bounding box, in parts of the image.
-    ``blur`` is the camera's sigma in parts of the image's side, ``noise`` its standard deviation in grey levels.
+    ``grain`` and ``blotches`` are the standard deviations of fine and coarse spots on the skin, in grey levels. ``eye_white``
+    is a factor on the brightness of the eye's white, and ``teeth`` the brightness of the teeth, which are hidden from 0 down.
+    ``shadows`` is the strength of the shadows that parts of the face cast on it.
     """
 
     pose: Array
@@ -100,6 +103,12 @@ class Look:
     make_up: float
     age: float
     blush: float
+    grain: float
+    blotches: float
+    eye_white: float
+    teeth: float
+    mouth: Array
+    shadows: float
     haircut: str
     hairline: float
     volume: float
@@ -112,12 +121,7 @@ class Look:
     light: Light
     centre: Array
     extent: float
-    blur: float
-    noise: float
-    contrast: float
-    brightness: float
-    cast: Array
-    saturation: float
+    photo: Photo
 
 
 def _choose(rng: np.random.Generator, odds: dict[str, float]) -> str:
@@ -158,14 +162,16 @@ def random_look(rng: np.random.Generator) -> Look:
     """Draw one picture's choices from ``rng``."""
     pose = POSE_MEAN + np.array(POSE_RANGE) * (2 * rng.beta(2.3, 2.3, 3) - 1)
     shape = Shape(**{f.name: float(_SPREAD[f.name] * np.clip(rng.normal(), -2.2, 2.2)) for f in fields(Shape)})
-    tone = rng.uniform(0, len(SKINS) - 1)
+    tone = (len(SKINS) - 1) * rng.beta(1.0, 1.3)
     skin = SKINS[int(tone)] * (1 - tone % 1) + SKINS[int(tone) + 1] * (tone % 1) + rng.normal(0, 6, 3)
     dark_hair = tone > 3.5 and rng.random() < 0.85
     hair = HAIRS[rng.integers(2) if dark_hair else rng.integers(len(HAIRS))] * rng.uniform(0.8, 1.2)
     haircut = _choose(rng, HAIRCUTS)
     beard = "none" if haircut == "long" and rng.random() < 0.9 else _choose(rng, BEARDS)
     make_up = rng.random() if beard == "none" and rng.random() < 0.35 else 0.0
-    lip = skin * (0.60, 0.58, 0.86) * (1 - 0.7 * make_up) + 0.7 * make_up * np.array([60, 40, 175]) * rng.uniform(0.6, 1.1)
+    paleness = rng.uniform(0, 0.8)
+    lip = skin * (np.array([0.60, 0.58, 0.86]) * (1 - paleness) + np.array([0.88, 0.86, 0.98]) * paleness)
+    lip = lip * (1 - 0.7 * make_up) + 0.7 * make_up * np.array([60, 40, 175]) * rng.uniform(0.6, 1.1)
     return Look(
         pose=pose,
         shape=shape,
@@ -177,10 +183,16 @@ def random_look(rng: np.random.Generator) -> Look:
         lip=np.clip(lip, 10, 245),
         cloth=rng.uniform(20, 235, 3),
         gaze=np.clip(rng.normal(0, 0.35, 2), -0.8, 0.8),
-        brow_weight=rng.uniform(0.45, 1.0),
+        brow_weight=rng.uniform(0.3, 1.0),
         make_up=make_up,
-        age=max(0.0, rng.normal(0.2, 0.4)),
-        blush=rng.uniform(0, 0.25),
+        age=max(0.0, rng.normal(0.35, 0.5)),
+        blush=rng.uniform(0, 0.4),
+        grain=2.5 * float(np.exp(rng.normal(0, 0.6))),
+        blotches=4.0 * float(np.exp(rng.normal(0, 0.6))),
+        eye_white=rng.uniform(0.45, 1.0),
+        teeth=rng.uniform(-0.2, 1.0),
+        mouth=rng.uniform(0, 255, 3) if rng.random() < 0.15 else np.array([28.0, 18.0, 48.0]) * rng.uniform(0.5, 2.0),
+        shadows=rng.uniform(0.0, 0.7),
         haircut=haircut,
         hairline=rng.normal(0, 0.06),
         volume=rng.uniform(0.05, 0.16),
@@ -193,10 +205,5 @@ def random_look(rng: np.random.Generator) -> Look:
         light=_light(rng),
         centre=0.5 + np.clip(rng.normal(0, 0.028, 2), -0.06, 0.06),
         extent=rng.uniform(0.74, 0.88),
-        blur=max(0.0, rng.normal(0.001, 0.004)),
-        noise=max(0.0, rng.normal(2, 3)),
-        contrast=rng.uniform(0.75, 1.2),
-        brightness=rng.normal(0, 12),
-        cast=rng.normal(1, 0.04, 3),
-        saturation=rng.uniform(0.0, 0.3) if rng.random() < 0.08 else rng.uniform(0.75, 1.2),
+        photo=random_photo(rng),
     )

@@ -57,9 +57,12 @@ class Texture:
         self.points = self.place(model.theta, model.t)
         px = self.points
         self.unit = float(np.linalg.norm(px[89] - px[39]) / np.linalg.norm(model.points[89] - model.points[39]))
-        tone = speckle(rng, self.size, (24, 36)) * 2 + speckle(rng, self.size, (height // 2, width // 2)) * 2.5
+        tone = (
+            speckle(rng, self.size, (24, 36)) * look.blotches + speckle(rng, self.size, (height // 2, width // 2)) * look.grain
+        )
         self.skin = tinted(tone, np.ones(3), look.skin)
         self._complexion()
+        self._shadows()
         self._beard()
         for eye in ("left", "right"):
             self._eye(eye)
@@ -107,6 +110,23 @@ class Texture:
         blend(self.skin, self.front(p[80] + (0, -0.01) + BALL * (0.17, 0.04)), dark, 0.5, 0.02 * u)
         blend(self.skin, self.front(p[53] + (0, 0.07) + BALL * (0.16, 0.03)), dark, 0.35, 0.025 * u)
 
+    def _shadows(self) -> None:
+        """Shadows that nose, brows and lower lip cast away from the lamp."""
+        look, p, u = self.look, self.model.points[:, :2], self.unit
+        dark = look.skin * 0.35
+        # towards where the shadows fall in front view: the lamp's direction, taken back by the head's turn
+        side = -look.light.direction[0] + np.sin(np.radians(look.pose[1])) * -look.light.direction[2]
+        down = -look.light.direction[1]
+        away = np.array([np.clip(side, -1, 1) * 0.3, np.clip(down, 0, 1) * 0.3])
+        strength = look.shadows * min(1.0, float(np.hypot(*away)) / 0.2)
+        nose = np.array([p[73], p[74] + (0.06, 0), p[83], p[80], p[77], p[74] - (0.06, 0)])
+        nose[2:5] += away
+        blend(self.skin, curve(self.front(nose)), dark, strength, 0.02 * u)
+        for sign in (-1, 1):
+            centre = p[38 if sign < 0 else 92] + (-0.06 * sign, -0.1) + away * (0.4, 0.3)
+            blend(self.skin, self.front(centre + BALL * (0.26, 0.15)), dark, 0.7 * look.shadows, 0.05 * u)
+        blend(self.skin, self.front(p[53] + (0, 0.05) + away * 0.3 + BALL * (0.18, 0.06)), dark, 0.6 * strength, 0.03 * u)
+
     def _beard(self) -> None:
         look, px, u = self.look, self.points, self.unit
         if look.beard == "none":
@@ -152,7 +172,7 @@ class Texture:
         centre = px[PARTS[f"{side}_eye_centre"][1]]
         opening = np.ptp(lids[:, 1])
         blend(self.skin, curve(ring[:5] + (0, -0.05 * u - 0.1 * opening), False), look.skin * 0.55, 0.55, 0.012 * u, 0.022 * u)
-        blend(self.skin, lids, np.minimum(look.skin * 0.5 + 125, 232) * (1.0, 0.98, 0.97))
+        blend(self.skin, lids, np.minimum(look.skin * 0.5 + 125, 232) * look.eye_white)
         at = centre + look.gaze * (0.06 * u, 0.02 * u) - (0, 0.008 * u)
         if opening > 0.03 * u:
             for radius, color in ((0.088, look.iris * 0.45), (0.076, look.iris), (0.038, np.full(3, 8.0))):
@@ -189,14 +209,14 @@ class Texture:
         )
         gap = px[60, 1] - px[62, 1]
         if gap > 0.03 * u:
-            blend(self.skin, inner, np.array([28.0, 18.0, 48.0]))
+            blend(self.skin, inner, look.mouth)
             edge = curve(px[[65, 66, 62, 70, 69]], False)
             teeth = min(0.5 * gap, 0.11 * u)
             blend(
                 self.skin,
                 np.concatenate([edge, edge[::-1] + (0, teeth)]),
-                np.array([205.0, 218.0, 226.0]),
-                0.95,
+                np.array([205.0, 218.0, 226.0]) * (0.6 + 0.4 * look.teeth),
+                0.95 * (look.teeth > 0),
                 0.006 * u,
                 clip=inner,
             )

@@ -11,6 +11,7 @@ from .head import Array
 from .landmarks import FaceModel, face_model
 from .look import Look, random_look
 from .paint import Texture
+from .photo import photograph
 from .raster import splat
 from .scene import background, body, glasses, head_surfaces, occlude
 
@@ -84,7 +85,7 @@ def render_look(look: Look, rng: np.random.Generator, size: int) -> Face:
     if look.glasses != "none":
         glasses(image, look, camera.project, camera.scale, rng)
     occlude(image, look, pixels, camera.scale, rng)
-    return Face(_photograph(image, look, rng), (pixels / size).astype(np.float32), look.pose.astype(np.float32))
+    return Face(photograph(image, look.photo, rng), (pixels / size).astype(np.float32), look.pose.astype(np.float32))
 
 
 def _draw(model: FaceModel, look: Look, camera: Camera, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
@@ -99,17 +100,4 @@ def _draw(model: FaceModel, look: Look, camera: Camera, rng: np.random.Generator
     picture, hit = splat(surfaces, look.light, camera.scale * factor, camera.offset * factor, side)
     alpha = cv2.resize(hit, (size, size), interpolation=cv2.INTER_AREA)[..., None]
     out = background(look, rng, size) * (1 - alpha) + cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    return np.clip(out, 0, 255).astype(np.uint8)
-
-
-def _photograph(image: NDArray[np.uint8], look: Look, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Blur, exposure, colour cast and sensor noise."""
-    out: Array = image.astype(np.float32)
-    if look.blur > 0.002:
-        out = cv2.GaussianBlur(out, (0, 0), look.blur * image.shape[0])
-    grey = cv2.cvtColor(out, cv2.COLOR_BGR2GRAY)[..., None]
-    out = grey + np.float32(look.saturation) * (out - grey)
-    out = (out - 128) * (np.float32(look.contrast) * look.cast.astype(np.float32)) + np.float32(128 + look.brightness)
-    if look.noise > 0:
-        out += rng.standard_normal(out.shape, dtype=np.float32) * np.float32(look.noise)
     return np.clip(out, 0, 255).astype(np.uint8)
