@@ -8,7 +8,7 @@ install: .venv/installed
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,deploy,emulator]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,deploy,emulator,detect,app,docs]"
 	touch $@
 
 demo: install

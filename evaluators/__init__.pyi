@@ -20,6 +20,7 @@ from .training.inherited import as_it_is as as_it_is
 from .training.inherited import inherit as inherit
 from .training.inherited import load_supernet as load_supernet
 from .training.inherited import start_from as start_from
+from .training.inherited import start_space as start_space
 from .training.int8 import int8_rounding as int8_rounding
 from .training.int8 import train_for_int8 as train_for_int8
 from .training.loss import Loss as Loss

@@ -203,9 +203,6 @@ def test_subnet_inherits_what_freezing_the_supernet_gives(tmp_path):
     inherit(subnet, SMALL, checkpoint)
     x = torch.rand(2, 3, 112, 112)
     assert torch.allclose(subnet(x), space.freeze(SMALL.choices).eval()(x), atol=1e-6)
-    other = Checkpoint.of(PfldSpace(num_points=68), PFLD, {})
-    with pytest.raises(InputError, match="checkpoint of 68 points, but 106 are wanted"):
-        inherit(subnet, SMALL, other)
     with pytest.raises(InputError, match="a subnet; give the checkpoint of a supernet"):
         inherit(subnet, SMALL, Checkpoint.of(subnet, SMALL, {}))
 

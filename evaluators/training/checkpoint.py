@@ -1,7 +1,7 @@
 """Checkpoints of finished networks: plain data and weights, so that loading them runs no foreign code."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -69,6 +69,18 @@ class Checkpoint:
         size = as_network(model)
         return cls(kind, data, size.num_points, size.input_size, weights, metrics, stage, partial)
 
+    def half(self) -> "Checkpoint":
+        """The same with kernels and matrices in half precision, for a file of half the size; :meth:`load` makes them float32.
+
+        Vectors, such as biases and BatchNorm statistics, stay as they are: they weigh little, and variances may be too large
+        or too small for half precision.
+        """
+        weights = {
+            name: tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
+            for name, tensor in self.weights.items()
+        }
+        return replace(self, weights=weights, path=None)
+
     def save(self, path: str | Path) -> None:
         """Write by way of a temporary file."""
         content = {name: value for name, value in vars(self).items() if name != "path"}
@@ -92,6 +104,10 @@ class Checkpoint:
         if not _sound(data):
             raise InputError(f"not a checkpoint of this package: {path}; give the checkpoint_best.pth of search or finetune")
         optional = {name: data[name] for name in ("stage", "partial") if name in data}  # files of earlier versions have none
+        # the networks compute in float32, whatever precision a file is written in
+        data["weights"] = {
+            name: tensor.float() if tensor.dtype is torch.float16 else tensor for name, tensor in data["weights"].items()
+        }
         return cls(**{name: data[name] for name in _KEYS - {"version"}}, **optional, path=Path(path))
 
     @property

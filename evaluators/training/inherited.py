@@ -1,10 +1,14 @@
 """Networks that take over trained weights: from a supernet, or from a network that was trained before."""
 
-from torch import nn
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor, nn
 
 from ...search_space import Architecture, InputError, PfldSpace, SpaceSpec
 from ..data.dataset import LandmarkDataset
 from .checkpoint import Checkpoint, check_size, load_weights
+from .known_points import as_layout
 from .recalibrate import RECALIBRATION_FACES, recalibrate
 from .typed_network import as_network
 
@@ -17,19 +21,48 @@ def load_supernet(space: PfldSpace, supernet: Checkpoint) -> None:
     InputError
         If the supernet is of another space, number of points or input size, or only one of its subnets is trained.
     """
-    _check_fits(supernet, space.spec, space.num_points, space.input_size)
-    supernet.load_space(space)
+    supernet.check_points(space.num_points)
+    start_space(space, supernet)
 
 
-def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint) -> None:
-    """Give a subnet the weights that its blocks have in a trained supernet.
+def start_space(space: PfldSpace, supernet: Checkpoint) -> list[str]:
+    """Load the weights of a trained supernet; if it has another number of points, all but those of the last layer.
+
+    The last layer's weights are those of the points wanted where the supernet knows them, see :func:`~.known_points.as_layout`.
+
+    Returns
+    -------
+    list of str
+        Names of the weights that stay new: none if the supernet knows all points.
 
     Raises
     ------
     InputError
-        If the supernet is of another space, number of points or input size.
+        If the supernet is of another space or input size, or only one of its subnets is trained.
     """
-    _check_fits(supernet, architecture.space, architecture.num_points, architecture.input_size)
+    _check_fits(supernet, space.spec, space.input_size)
+    supernet = as_layout(supernet, space.num_points)
+    own = space.state_dict()
+    fresh = _last_layer(own, supernet, space.num_points)
+    replace(supernet, weights=supernet.weights | {name: own[name] for name in fresh}).load_space(space)
+    return fresh
+
+
+def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint) -> list[str]:
+    """Give a subnet the weights that its blocks have in a trained supernet, whose number of points may be another.
+
+    Returns
+    -------
+    list of str
+        As :func:`start_space`.
+
+    Raises
+    ------
+    InputError
+        If the supernet is of another space or input size, or only one of its subnets is trained.
+    """
+    _check_fits(supernet, architecture.space, architecture.input_size)
+    supernet = as_layout(supernet, architecture.num_points)
     # the supernet's layers hold all candidates by name, the subnet's hold the chosen one alone
     prefixes = {
         f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}." for i, label in enumerate(architecture.space.labels)
@@ -41,7 +74,10 @@ def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint)
         for long, short in prefixes.items():
             if name.startswith(long):
                 weights[short + name[len(long) :]] = tensor
-    load_weights(subnet, weights, supernet.where)
+    own = subnet.state_dict()
+    fresh = _last_layer(own, supernet, architecture.num_points)
+    load_weights(subnet, weights | {name: own[name] for name in fresh}, supernet.where)
+    return fresh
 
 
 def as_it_is(architecture: Architecture, supernet: Checkpoint, faces: LandmarkDataset) -> nn.Module:
@@ -54,6 +90,7 @@ def as_it_is(architecture: Architecture, supernet: Checkpoint, faces: LandmarkDa
     InputError
         If the supernet is of another space, number of points or input size.
     """
+    supernet.check_points(architecture.num_points)  # without training, a new last layer says nothing
     model = architecture.build()
     inherit(model, architecture, supernet)
     recalibrate(model, faces.subset(range(min(RECALIBRATION_FACES, len(faces)))))
@@ -62,6 +99,8 @@ def as_it_is(architecture: Architecture, supernet: Checkpoint, faces: LandmarkDa
 
 def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoint) -> list[str]:
     """Load the weights of a trained network; if it has another number of points, all but those of the last layer.
+
+    The last layer's weights are those of the points wanted where the network knows them, see :func:`~.known_points.as_layout`.
 
     Parameters
     ----------
@@ -73,7 +112,7 @@ def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoin
     Returns
     -------
     list of str
-        Names of the weights that stay new: none if the number of points is the same.
+        Names of the weights that stay new: none if the trained network knows all points.
 
     Raises
     ------
@@ -91,22 +130,27 @@ def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoin
         found = trained.network if isinstance(trained.network, str) else " ".join(trained.network["choices"].values())
         raise InputError(f"{trained.where}: the weights of another network, {found}; wanted: {wanted}")
     check_size(trained, as_network(model).input_size)
-    own, fresh = model.state_dict(), []
-    if trained.num_points != as_network(model).num_points:
-        # the last layer is the one whose shapes depend on the number of points
-        fresh = [
-            name
-            for name, tensor in own.items()
-            if name.startswith("points.") and name in trained.weights and trained.weights[name].shape != tensor.shape
-        ]
+    trained = as_layout(trained, as_network(model).num_points)
+    own = model.state_dict()
+    fresh = _last_layer(own, trained, as_network(model).num_points)
     load_weights(model, trained.weights | {name: own[name] for name in fresh}, trained.where)
     return fresh
 
 
-def _check_fits(supernet: Checkpoint, space: SpaceSpec, num_points: int, input_size: int) -> None:
-    """Raise :class:`InputError` unless this is a trained supernet of that space, number of points and input size."""
+def _last_layer(own: Mapping[str, Tensor], trained: Checkpoint, num_points: int) -> list[str]:
+    """Weights that cannot be taken over from a checkpoint of another number of points: those whose shapes depend on it."""
+    if trained.num_points == num_points:
+        return []
+    return [
+        name
+        for name, tensor in own.items()
+        if name.startswith("points.") and name in trained.weights and trained.weights[name].shape != tensor.shape
+    ]
+
+
+def _check_fits(supernet: Checkpoint, space: SpaceSpec, input_size: int) -> None:
+    """Raise :class:`InputError` unless this is a trained supernet of that space and input size."""
     supernet.check_supernet()
-    supernet.check_points(num_points)
     if SpaceSpec.from_dict(supernet.network, supernet.where) != space:
         raise InputError(f"{supernet.where}: supernet of another search space; expected {space.name!r}")
     check_size(supernet, input_size)

@@ -24,10 +24,16 @@ from .options import (
 from .output import finish, remark
 
 Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file; the search's by default.")]
-Supernet = Annotated[Path | None, typer.Option("--supernet", help="Supernet to inherit weights from; the search's by default.")]
+Supernet = Annotated[
+    Path | None,
+    typer.Option("--supernet", help="Supernet to inherit weights from, also pretrained:supernet; the search's by default."),
+]
 Init = Annotated[
     Path | None,
-    typer.Option("--init", help="Start from the weights of this checkpoint_best.pth, also of another number of points."),
+    typer.Option(
+        "--init",
+        help="Start from the weights of this checkpoint_best.pth or of pretrained:NAME, also of another number of points.",
+    ),
 ]
 FromScratch = Annotated[bool, typer.Option("--from-scratch", help="Inherit no weights.")]
 Model = Annotated[str | None, typer.Option("--model", help="Train this baseline instead, such as pfld_lite.")]
@@ -56,7 +62,7 @@ def finetune(
     unless --arch or --model names one. Writes WORKSPACE/subnet/checkpoint_best.pth (WORKSPACE/NAME/... for a baseline) and
     TensorBoard logs.
     """
-    from ...evaluators import Checkpoint
+    from ...evaluators.pretrained import checkpoint_at
     from ...search_space import Architecture
     from ..pipeline.config import Config
     from ..pipeline.finetuning import Network, faces_for, finetune_network, network_of
@@ -72,7 +78,7 @@ def finetune(
     if model is not None:
         network = model
     elif arch is None and init is not None:
-        network, settings = network_of(Checkpoint.load(init), settings)
+        network, settings = network_of(checkpoint_at(init), settings)
     else:
         network = Architecture.load(arch or place.architecture)
     if isinstance(network, Architecture):

@@ -22,7 +22,7 @@ from .options import (
     Seed,
     WorkspaceFolder,
 )
-from .output import finish, track
+from .output import finish, remark, track
 
 TargetUs = Annotated[float | None, typer.Option("--target-us", help="Latency target in microseconds.")]
 TargetMs = Annotated[float | None, typer.Option("--target-ms", help="The same in milliseconds.")]
@@ -31,6 +31,14 @@ Supernet = Annotated[
     typer.Option(
         "--supernet",
         help="Keep the weights of this trained supernet, and let the logits alone learn: for another target or table.",
+    ),
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        "--init",
+        help="Start from the weights of this supernet, such as pretrained:supernet, also of another number of points; "
+        "the search is shorter then.",
     ),
 ]
 
@@ -45,6 +53,7 @@ def search(
     target_us: TargetUs = None,
     target_ms: TargetMs = None,
     supernet: Supernet = None,
+    init: Init = None,
     epochs: Epochs = None,
     precision: Precision = None,
     resume: Resume = None,
@@ -56,23 +65,38 @@ def search(
     Writes WORKSPACE/supernet/checkpoint_best.pth, architecture.json, pareto.csv, pareto.png, front/*.json, history.csv and
     TensorBoard logs. NMEs are those of subnets with the supernet's weights, not finetuned, on held-out training faces.
     """
+    from ...evaluators.pretrained import checkpoint_at
     from ..pipeline.config import Config
-    from ..pipeline.supernet_search import search_supernet
+    from ..pipeline.supernet_search import search_supernet, space_of
     from ..pipeline.training_progress import TrainingProgress
     from .training import announce
 
     only_one({"--target-us": target_us, "--target-ms": target_ms})
+    only_one({"--supernet": supernet, "--init": init})
     if target_ms is not None:
         target_us = 1000 * target_ms
     settings = Config.load(
         config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us, search__precision=precision
     )
+    if init is not None:
+        settings = space_of(checkpoint_at(init), settings)
     place = Workspace(workspace)
-    if supernet is not None and supernet.resolve() == place.supernet.resolve():
-        raise InputError(f"--supernet {supernet} is the file that this search writes; give another --workspace")
+    for option, source in (("--supernet", supernet), ("--init", init)):
+        if source is not None and source.resolve() == place.supernet.resolve():
+            raise InputError(f"{option} {source} is the file that this search writes; give another --workspace")
     announce(dev_id, resume, place.search)
     chosen = search_supernet(
-        settings, settings.faces(data_root), place.search, seed, resume, dev_id, [TrainingProgress("search")], supernet, track
+        settings,
+        settings.faces(data_root),
+        place.search,
+        seed,
+        resume,
+        dev_id,
+        [TrainingProgress("search")],
+        supernet,
+        track,
+        init,
+        remark,
     )
     finish(
         {

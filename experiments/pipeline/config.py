@@ -18,6 +18,9 @@ from ...strategies import SHARES, STAGES, CostTable, FBNet, StagedFBNet, Stages,
 Positive = Annotated[float, Field(gt=0)]
 Epochs = Annotated[int, Field(ge=0)]
 
+CONTINUED: Mapping[str, int] = {"teacher": 0, "distillation": 0, "sandwich": 18, "logits": 2}
+"""Epochs by default of a search that starts with the weights of a trained supernet; one of another length is split likewise."""
+
 WARMUP = 4
 """One epoch in so many is warm-up, unless ``warmup_epochs`` is set."""
 
@@ -109,6 +112,18 @@ class SearchOptions(TrainOptions):
         data = self.model_dump(exclude_unset=True)
         epochs = data.pop("epochs", self.lengths["logits"])
         data["stages"] = {**data.get("stages", {}), **dict.fromkeys(STAGES, 0), "logits": epochs}
+        return SearchOptions.model_validate(data)
+
+    def continuing(self) -> "SearchOptions":
+        """The same for a start with a trained supernet's weights: :data:`CONTINUED`, and what ``stages`` says of lengths."""
+        if self.method == "reference":
+            raise InputError("--init is for method: stages; the reference's supernet trains weights and logits together")
+        data = self.model_dump(exclude_unset=True)
+        total = sum(CONTINUED.values())
+        epochs = data.pop("epochs", total)
+        # the sandwich first: what is new, such as the last layer, learns in it
+        logits = min(epochs - 1, max(1, round(epochs * CONTINUED["logits"] / total)))
+        data["stages"] = {**CONTINUED, "sandwich": epochs - logits, "logits": logits, **data.get("stages", {})}
         return SearchOptions.model_validate(data)
 
     def record(self) -> dict[str, Any]:
@@ -246,6 +261,10 @@ class Config(BaseModel):
                     check()
             except InputError as error:
                 raise InputError(f"{where}: {key}: {str(error).removeprefix(f'{key}: ')}") from None
+        if config.given("space") and not config.given("input_size"):
+            # the space's own size is a default, not a setting of the user
+            values = {**dict(config), "input_size": SpaceSpec.load(config.space).side}
+            config = cls.model_construct(config.model_fields_set, **values)
         return config
 
     def faces(self, data_root: str | Path) -> FaceData:

@@ -1,27 +1,27 @@
-"""The whole way on a small synthetic data set: search, finetuning, export, and a figure of the result."""
+"""The way from the pretrained supernet to a file for a device, on a small synthetic data set, and a figure of the result."""
 
-import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
-from torch import Tensor
 
-from ...evaluators import Checkpoint, LandmarkDataset, as_it_is, evaluate, layout_of, normalised_errors
+from ...evaluators import Checkpoint, as_it_is, layout_of, normalised_errors
 from ...latency import LookupTable
-from ...search_space import Architecture, SpaceSpec
+from ...search_space import Architecture
+from ...search_space.errors import InputError
 from ...search_space.progress import Track, silent
-from ..deploy.candidate import load_candidate
+from ...strategies import cost_of
+from ..deploy.candidate import TrainedNetwork, load_candidate
 from ..deploy.comparison import Row, compare
-from ..deploy.exporter import BASELINE, Exporter
+from ..deploy.exporter import Exporter
 from ..plots.demo_figure import demo_figure
 from .config import Config
 from .finetuning import finetune_network
-from .supernet_search import search_supernet
-from .workspace import HISTORY, Workspace
+from .front import find_front
+from .scoring import FACES, Scorer
+from .workspace import Workspace
 
 CONFIG = Path(__file__).parent / "demo.yaml"
 
@@ -31,74 +31,91 @@ TRAIN = 1600
 TEST = 200
 """Test faces."""
 
-RANDOM_SUBNETS = 30
-"""Subnets in the background of the scatter plot."""
+SCORED = 300
+"""Subnets of the supernet that are scored for the front."""
 
-FEW = 256
-"""Training faces for their BatchNorm statistics."""
+SHOWN = 16
+"""Test faces in the figure."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What came of it: the networks' figures, the chosen subnet, the table that chose it, and the front that it is from."""
+
+    rows: list[Row]
+    chosen: Architecture
+    table: LookupTable
+    front: pd.DataFrame
 
 
 def run_demo(
     config: Config,
+    supernet: Path,
+    max_us: float,
     data_root: Path,
     place: Workspace,
     out: Path,
     seed: int = 0,
     track: Track = silent,
     progress: Callable[[str], list[pl.Callback]] = lambda title: [],
-) -> tuple[list[Row], Architecture, LookupTable]:
-    """Search, finetune, export and compare; write ``subnet.onnx`` and ``demo.png`` into ``out``.
+) -> DemoResult:
+    """Choose a subnet within a latency, finetune, export and run it; write ``subnet.onnx`` and ``demo.png`` into ``out``.
 
     Parameters
     ----------
+    supernet
+        Checkpoint of a trained supernet.
+    max_us
+        Highest latency of the subnet in microseconds, by the config's table.
     data_root
-        A data set with 106 points.
+        A data set with the supernet's points, of faces that the supernet has not seen.
     place
         Gets the checkpoints.
     track, progress
         Show the progress: of loops, and of the training with a title.
+
+    Raises
+    ------
+    InputError
+        If no subnet of the front is so fast.
     """
-    faces = config.faces(data_root)
-    chosen = search_supernet(config, faces, place.search, seed, callbacks=progress("search"), track=track)
-    finetune_network(config, faces, place.trained(), chosen, place.supernet, seed, callbacks=progress("finetune"))
-    finetune_network(config, faces, place.trained(BASELINE), BASELINE, seed=seed, callbacks=progress(BASELINE))
-    Exporter(faces, config.lut, track=track).export(place.checkpoint(), out / "subnet.onnx", place.checkpoint(BASELINE))
-
-    table = LookupTable.load(config.lut)
-    names = {BASELINE: place.checkpoint(BASELINE), "subnet": place.checkpoint(), "subnet.onnx": out / "subnet.onnx"}
-    candidates = {name: load_candidate(path, config.points, config.input_size) for name, path in names.items()}
+    # score subnets with the supernet's weights, and find the front
+    faces, table, trained = config.faces(data_root), LookupTable.load(config.lut), Checkpoint.load(supernet)
+    scorer = Scorer(trained, faces, config, seed, FACES, place.search, track)
+    front = find_front(scorer, table, seed, place.search, SCORED, track=track)
+    # choose: the front is sorted by latency, so that its last subnet within the limit has the lowest NME
+    within = front[front["us"] <= max_us]
+    if within.empty:
+        raise InputError(
+            f"no subnet runs within {max_us:,.0f} us; the fastest of the front takes {front['us'].iloc[0]:,.0f} us"
+        )
+    chosen = Architecture.load(place.search / within["file"].iloc[-1])
+    chosen.save(place.architecture)
+    # finetune and export it
+    finetune_network(config, faces, place.trained(), chosen, supernet, seed, callbacks=progress("finetune"))
+    file = out / "subnet.onnx"
+    Exporter(faces, config.lut, track=track).export(place.checkpoint(), file, None)
+    # measure it before and after the finetuning, and the file
+    candidates = {
+        "subnet, as pretrained": TrainedNetwork(as_it_is(chosen, trained, faces.train), chosen),
+        "subnet, finetuned": load_candidate(place.checkpoint(), config.points, config.input_size),
+        file.name: load_candidate(file, config.points, config.input_size),
+    }
     rows, predicted = compare(candidates, faces.test, table)
-    background = random_subnets(Checkpoint.load(place.supernet), faces.some("train", FEW), faces.test, table, seed)
-    _draw(out / "demo.png", faces.test, predicted["subnet.onnx"], rows, background, table, pd.read_csv(place.search / HISTORY))
-    return rows, chosen, table
-
-
-def random_subnets(
-    supernet: Checkpoint, train: LandmarkDataset, test: LandmarkDataset, table: LookupTable, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Modelled latency and NME of random subnets with the supernet's weights: the background of the scatter plot."""
-    spec, rng = SpaceSpec.from_dict(supernet.network, str(supernet.path)), random.Random(seed)
-    latencies, errors = [], []
-    for _ in range(RANDOM_SUBNETS):
-        architecture = Architecture(spec, supernet.num_points, supernet.input_size, spec.sample(rng))
-        latencies.append(table.latency_us(architecture))
-        errors.append(evaluate(as_it_is(architecture, supernet, train), test)["nme"])
-    return np.array(latencies), np.array(errors)
-
-
-def _draw(
-    path: Path,
-    test: LandmarkDataset,
-    predicted: Tensor,
-    rows: list[Row],
-    background: tuple[np.ndarray, np.ndarray],
-    table: LookupTable,
-    history: pd.DataFrame,
-) -> None:
-    predicted, true = predicted[:16], test.points[:16]
-    nme = 100 * normalised_errors(predicted, true, layout_of(true.shape[1]).eye_corners)
-    groups: dict[str, Any] = {"random subnets, supernet's weights": background}
-    groups |= {row.name: (np.array([row.table_us]), np.array([row.nme])) for row in rows if row.table_us is not None}
+    # draw some test faces, and all that was scored
+    points, true = predicted[file.name][:SHOWN], faces.test.points[:SHOWN]
+    nme = 100 * normalised_errors(points, true, layout_of(true.shape[1]).eye_corners)
+    cost = table.cost(scorer.space)
+    scored = pd.DataFrame([(cost_of(cost, subnet), value) for subnet, value in scorer.known.items()], columns=["us", "nme"])
     demo_figure(
-        path, test.images[:16], true.numpy(), predicted.numpy(), nme.numpy(), history, groups, f"{table.name}, {table.method}"
+        out / "demo.png",
+        faces.test.images[:SHOWN],
+        true.numpy(),
+        points.numpy(),
+        nme.numpy(),
+        scored,
+        front,
+        max_us,
+        f"{table.name}, {table.method}",
     )
+    return DemoResult(rows, chosen, table, front)

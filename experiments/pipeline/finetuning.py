@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from ...evaluators import Checkpoint, FaceData, finetune, inherit, start_from
+from ...evaluators.pretrained import checkpoint_at
 from ...evaluators.training.typed_network import as_network
 from ...search_space import BASELINES, Architecture
 from ...search_space.errors import InputError, allowed
@@ -40,11 +41,11 @@ def finetune_network(
     network
         A subnet, or the name of a baseline.
     supernet
-        Checkpoint of a search, whose weights a subnet inherits.
+        Checkpoint of a search, whose weights a subnet inherits, or ``pretrained:NAME``.
     init
-        Checkpoint of the same network to start from; all but its last layer if that has another number of points.
+        Checkpoint of the same network to start from, or ``pretrained:NAME``.
     remark
-        Gets a line that says so.
+        Gets a line if the checkpoint has another number of points: the last layer's weights are new then.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def finetune_network(
     if isinstance(network, Architecture):
         model = network.build()
         if supernet is not None:
-            inherit(model, network, Checkpoint.load(supernet))
+            tell_fresh(supernet, inherit(model, network, checkpoint_at(supernet)), network.num_points, remark)
             options = options.inheriting()
     elif network not in BASELINES:
         raise InputError(f"unknown baseline {network!r}; {allowed(BASELINES)}")
@@ -68,12 +69,7 @@ def finetune_network(
         model = BASELINES[network](config.points, config.input_size)
     # load the weights to start from
     if init is not None:
-        fresh = start_from(model, network, Checkpoint.load(init))
-        if fresh:
-            remark(
-                f"{init}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
-                f"{as_network(model).num_points} points"
-            )
+        tell_fresh(init, start_from(model, network, checkpoint_at(init)), as_network(model).num_points, remark)
     if config.finetune.teacher is not None:
         Checkpoint.load(config.finetune.teacher)  # a missing file shows before images are decoded
     return finetune(
@@ -88,6 +84,15 @@ def finetune_network(
         resume=resume,
         devices=devices,
     )
+
+
+def tell_fresh(source: Path, fresh: Sequence[str], num_points: int, remark: Callable[[str], None]) -> None:
+    """Say which weights of a network with ``num_points`` points stay new, if there are any."""
+    if fresh:
+        remark(
+            f"{source}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
+            f"{num_points} points"
+        )
 
 
 def faces_for(network: Network, config: Config, data_root: Path) -> FaceData:

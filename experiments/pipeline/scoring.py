@@ -53,6 +53,8 @@ class Scorer:
     ----------
     space, logits
         The supernet, and label -> block -> logit of its search.
+    known
+        Subnet -> NME in percent of all that have been scored.
     scored_before
         Number of subnets whose scores an earlier run has kept.
 
@@ -86,8 +88,8 @@ class Scorer:
         self._file, self._record = folder / "scores.csv", folder / "scores.json"
         digest = hashlib.sha256(supernet.path.read_bytes() + data.images.numpy().tobytes() + data.points.numpy().tobytes())
         self._settings = json.dumps({"faces": len(data), "supernet_and_faces_sha256": digest.hexdigest()}) + "\n"
-        self._known = self._read()
-        self.scored_before = len(self._known)
+        self.known = self._read()
+        self.scored_before = len(self.known)
         self._rated: dict[Subnet, float] = {}
 
     def _read(self) -> dict[Subnet, float]:
@@ -97,23 +99,23 @@ class Scorer:
         return {tuple(row[:-1]): row[-1] for row in frame.itertuples(index=False, name=None)}
 
     def _save(self) -> None:
-        frame = pd.DataFrame([(*subnet, nme) for subnet, nme in self._known.items()], columns=[*self.logits, "nme"])
+        frame = pd.DataFrame([(*subnet, nme) for subnet, nme in self.known.items()], columns=[*self.logits, "nme"])
         write_text(self._file, frame.to_csv(index=False))
         write_text(self._record, self._settings)
 
     def __call__(self, subnets: list[Subnet]) -> list[float]:
         """NME of each subnet in percent."""
-        new = [subnet for subnet in subnets if subnet not in self._known]
+        new = [subnet for subnet in subnets if subnet not in self.known]
         found = sweep(self.space, self._images, new)
         try:
             for done, (index, output) in enumerate(self._track(found, "subnets", len(new)), 1):
                 errors = normalised_errors(output.view_as(self._points), self._points, self._eye_corners)
-                self._known[new[index]] = round(100 * float(errors.mean()), 4)  # as in the file
+                self.known[new[index]] = round(100 * float(errors.mean()), 4)  # as in the file
                 if done % SAVED_EVERY == 0:
                     self._save()
         finally:
             self._save()
-        return [self._known[subnet] for subnet in subnets]
+        return [self.known[subnet] for subnet in subnets]
 
     def rate(self, subnet: Subnet) -> float:
         """Return the NME in percent of a subnet as it would be exported without finetuning, on all held-out faces."""

@@ -1,6 +1,6 @@
 """Train the supernet, choose the architecture, and find the front."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,17 @@ import pandas as pd
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
-from ...evaluators import Checkpoint, FaceData, RunRecord, load_supernet, make_evaluator, weights_digest
+from ...evaluators import Checkpoint, FaceData, RunRecord, load_supernet, make_evaluator, start_space, weights_digest
 from ...evaluators.names import BEST
+from ...evaluators.pretrained import checkpoint_at
 from ...latency import LookupTable
-from ...search_space import Architecture, PfldSpace
+from ...search_space import Architecture, PfldSpace, SpaceSpec
 from ...search_space.files import write_text
-from ...search_space.progress import Track, silent
+from ...search_space.progress import Track, ignore, silent
 from ...strategies import cost_of, decode, run_search
 from ...strategies.search_module import SearchModule
 from .config import Config
+from .finetuning import tell_fresh
 from .front import find_front
 from .scoring import FACES, Scorer
 from .workspace import ARCHITECTURE, HISTORY
@@ -54,6 +56,8 @@ def search_supernet(
     callbacks: Sequence[pl.Callback] = (),
     supernet: Path | None = None,
     track: Track = silent,
+    init: Path | None = None,
+    remark: Callable[[str], None] = ignore,
 ) -> Architecture:
     """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``, then the front.
 
@@ -73,6 +77,11 @@ def search_supernet(
         logits learn, for another target or table.
     track
         Shows the progress of the scoring at the end; ``callbacks`` show that of the training.
+    init
+        Checkpoint of a supernet to start from, or ``pretrained:NAME``; all but its last layer if that has another number of
+        points. The search is shorter then, see ``SearchOptions.continuing``.
+    remark
+        Gets a line that says so.
 
     Returns
     -------
@@ -87,11 +96,16 @@ def search_supernet(
     # the space, with the weights of a supernet that is trained already, and the strategy
     table = LookupTable.load(config.lut)
     pl.seed_everything(seed, verbose=False)
-    space, trained = PfldSpace(config.space, config.points, config.input_size), None
+    space = PfldSpace(config.space, config.points, config.input_size)
+    trained = started = None
     if supernet is not None:
         config = config.model_copy(update={"search": config.search.logits_only()})
-        trained = Checkpoint.load(supernet)
+        trained = checkpoint_at(supernet)
         load_supernet(space, trained)
+    elif init is not None:
+        config = config.model_copy(update={"search": config.search.continuing()})
+        started = checkpoint_at(init)
+        tell_fresh(init, start_space(space, started), config.points, remark)
     strategy = config.search.strategy(table.cost(space))
 
     @rank_zero_only
@@ -115,6 +129,7 @@ def search_supernet(
             "lut": config.lut,
             "search": config.search.record(),
             "supernet": trained and weights_digest(trained),
+            "init": started and weights_digest(started),
         },
     )
     own = [pl.callbacks.LambdaCallback(on_validation_end=save), History(folder / HISTORY)]
@@ -134,6 +149,22 @@ def search_supernet(
     run_search(space, evaluator, strategy)
     finish_search(config, faces, folder, seed, track)
     return Architecture.load(folder / ARCHITECTURE)
+
+
+def space_of(checkpoint: Checkpoint, config: Config) -> Config:
+    """The config with the space, points and input size of a supernet where none are configured.
+
+    A space that is not built in has to be configured.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is of something else, or its points or input size do not fit the config.
+    """
+    checkpoint.check_supernet()
+    spec = SpaceSpec.from_dict(checkpoint.network, checkpoint.where)
+    found = {"space": spec.argument, "points": checkpoint.num_points, "input_size": checkpoint.input_size}
+    return config.override({key: None if config.given(key) else value for key, value in found.items()}, checkpoint.where)
 
 
 @rank_zero_only

@@ -5,12 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .figure import PREDICTED, write_figure
 
 
 def pareto_figure(path: str | Path, us: Sequence[float], nme: Sequence[float], front: pd.DataFrame, latency_name: str) -> None:
+    """Draw all scored subnets, and the front among them, into a file. Arguments as of :func:`draw_front`."""
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    draw_front(figure.subplots(), us, nme, front, latency_name)
+    write_figure(path, figure, 110)
+
+
+def draw_front(axis: Axes, us: Sequence[float], nme: Sequence[float], front: pd.DataFrame, latency_name: str) -> None:
     """Draw all scored subnets, and the front among them.
 
     Parameters
@@ -22,8 +30,6 @@ def pareto_figure(path: str | Path, us: Sequence[float], nme: Sequence[float], f
     latency_name
         What the latencies are.
     """
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
-    axis = figure.subplots()
     size = min(8.0, max(1.0, 10_000 / len(us)))
     axis.scatter(
         us,
@@ -51,4 +57,3 @@ def pareto_figure(path: str | Path, us: Sequence[float], nme: Sequence[float], f
     assert dots is not None  # the scatter plot has a label
     dots.set(sizes=[20], alpha=1)
     axis.grid(alpha=0.3)
-    write_figure(path, figure, 110)

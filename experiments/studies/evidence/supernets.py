@@ -89,6 +89,12 @@ class Supernet:
             raise InputError(f"no trained supernet in {self.folder}; run the `supernet` command with the same options first")
         return self.folder / BEST
 
+    @property
+    def seconds(self) -> float:
+        """Duration of its finished training on one core; of an early record, on the clock of an idle machine."""
+        spent = read_json(self.folder / TIME, "time of a training")
+        return float(spent["cpu_seconds"] or spent["seconds"])
+
     def architecture(self, blocks: Sequence[str]) -> Architecture:
         """The subnet of these blocks, with its latency."""
         return self.table.annotate(

@@ -1,0 +1,1 @@
+"""The pretrained networks: the commands that make, rate and describe them."""
