@@ -16,6 +16,7 @@ from tiny_video import write_video
 
 from fbnet_pfld.evaluators.data.images import read_picture
 from fbnet_pfld.experiments.deploy.file_formats import FORMATS, Source, make_files
+from fbnet_pfld.experiments.predict import detect
 from fbnet_pfld.experiments.predict.annotate import annotate
 from fbnet_pfld.experiments.predict.detect import Detector, GivenBox
 from fbnet_pfld.latency import to_ncnn
@@ -25,8 +26,9 @@ from fbnet_pfld.search_space import InputError
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working folder with pictures, a video, networks and a detector."""
+    """A working folder with pictures, a video, networks and a detector; the extra ``detect`` is not installed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(detect, "centerface_file", lambda: None)
     centre_network(Path("centre.onnx"))
     yunet(Path("yunet.onnx"), [(100, 50, 200, 260, 0.95)])
     Path("faces").mkdir()
@@ -142,10 +144,15 @@ def test_faces_are_found_by_the_file_that_is_given_or_at_hand(folder, run, capfd
 def test_images_without_a_face_say_so(folder, run, capfd):
     yunet(Path("none.onnx"), [])
     assert run("predict", "faces/a.png", "--model", "centre.onnx", "--detector", "none.onnx", "--json") == 0
-    assert result(capfd)["ms_per_face"] is None
+    said = result(capfd)
+    assert (said["images"], said["faces"], said["ms_per_face"]) == (1, 0, None)
+    assert said["skipped"] == {"faces/a.png": "no face found; if it is one face's crop, give --crop"}
     record = json.loads(Path("output/predict/a.json").read_text())
     assert record["faces"] == []
     assert record["ms"] is None
+    assert record["ms_detector"] == said["ms_detector"] > 0
+    assert run("predict", "faces", "--model", "centre.onnx", "--detector", "none.onnx") == 0
+    assert Path("output/predict/skipped.csv").read_text().count("no face found") == 2
 
 
 def test_points_are_of_the_upright_image(folder, run):
@@ -218,6 +225,8 @@ FAULTS = {
     "box of no width": (nothing, (*A, "--box", "1,2,0,3"), ("--box 1,2,0,3 is not a box", "above 0")),
     "box that is not finite": (nothing, (*A, "--box", "nan,2,3,3"), ("--box nan,2,3,3 is not a box",)),
     "box and detector": (nothing, (*A, "--box", "1,2,3,4", "--detector", "yunet.onnx"), ("give one of them",)),
+    "crop and detector": (nothing, (*A, "--crop", "--detector", "yunet.onnx"), ("--detector and --crop are both given",)),
+    "window for an image": (nothing, (*A, "--show"), ("--show: faces/a.png has no video to show",)),
     "no detector": (nothing, (*A, "--detector", "none.onnx"), ("face detector not found: none.onnx",)),
     "folder for a detector": (nothing, (*A, "--detector", "faces"), ("face detector not found: faces",)),
     "detector of too long a name": (nothing, (*A, "--detector", 300 * "n"), ("face detector not found: nnn",)),

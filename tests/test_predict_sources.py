@@ -15,6 +15,7 @@ from tiny_onnx import blob, centre_network
 from tiny_video import FakeCapture, write_video
 
 from fbnet_pfld.evaluators.data.images import SUFFIXES
+from fbnet_pfld.experiments.predict import detect
 from fbnet_pfld.experiments.predict.sources import Kind, find_sources
 from fbnet_pfld.search_space import InputError
 
@@ -26,6 +27,7 @@ BOX = ("--box", "10,10,220,200")
 def folder(tmp_path, monkeypatch):
     """A working folder with a network and a source of images, videos, and files that are neither."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(detect, "centerface_file", lambda: None)
     centre_network(Path("centre.onnx"))
     image("src/top.png")
     image("src/day1/a.JPG")

@@ -12,10 +12,10 @@ from source_faces import contents
 from tiny_onnx import blob, centre_network
 from tiny_video import FakeCapture, damage, state_rate, write_video
 
-from fbnet_pfld.experiments.predict import mp4
+from fbnet_pfld.experiments.predict import detect, mp4
 from fbnet_pfld.experiments.predict.mp4 import Mp4, container_rate, fitted
 
-CLIP = ("predict", "clip.avi", "--model", "centre.onnx", "--box", "10,10,220,200")
+CLIP = ("predict", "clip.avi", "--model", "centre.onnx", "--box", "10,10,220,200", "--no-smooth")
 RECORD = Path("output/predict/clip.json")
 DRAWN = Path("output/predict/clip.mp4")
 
@@ -24,6 +24,7 @@ DRAWN = Path("output/predict/clip.mp4")
 def folder(tmp_path, monkeypatch):
     """A working folder with a network and a video of five frames, in which a blob goes to the right."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(detect, "centerface_file", lambda: None)
     centre_network(Path("centre.onnx"))
     write_video("clip.avi", moving(5))
     return tmp_path
@@ -189,7 +190,7 @@ def test_the_end_of_a_file_that_states_too_much_is_found(folder, run, monkeypatc
 def test_frames_of_other_sizes_keep_their_points_and_fit_into_the_video(folder, run, monkeypatch):
     frames = [blob(320, 240, 60, 100), blob(640, 480, 400, 100), blob(160, 600, 60, 100)]
     only_for(monkeypatch, "clip.avi", FakeCapture(frames))
-    assert run("predict", "clip.avi", "--model", "centre.onnx") == 0
+    assert run("predict", "clip.avi", "--model", "centre.onnx", "--no-smooth") == 0
     record = json.loads(RECORD.read_text())
     assert points(record) == [pytest.approx(each, abs=2) for each in ([60, 100], [400, 100], [60, 100])]
     assert [frame.get("size") for frame in record["frames"]] == [None, [640, 480], [160, 600]]

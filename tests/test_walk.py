@@ -102,6 +102,7 @@ NEEDS = {
     "export": (*DATA, *CONFIG),
     "benchmark-models": (),
     "predict": ("--model", "net.onnx"),
+    "app": ("--no-open", "--model", "net.onnx"),
     "demo": (),
     "from-experiment": (),
     "data prepare": ("--format", "ibug"),

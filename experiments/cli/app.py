@@ -9,6 +9,7 @@ from .evaluate import evaluate
 from .export import export
 from .finetune import finetune
 from .from_experiment import from_experiment
+from .live_page import live_page
 from .options import SNAPSHOT
 from .pareto import pareto
 from .predict import predict
@@ -36,7 +37,8 @@ app.add(
 app.add(
     benchmark_models, "fbnet-pfld benchmark-models output/subnet.onnx output/subnet.mnn", name="benchmark-models", aliases=SEED
 )
-app.add(predict, "fbnet-pfld predict photo.jpg --box 120,80,260,260", aliases=SEED)
+app.add(predict, "fbnet-pfld predict photo.jpg --max-us 1200", aliases=SEED)
+app.add(live_page, "fbnet-pfld app", name="app")
 app.add(demo, "fbnet-pfld demo", aliases=SNAPSHOT | {"--output": "--out"})
 app.add(
     from_experiment,

@@ -36,7 +36,7 @@ def fit(
         ),
     ] = None,
     points: Points = None,
-    input_size: InputSize = 112,
+    input_size: InputSize = None,
     show_report: Annotated[
         bool, typer.Option("--report", help="Validate both models, at 1 and 4 threads, in fp32 and INT8.")
     ] = False,
@@ -96,7 +96,7 @@ def show(
     table: TableName,
     space: Space = "pfld",
     points: Points = None,
-    input_size: InputSize = 112,
+    input_size: InputSize = None,
     out: FigureFile = OUTPUT / "latency.png",
     as_json: Json = False,
 ) -> None:

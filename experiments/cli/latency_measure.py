@@ -44,7 +44,7 @@ def measure_table(
     threads: Threads = 1,
     space: Space = "pfld",
     points: Points = None,
-    input_size: InputSize = 112,
+    input_size: InputSize = None,
     repeats: Repeats = 5,
     unseen: Unseen = 50,
     rounds: Rounds = None,
@@ -66,6 +66,7 @@ def measure_table(
 
     check_targets(out)
     spec, num_points = SpaceSpec.load(space), Config().points if points is None else points
+    input_size = spec.side if input_size is None else input_size
     spec.layout(num_points, input_size)
     with open_backend(backend, threads, input_size, Target(program, serial, cpu, engine, precision)) as device:
         try:

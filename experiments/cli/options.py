@@ -34,7 +34,9 @@ Precision = Annotated[str | None, typer.Option("--precision", help='"32-true", "
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with everything else; see the README.")]
 Points = Annotated[int | None, typer.Option("--points", help="Number of landmarks of the data set.")]
 Space = Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")]
-InputSize = Annotated[int, typer.Option("--input-size", help="Side of the input image, in pixels.")]
+InputSize = Annotated[
+    int | None, typer.Option("--input-size", help="Side of the input image, in pixels; by default the space's, mostly 112.")
+]
 Lut = Annotated[str | None, typer.Option("--lut", help="Latency table: a shipped name or a .csv file.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of this training.")]
 FinetuneEpochs = Annotated[

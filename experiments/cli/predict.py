@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,6 +20,9 @@ from .output import count_bar, finish, remark
 T = TypeVar("T")
 
 SKIPPED = "skipped.csv"
+OWN = OUTPUT / "subnet.onnx"
+"""Network that is run if none is named."""
+
 LISTED = 10
 """Lines of what is skipped that the screen shows; the file has all."""
 
@@ -74,7 +77,21 @@ SourceText = Annotated[
         "rtsp://...",
     ),
 ]
-Model = Annotated[Path, typer.Option("--model", help="File of the network, as export writes it: .onnx, .mnn, .param or .pt.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        help="File of the network, as export writes it (.onnx, .mnn, .param or .pt), or pretrained:NAME. By default "
+        f"{OWN} if it exists, else the most accurate pretrained subnet.",
+    ),
+]
+Fastest = Annotated[
+    float | None,
+    typer.Option(
+        "--max-us",
+        help="Take the most accurate pretrained subnet within so many microseconds, modelled for a Snapdragon 625.",
+    ),
+]
 BoxText = Annotated[
     str | None, typer.Option("--box", metavar="X,Y,W,H", help="The face's box, from forehead to chin, in pixels.")
 ]
@@ -82,11 +99,17 @@ DetectorFile = Annotated[
     Path | None,
     typer.Option(
         "--detector",
-        help="YuNet file with which OpenCV finds faces. By default face_detection_yunet_2026may.onnx or "
-        "face_detection_yunet_2023mar.onnx in the working folder; without any of these and without --box, each "
-        "image is one face's crop.",
+        help="ONNX file of YuNet or CenterFace, which finds the faces. By default face_detection_yunet_2026may.onnx or "
+        "face_detection_yunet_2023mar.onnx in the working folder, else CenterFace of the extra detect; without any of these "
+        "and without --box, each image is one face's crop.",
     ),
 ]
+Crop = Annotated[bool, typer.Option("--crop", help="Each image is one face's crop, as in a data set; no face is looked for.")]
+Smooth = Annotated[
+    bool,
+    typer.Option("--smooth/--no-smooth", help="Smooth the points of videos, cameras and streams from frame to frame."),
+]
+Show = Annotated[bool, typer.Option("--show", help="Show videos, cameras and streams in a window; q or Esc ends each.")]
 Out = Annotated[
     Path,
     typer.Option("--out", callback=to_folder, help="Folder for the results, by the sources' names; sub-folders are mirrored."),
@@ -96,37 +119,56 @@ Frames = Annotated[int | None, typer.Option("--frames", min=1, help="Frames afte
 
 def predict(
     source: SourceText,
-    model: Model = OUTPUT / "subnet.onnx",
+    model: Model = None,
+    max_us: Fastest = None,
     box: BoxText = None,
     detector: DetectorFile = None,
+    crop: Crop = False,
     out: Out = OUTPUT / "predict",
     frames: Frames = None,
+    smooth: Smooth = True,
+    show: Show = False,
     as_json: Json = False,
 ) -> None:
     """Find the points of faces: draws them into a .jpg or .mp4 file, and writes them, in pixels, into a .json file beside it.
 
     Images are turned upright by their EXIF orientation, videos by theirs, and points are in pixels of the upright one. Ctrl-C
     ends a camera or a stream; its results so far are written. What is not used is told, and of a folder listed in skipped.csv.
-    Times are medians per face: of the crop, the network (one thread) and the way back, and of the network alone; without the
-    detector.
+    Times are medians: per face of the crop, the network (one thread) and the way back, and of the network alone; per image of
+    the detector.
     """
     from ...runtime import ModelError
-    from ..predict.detect import make_finder
+    from ..predict.detect import INSTALL, make_finder, whole_image
+    from ..predict.model_file import model_file
     from ..predict.net_landmarker import open_landmarker
-    from ..predict.predictor import Predictor, middle
+    from ..predict.predictor import Predictor, VideoOptions, middle
     from ..predict.sources import Kind, find_sources
     from ..predict.tally import predict_all
+    from ..predict.window import Window
 
     found = find_sources(source, out)
-    if frames is not None and all(each.kind is Kind.IMAGE for each in found.sources):
-        raise InputError(f"--frames {frames}: {source} has no video to end")
-    find, how = make_finder(box, detector)
+    if all(each.kind is Kind.IMAGE for each in found.sources):
+        if frames is not None:
+            raise InputError(f"--frames {frames}: {source} has no video to end")
+        if show:
+            raise InputError(f"--show: {source} has no video to show; look at the .jpg files in {out}")
+    find, how = make_finder(box, detector, crop)
+    network = model_file(model, max_us, OWN)
     try:
-        predictor = Predictor(open_landmarker(model), find)
-        with count_bar() as progress:
-            tally = predict_all(found, predictor, model, out, frames, _over(progress), _frames_in(progress), remark)
+        predictor = Predictor(open_landmarker(network.path), find)
+        with ExitStack() as stack:
+            options = VideoOptions(frames, smooth)
+            if show:
+                window = stack.enter_context(Window(source))
+                options = VideoOptions(frames, smooth, window.show, window.ended)
+            progress = stack.enter_context(count_bar())
+            tally = predict_all(found, predictor, network.name, out, options, _over(progress), _frames_in(progress), remark)
     except ModelError as error:
         raise InputError(str(error)) from None
+    if find is whole_image and not crop:
+        remark(INSTALL)
+    if network.remark:
+        remark(network.remark)
     if found.folder:
         write_text(out / SKIPPED, _skipped_csv(tally.skipped))
     result = {
@@ -134,6 +176,8 @@ def predict(
         "faces": len(predictor.face_ms),
         "ms_per_face": middle(predictor.face_ms),
         "ms_network": middle(predictor.network_ms),
+        "ms_detector": middle(predictor.detector_ms),
+        "model": network.name,
         "face_boxes": how,
     }
     finish({"out": str(out), **result}, as_json, _view(out, result))

@@ -20,17 +20,27 @@ from ...runtime import Image, Landmarker, ModelError
 from ...search_space.errors import InputError
 from ...search_space.files import atomic_path, write_text
 from .annotate import annotate
-from .detect import Finder
+from .detect import Detector, Finder
 from .media import Video, write_jpeg
 from .mp4 import Mp4, container_rate
+from .smoothing import Smoother
 from .sources import Source
 
 
 class Predictor:
-    """Finds faces and their points, and keeps the time: milliseconds per face, in all and of the network alone."""
+    """Finds faces and their points, and keeps the time in milliseconds.
+
+    Attributes
+    ----------
+    detector_ms
+        Of each image, finding the faces; empty without a detector.
+    face_ms, network_ms
+        Of each face: crop, network and the way back, without the detector; and of these the network alone.
+    """
 
     def __init__(self, landmarker: Landmarker, find: Finder):
         self._landmarker, self._find = landmarker, find
+        self.detector_ms: list[float] = []
         self.face_ms: list[float] = []
         self.network_ms: list[float] = []
         grey = np.full((landmarker.size, landmarker.size, 3), 128, np.uint8)
@@ -41,8 +51,12 @@ class Predictor:
 
         Coordinates count from the image's upper left corner, so that pixel i reaches from i to i + 1.
         """
+        start = time.perf_counter()
+        faces = self._find(image)
+        if isinstance(self._find, Detector):
+            self.detector_ms.append(1000 * (time.perf_counter() - start))
         found = []
-        for face in self._find(image):
+        for face in faces:
             start = time.perf_counter()
             crop = self._landmarker.prepare(image, face.square)
             before = time.perf_counter()
@@ -57,6 +71,28 @@ class Predictor:
 
 
 @dataclass(frozen=True)
+class VideoOptions:
+    """What a user wants of videos.
+
+    Attributes
+    ----------
+    limit
+        Frames after which a video ends.
+    smooth
+        Whether points are smoothed from frame to frame.
+    show
+        Gets every frame with its points drawn in.
+    ended
+        Asked before every frame; True ends the video.
+    """
+
+    limit: int | None = None
+    smooth: bool = True
+    show: Callable[[Image], None] = lambda image: None
+    ended: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
 class VideoResult:
     """What became of a video.
 
@@ -65,6 +101,8 @@ class VideoResult:
     frames, failed, unread
         Frames that were read; those of them on which there are no points, with the first one's reason; and those that the
         source states but that could not be read.
+    faceless
+        Frames in which no face was found.
     error
         Why there is no drawn video; None if there is one.
     """
@@ -72,6 +110,7 @@ class VideoResult:
     frames: int
     failed: Sequence[str]
     unread: int
+    faceless: int
     error: str | None
 
     def remarks(self, stated: int | None) -> list[str]:
@@ -79,11 +118,15 @@ class VideoResult:
         found = [f"{self.unread} of {stated} frames cannot be read"] if self.unread else []
         if self.failed:
             found.append(f"{len(self.failed)} of {self.frames} frames have no points, the first for: {self.failed[0]}")
+        if self.faceless:
+            found.append(f"no face found in {self.faceless} of {self.frames} frames")
         return found
 
 
-def predict_image(source: Source, predictor: Predictor, model: Path, out: Path) -> None:
+def predict_image(source: Source, predictor: Predictor, model: str, out: Path) -> int:
     """Write an image with its points, and a JSON file; both in pixels of the upright image, turned by its EXIF orientation.
+
+    Returns how many faces were found.
 
     Raises
     ------
@@ -93,34 +136,36 @@ def predict_image(source: Source, predictor: Predictor, model: Path, out: Path) 
         If ``out`` cannot be written.
     """
     image = read_picture(source.path)
-    start = len(predictor.face_ms)
+    start, start_detector = len(predictor.face_ms), len(predictor.detector_ms)
     faces = predictor(image)
     write_jpeg(_file(out, source, ".jpg"), annotate(image, faces))
     record = {
         "image": source.name,
         "size": _size(image),
         "faces": faces,
-        "model": str(model),
+        "model": model,
         "ms": middle(predictor.face_ms[start:]),
+        "ms_detector": middle(predictor.detector_ms[start_detector:]),
     }
     write_text(_file(out, source, ".json"), json.dumps(record) + "\n")
+    return len(faces)
 
 
 def predict_video(
     source: Source,
     video: Video,
     predictor: Predictor,
-    model: Path,
+    model: str,
     out: Path,
-    limit: int | None,
+    options: VideoOptions,
     advance: Callable[[], None] = lambda: None,
 ) -> VideoResult:
     """Write a video with the points, and a JSON file with a list of the frames' faces, whatever becomes of the drawn video.
 
     Parameters
     ----------
-    limit
-        Frames after which it ends.
+    model
+        What the user calls the network.
     advance
         Called after each frame, for a progress bar.
 
@@ -132,12 +177,13 @@ def predict_video(
         If the JSON file cannot be written.
     """
     rate = container_rate(video.rate)
-    start = len(predictor.face_ms)
-    frames = islice(video, limit)
+    start, start_detector = len(predictor.face_ms), len(predictor.detector_ms)
+    smoother = Smoother(rate, options.smooth)
+    frames = islice(video, options.limit)
     # the first frame before the first file: a source without frames leaves nothing behind
     at, image = next(frames)
-    size, faces = _size(image), predictor(image)
-    entries, failed = [], []
+    size, faces = _size(image), smoother(predictor(image), at)
+    entries, failed, faceless = [], [], int(not faces)
     with atomic_path(_file(out, source, ".json")) as record_file:
         with tempfile.TemporaryDirectory(prefix=".", dir=record_file.parent, ignore_cleanup_errors=True) as folder:
             drawing = Path(folder) / "drawn.mp4"
@@ -147,13 +193,16 @@ def predict_video(
                 entry |= {} if _size(image) == size else {"size": _size(image)}
                 # as text, of which a frame takes a tenth of the memory: a camera may run for hours
                 entries.append(json.dumps(entry))
-                drawn.add(annotate(image, faces))
+                picture = annotate(image, faces)
+                drawn.add(picture)
+                options.show(picture)
                 advance()
                 if (frame := next(frames, None)) is None:
                     break
                 at, image = frame
                 try:
-                    faces = predictor(image)
+                    faces = smoother(predictor(image), at)
+                    faceless += not faces
                 except (InputError, ModelError) as error:
                     faces = []
                     failed.append(str(error))
@@ -167,12 +216,14 @@ def predict_video(
             "unread_frames": video.unread,
             "drawn": None if undrawn else str(_file(out, source, ".mp4")),
             "error": undrawn,
-            "model": str(model),
+            "model": model,
+            "smoothed": options.smooth,
             "ms": middle(predictor.face_ms[start:]),
+            "ms_detector": middle(predictor.detector_ms[start_detector:]),
         }
         head = json.dumps(record).removesuffix("}")
         record_file.write_text(f'{head}, "frames": [{", ".join(entries)}]}}\n', encoding="utf-8")
-    return VideoResult(len(entries), failed, video.unread, undrawn)
+    return VideoResult(len(entries), failed, video.unread, faceless, undrawn)
 
 
 @contextmanager

@@ -9,8 +9,11 @@ from ...runtime import ModelError
 from ...search_space.errors import InputError, WriteError
 from ...search_space.progress import Track, ignore, silent
 from .media import Video, further_frames
-from .predictor import Predictor, predict_image, predict_video, until_interrupted
+from .predictor import Predictor, VideoOptions, predict_image, predict_video, until_interrupted
 from .sources import Found, Kind, Source
+
+NO_FACE = "no face found; if it is one face's crop, give --crop"
+"""What is said of an image without faces."""
 
 Frames = Callable[[int | None], AbstractContextManager[Callable[[], None]]]
 """Shows the frames of one video while a block runs: given their number if it is known, yields what is called after each."""
@@ -44,9 +47,9 @@ class Tally:
 def predict_all(
     found: Found,
     predictor: Predictor,
-    model: Path,
+    model: str,
     out: Path,
-    limit: int | None = None,
+    options: VideoOptions,
     track: Track = silent,
     frames: Frames = unseen,
     remark: Callable[[str], None] = ignore,
@@ -55,8 +58,8 @@ def predict_all(
 
     Parameters
     ----------
-    limit
-        Frames after which a video ends.
+    model
+        What the user calls the network.
     track, frames
         Show the progress over the sources, and over the frames of a video.
     remark
@@ -76,7 +79,7 @@ def predict_all(
             if source.kind is Kind.IMAGE:
                 _one_image(source, predictor, model, out, tally)
             else:
-                _one_video(source, predictor, model, out, limit, tally, frames, remark)
+                _one_video(source, predictor, model, out, options, tally, frames, remark)
         except WriteError:
             raise
         except (InputError, ModelError) as error:
@@ -87,27 +90,29 @@ def predict_all(
     return tally
 
 
-def _one_image(source: Source, predictor: Predictor, model: Path, out: Path, tally: Tally) -> None:
-    predict_image(source, predictor, model, out)
+def _one_image(source: Source, predictor: Predictor, model: str, out: Path, tally: Tally) -> None:
+    remarks = [] if predict_image(source, predictor, model, out) else [NO_FACE]
     tally.images += 1
     if further := further_frames(source.path):
-        tally.skipped[source.name] = f"an image of {further + 1} frames, of which the first alone is used"
+        remarks.append(f"an image of {further + 1} frames, of which the first alone is used")
+    if remarks:
+        tally.skipped[source.name] = "; ".join(remarks)
 
 
 def _one_video(
     source: Source,
     predictor: Predictor,
-    model: Path,
+    model: str,
     out: Path,
-    limit: int | None,
+    options: VideoOptions,
     tally: Tally,
     frames: Frames,
     remark: Callable[[str], None],
 ) -> None:
     live = source.kind is Kind.LIVE
     with until_interrupted() if live else nullcontext(lambda: False) as stop:
-        video = Video(source, stop)
-        with frames(limit or video.stated) as shown:
+        video = Video(source, lambda: stop() or options.ended())
+        with frames(options.limit or video.stated) as shown:
             seen = 0
 
             def advance() -> None:
@@ -117,7 +122,7 @@ def _one_video(
                 seen += 1
                 shown()
 
-            result = predict_video(source, video, predictor, model, out, limit, advance)
+            result = predict_video(source, video, predictor, model, out, options, advance)
     tally.videos += 1
     tally.frames += result.frames
     tally.unread_frames += result.unread

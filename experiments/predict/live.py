@@ -1,0 +1,130 @@
+"""Faces of a picture or of a webcam's frames, drawn and in words, for a page that shows them at once."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from ...runtime import Image, Landmarker
+from .annotate import annotate
+from .detect import Finder, whole_image
+from .predictor import Predictor
+from .smoothing import Smoother
+
+RECENT = 30
+"""Faces over whose times a webcam's median is taken."""
+
+RATE = 20
+"""Frames per second of a webcam, where two come at once."""
+
+NO_FACE = "**No face found.** If the picture shows one face and little else, tick *One face's crop*."
+"""What is said of a picture without faces."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows.
+
+    Attributes
+    ----------
+    picture
+        The picture with its faces, uint8 (H, W, 3), BGR, as :func:`annotate` draws them.
+    text
+        Number of faces and milliseconds, in Markdown.
+    """
+
+    picture: Image
+    text: str
+
+
+class Stream:
+    """The frames of one webcam: faces are followed from one to the next, and their points smoothed if that is wanted.
+
+    Attributes
+    ----------
+    settings
+        What it was made with: network, crop, smooth.
+    """
+
+    def __init__(self, predictor: Predictor, settings: tuple[str, bool, bool]):
+        self._predictor, self.settings = predictor, settings
+        self._smoother = Smoother(RATE, settings[-1])
+
+    def __call__(self, image: Image) -> View:
+        """Find the faces of the next frame, uint8 (H, W, 3), BGR.
+
+        Raises
+        ------
+        ModelError
+            If the network gives no finite points.
+        """
+        at_ms = 1000 * time.monotonic()
+        return _view(image, self._smoother(self._predictor(image), at_ms), self._predictor)
+
+
+class Live:
+    """Runs any of several networks on pictures; a network is opened when it is first used, and stays open.
+
+    Parameters
+    ----------
+    open_model
+        Opens the network of a name.
+    find
+        Finds the faces.
+    """
+
+    def __init__(self, open_model: Callable[[str], Landmarker], find: Finder):
+        self._open_model, self._find = open_model, find
+        self._landmarkers: dict[str, Landmarker] = {}
+
+    def predictor(self, model: str, crop: bool) -> Predictor:
+        """A predictor with the network of a name; with ``crop``, each picture is one face's crop.
+
+        Raises
+        ------
+        InputError, ModelError
+            If the network cannot be used.
+        """
+        if model not in self._landmarkers:
+            self._landmarkers[model] = self._open_model(model)
+        return Predictor(self._landmarkers[model], whole_image if crop else self._find)
+
+    def view(self, image: Image, model: str, crop: bool) -> View:
+        """Find the faces of one picture, uint8 (H, W, 3), BGR.
+
+        Raises
+        ------
+        InputError, ModelError
+            If the network cannot be used.
+        """
+        predictor = self.predictor(model, crop)
+        return _view(image, predictor(image), predictor)
+
+    def stream(self, before: Stream | None, model: str, crop: bool, smooth: bool) -> Stream:
+        """The stream before, if it has the same settings; otherwise a new one.
+
+        Raises
+        ------
+        InputError, ModelError
+            If the network cannot be used.
+        """
+        settings = model, crop, smooth
+        if before is not None and before.settings == settings:
+            return before
+        return Stream(self.predictor(model, crop), settings)
+
+
+def _view(image: Image, faces: list[dict[str, Any]], predictor: Predictor) -> View:
+    """The faces that a predictor has found; times are medians over the last ones."""
+    if not faces:
+        return View(image, NO_FACE)
+    last = max(RECENT, len(faces))
+    face_ms, network_ms = median(predictor.face_ms[-last:]), median(predictor.network_ms[-last:])
+    parts = [
+        f"**{len(faces)} face{'s' if len(faces) > 1 else ''}**",
+        f"{face_ms:.2f} ms per face, {network_ms:.2f} ms of them the network (one thread)",
+    ]
+    if predictor.detector_ms:
+        parts.append(f"{median(predictor.detector_ms[-RECENT:]):.0f} ms to find the faces")
+    return View(annotate(image, faces), " · ".join(parts))

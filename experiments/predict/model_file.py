@@ -1,0 +1,121 @@
+"""The file of the network that is run: a user's own, or one that the package brings, exported once into the user's cache."""
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...evaluators.runtime.landmarker import STATED
+from ...search_space.errors import WriteError, only_one
+
+if TYPE_CHECKING:
+    from ...evaluators import Checkpoint
+
+PREFIX = "pretrained:"
+"""What the name of a network that the package brings begins with."""
+
+EXAMPLES = 4
+"""Random images on which an exported file is compared with torch."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A network's file.
+
+    Attributes
+    ----------
+    path
+        The file, as :func:`open_landmarker` opens it.
+    name
+        What the user calls it: the path, or ``pretrained:NAME``.
+    remark
+        What to tell the user of a network that he has not named; empty if he has.
+    """
+
+    path: Path
+    name: str
+    remark: str = ""
+
+
+def model_file(model: str | Path | None, max_us: float | None, own: Path) -> ModelFile:
+    """Find the file of a network.
+
+    Parameters
+    ----------
+    model
+        A file, or ``pretrained:NAME``.
+    max_us
+        Latency in microseconds within which the most accurate pretrained subnet is taken.
+    own
+        File that is taken if neither is given and it exists; otherwise it is the most accurate pretrained subnet.
+
+    Raises
+    ------
+    InputError
+        If both are given, no pretrained network has the name, or none is so fast. Files are opened later.
+    """
+    only_one({"--model": model, "--max-us": max_us})
+    if model is None and max_us is None and own.is_file():
+        model = own
+    if model is not None and not str(model).startswith(PREFIX):
+        return ModelFile(Path(model), str(model))
+    from ...evaluators.pretrained import pick
+
+    name = pick(max_us) if model is None else str(model).removeprefix(PREFIX)
+    named = model is not None or max_us is not None
+    remark = "" if named else f"{PREFIX}{name}, the most accurate, is used, for there is no --model, no --max-us and no {own}"
+    return ModelFile(pretrained_file(name), f"{PREFIX}{name}", remark)
+
+
+def pretrained_file(name: str) -> Path:
+    """The ONNX file of a pretrained subnet: from the user's cache, or exported into it, or into a temporary folder.
+
+    Raises
+    ------
+    InputError
+        If no pretrained subnet has this name.
+    """
+    from ...evaluators.pretrained import pretrained
+    from ...evaluators.training.checkpoint import weights_digest
+
+    checkpoint = pretrained(name)
+    file = f"{name}-{weights_digest(checkpoint)}.onnx"
+    cached = cache_folder() / file
+    if cached.is_file():
+        return cached
+    try:
+        _export(checkpoint, cached)
+    except WriteError:
+        folder = tempfile.mkdtemp(prefix="fbnet-pfld-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        cached = Path(folder) / file
+        _export(checkpoint, cached)
+    return cached
+
+
+def cache_folder() -> Path:
+    """Folder of the exported pretrained networks, in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "fbnet-pfld" / "pretrained"
+
+
+def _export(checkpoint: "Checkpoint", path: Path) -> None:
+    import torch
+
+    from ..deploy.onnx_file import write_onnx
+
+    model = checkpoint.build()
+    size = checkpoint.input_size
+    examples = torch.rand(EXAMPLES, 3, size, size, generator=torch.Generator().manual_seed(0))
+    metadata = STATED | {
+        "network": json.dumps(checkpoint.network),
+        "num_points": str(checkpoint.num_points),
+        "input_size": str(size),
+        "producer": f"fbnet-pfld {version('fbnet-pfld')}",
+    }
+    write_onnx(model, path, examples, metadata, name=path.stem)
