@@ -37,7 +37,7 @@ class PfldSpace(ModelSpace):
     num_points
         Number of landmarks.
     input_size
-        Side of the input image, in pixels.
+        Side of the input image, in pixels; by default, the spec's.
 
     Raises
     ------
@@ -45,12 +45,12 @@ class PfldSpace(ModelSpace):
         If the spec is unknown or wrong, or ``input_size`` does not fit its strides.
     """
 
-    def __init__(self, spec: str | Path | SpaceSpec = "pfld", num_points: int = 106, input_size: int = 112):
+    def __init__(self, spec: str | Path | SpaceSpec = "pfld", num_points: int = 106, input_size: int | None = None):
         super().__init__()
         self.spec = SpaceSpec.load(spec)
         self.num_points = num_points
-        self.input_size = input_size
         self.layout = self.spec.layout(num_points, input_size)
+        self.input_size = self.layout.input_size
         self.feature_channels = self.spec.stem.channels
 
         self._build_fixed("stem")

@@ -20,6 +20,9 @@ from .validation import first_error
 
 SPECS = Path(__file__).parent / "specs"
 
+INPUT_SIZE = 112
+"""Side of the images in pixels, where neither the user nor the spec says another."""
+
 _FILES: dict["SpaceSpec", str] = {}
 """Spec -> the file that it was read from, for the commands that messages suggest; equal specs are one."""
 
@@ -73,9 +76,13 @@ class Stage(_Strict):
 
 
 class SpaceSpec(_Strict):
-    """A whole space; see ``specs/pfld.yaml`` for an example with every key."""
+    """A whole space; see ``specs/pfld.yaml`` for an example.
+
+    ``input_size`` is the side of the images in pixels for which the space is made, :data:`INPUT_SIZE` if it is not there.
+    """
 
     name: Annotated[str, Field(min_length=1)]
+    input_size: Count | None = None
     stem: Annotated[Part, _reference("pelee_stem")]
     entry: Entry
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
@@ -135,6 +142,11 @@ class SpaceSpec(_Strict):
                 raise InputError(f"{where}: {key}: a block stands there twice; list each once")
         if len({tap_stride(name) for name in spec.stem.block}) > 1:
             raise InputError(f"{where}: stem.block: stems with early maps of two sizes; list stems with early maps of one size")
+        if spec.input_size is not None:
+            try:
+                spec.check_size(spec.input_size)
+            except InputError as error:
+                raise InputError(f"{where}: input_size: {error}") from None
         return spec
 
     def read_from(self, path: Path) -> "SpaceSpec":
@@ -155,12 +167,17 @@ class SpaceSpec(_Strict):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML file."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def labels(self) -> list[str]:
         """Labels of what is searched, first to last: ``layer_0``, ``layer_1``, ..., also ``stem``, ``entry``, ``head``."""
         return list(self.candidates())
+
+    @property
+    def side(self) -> int:
+        """Side of the images in pixels, unless the user says another."""
+        return self.input_size or INPUT_SIZE
 
     @property
     def total_stride(self) -> int:
@@ -193,8 +210,8 @@ class SpaceSpec(_Strict):
                 f"allowed: multiples of {self.total_stride} from {2 * self.total_stride}"
             )
 
-    def layout(self, num_points: int, input_size: int) -> "NetworkLayout":
-        """Place every block of the space on the maps of a network with this input and output.
+    def layout(self, num_points: int, input_size: int | None = None) -> "NetworkLayout":
+        """Place every block of the space on the maps of a network with this input, by default :attr:`side`, and output.
 
         Raises
         ------
@@ -203,6 +220,7 @@ class SpaceSpec(_Strict):
         """
         if num_points < 1:
             raise InputError(f"points is {num_points}; allowed: 1 or more")
+        input_size = self.side if input_size is None else input_size
         self.check_size(input_size)
 
         def place(blocks: tuple[str, ...], *where: int) -> dict[str, Signature]:

@@ -197,7 +197,7 @@ def test_each_part_can_be_searched_alone(part):
         ({"entry": {"block": ["mb_k3", "mb_k3"], "channels": 16}}, "entry.block: a block stands there twice"),
         ({"head": {"block": "pfld_head_n1", "channels": 128}}, "head.block: unknown block 'pfld_head_n1'"),
         ({"head": 6}, "head.channels"),
-        ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, name, stages, stem"),
+        ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, input_size, name, stages, stem"),
         ({"stages": [{"layers": 1, "channels": 8, "candidates": ["mb_k9"]}]}, "unknown block 'mb_k9'; allowed: conv1x1"),
         ({"stages": [{"layers": 1, "channels": 8, "candidates": ["skip", "skip"]}]}, "twice"),
     ],

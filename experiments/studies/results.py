@@ -18,7 +18,7 @@ from ..pipeline.training_progress import TrainingProgress
 
 
 def train_and_test(
-    config: Config, faces: FaceData, network: Network, seed: int, supernet: Path | None = None
+    config: Config, faces: FaceData, network: Network, seed: int, supernet: Path | None = None, init: Path | None = None
 ) -> dict[str, float]:
     """Train a network; ``held_out_nme``, ``test_nme``, ``test_fr8``, ``test_auc8`` in percent, and ``seconds``.
 
@@ -26,7 +26,8 @@ def train_and_test(
     """
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        best = finetune_network(config, faces, Path(folder), network, supernet, seed, callbacks=[TrainingProgress("training")])
+        shown = [TrainingProgress("training")]
+        best = finetune_network(config, faces, Path(folder), network, supernet, seed, callbacks=shown, init=init)
         trained = best.build()
     figures = {f"test_{name}": round(value, 4) for name, value in evaluate(trained, faces.test, config.eye_corners).items()}
     return {"held_out_nme": round(best.metrics["val_nme"], 4), **figures, "seconds": round(time.perf_counter() - start, 1)}
@@ -37,7 +38,7 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
-_TEXT = ("data", "network", "recipe", "method", "space", "setup", "blocks")
+_TEXT = ("data", "network", "recipe", "method", "space", "setup", "blocks", "start", "init", "aim")
 """Columns of text: pandas takes a digest such as 53237869, or a data set called 300, for a number otherwise."""
 
 

@@ -77,7 +77,9 @@ def follows_model(rows: Mapping[Signature, float], threads: int) -> bool:
     return known and bool(rows) and all(abs(block_us(key, threads) - us) <= ROUNDING_US for key, us in rows.items())
 
 
-def table_signatures(space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, input_size: int = 112) -> list[Signature]:
+def table_signatures(
+    space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, input_size: int | None = None
+) -> list[Signature]:
     """Every registered block in every place that ``space`` searches, and its fixed parts for each number of landmarks, sorted.
 
     Raises

@@ -1,8 +1,9 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.studies.accuracy recipe --name NAME --data-root DATA``, and so on.
 
 ``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``searched`` adds what the
-evidence experiment has searched and finetuned, ``costs`` tells what these networks cost, and ``report`` prints the tables and
-draws the picture. Each writes CSV files and goes on where it was stopped.
+evidence experiment has searched and finetuned, ``costs`` tells what these networks cost. ``headline`` finetunes what supernets
+choose against ``PfldLite``, ``over-time`` trains one subnet for several numbers of epochs, and ``report`` prints the tables and
+draws the figures. Each writes CSV files and goes on where it was stopped.
 """
 
 from ...pipeline.quiet import quieten
@@ -18,15 +19,20 @@ import torch  # noqa: E402
 import typer  # noqa: E402
 
 from ....evaluators import FaceData  # noqa: E402
+from ....evaluators.training.training_options import INHERITED_RATE  # noqa: E402
 from ....latency import LookupTable  # noqa: E402
 from ....search_space import BASELINES, Architecture, InputError, PfldSpace, SpaceSpec  # noqa: E402
+from ....search_space.errors import check_name  # noqa: E402
 from ...deploy.candidate import TrainedNetwork  # noqa: E402
 from ...pipeline.command import make_command, run  # noqa: E402
 from ...pipeline.config import Config  # noqa: E402
+from ..evidence.supernets import Supernet  # noqa: E402
 from ..results import Records, digest, train_and_test  # noqa: E402
-from .accuracy_report import accuracy_figure, costs_table, networks_table, recipes_table  # noqa: E402
+from .accuracy_report import BASELINE, accuracy_figure, costs_table, networks_table, recipes_table  # noqa: E402
 from .contenders import BASE, MEDIAN, RECIPES, contenders  # noqa: E402
 from .costs import costs_of  # noqa: E402
+from .headline import AIMS, finetune_headline, headline_table  # noqa: E402
+from .over_time import STARTS, over_time_figure, over_time_table, take_recorded, train_over_time  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 Name = Annotated[str, typer.Option(help="What the results call the data set.")]
@@ -37,10 +43,18 @@ Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
 Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
 ConfigFile = Annotated[Path, typer.Option(help="YAML config with the space, and the common recipe in finetune.")]
 Finetuning = Annotated[Path, typer.Option(help="finetuning.csv of the evidence experiment.")]
+Seed = Annotated[int, typer.Option(help="Seed of the supernet and of the training.")]
+Lengths = Annotated[list[int], typer.Option("--length", help="Epochs; may be repeated.")]
+Starts = Annotated[list[str], typer.Option(help=" or ".join(STARTS) + "; may be repeated.")]
+Evidence = Annotated[Path, typer.Option(help="Folder of the evidence experiment's CSV files.")]
+Work = Annotated[Path, typer.Option(help="Folder of the evidence experiment's supernets.")]
 Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 ALL: list[str] = []
 """No choice by ``--only``."""
+
+ALL_STARTS = list(STARTS)
+"""What Typer takes for the default of an option that may be repeated."""
 
 RESULTS = Path("runs/accuracy")
 """Default folder of the CSV files."""
@@ -53,6 +67,9 @@ CONFIG = Path(__file__).parent / "config.yaml"
 
 FINETUNING = Path("runs/evidence/finetuning.csv")
 """Where the evidence experiment writes what it has finetuned."""
+
+WORK = Path("runs/evidence")
+"""Where the evidence experiment keeps its supernets."""
 
 KEYS = ("data", "epochs", "network", "seed")
 """Columns by which a training is known."""
@@ -169,21 +186,68 @@ def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = 
 
 
 @app.command(cls=make_command({}))
+def headline(
+    name: Name,
+    data_root: DataRoot,
+    epochs: Epochs = 20,
+    seed: Seed = 0,
+    config: ConfigFile = CONFIG,
+    only: Only = ALL,
+    results: Results = RESULTS,
+    work: Work = WORK,
+) -> None:
+    """Finetune what the evidence experiment's supernet of a seed chooses for each aim -> headline.csv."""
+    settings = Config.load(config, finetune__epochs=epochs, finetune__learning_rate=INHERITED_RATE)
+    supernet = Supernet(settings.space, "stages", seed, None, work)
+    trained = Records(results / "networks.csv").frame()
+    to_reach = trained[(trained.data == name) & (trained.network == BASELINE)].groupby("epochs").test_nme.mean().iloc[0]
+    for aim in AIMS:
+        if not only or aim in only:
+            finetune_headline(name, settings.faces(data_root), supernet, settings, aim, to_reach, results)
+
+
+@app.command(cls=make_command({}))
+def over_time(
+    name: Name,
+    data_root: DataRoot,
+    length: Lengths,
+    start: Starts = ALL_STARTS,
+    seed: Seed = 0,
+    config: ConfigFile = CONFIG,
+    results: Results = RESULTS,
+    evidence: Evidence = WORK,
+    work: Work = WORK,
+) -> None:
+    """Train the searched subnet for several lengths, from scratch and from the supernet of seed 0 -> over_time.csv.
+
+    What the evidence experiment has trained already is taken over.
+    """
+    for each in start:
+        check_name(each, STARTS)
+    settings = Config.load(config)
+    supernet = Supernet(settings.space, "stages", 0, None, work)
+    faces = settings.faces(data_root)
+    take_recorded(name, supernet, evidence, results)
+    for each in start:
+        for epochs in length:
+            train_over_time(name, faces, supernet, settings, each, epochs, seed, results)
+
+
+@app.command(cls=make_command({}))
 def report(results: Results = RESULTS) -> None:
-    """Print the tables; draw accuracy.png."""
+    """Print the tables; draw accuracy.png, and over_time.png if there are trainings of several lengths."""
     recipes, trained, cost = (Records(results / f"{name}.csv").frame() for name in ("recipe", "networks", "costs"))
-    for title, table in (
-        ("recipes", recipes_table(recipes)),
-        ("networks", networks_table(trained, cost)),
-        ("costs", costs_table(cost)),
-    ):
-        print(f"{title}\n{table.to_string(index=False)}\n")
+    tables = {"recipes": recipes_table(recipes), "networks": networks_table(trained, cost), "costs": costs_table(cost)}
     accuracy_figure(results / "accuracy.png", trained, cost)
-    print(
-        json.dumps(
-            {"recipes": recipes_table(recipes).to_dict("records"), "networks": networks_table(trained, cost).to_dict("records")}
-        )
-    )
+    # what only some runs of the experiment have
+    if (results / "headline.csv").exists():
+        tables["headline"] = headline_table(Records(results / "headline.csv").frame(), trained)
+    if (results / "over_time.csv").exists():
+        tables["over_time"] = over_time_table(Records(results / "over_time.csv").frame(), trained)
+        over_time_figure(results / "over_time.png", tables["over_time"])
+    for title, table in tables.items():
+        print(f"{title}\n{table.to_string(index=False)}\n")
+    print(json.dumps({title: table.to_dict("records") for title, table in tables.items() if title != "costs"}))
 
 
 def _contenders(settings: Config) -> dict[str, Architecture | str]:

@@ -1,0 +1,79 @@
+"""Run the experiment: ``python -m fbnet_pfld.experiments.studies.few_labels train --name NAME --photos DATA --init FILE``.
+
+``train`` trains the network of a checkpoint on few labelled faces, from scratch and from its weights, and ``report`` prints the
+table and draws the figure. Results are rows of a CSV file; the training goes on where it was stopped.
+"""
+
+from ...pipeline.quiet import quieten
+
+quieten()
+
+import json  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+
+from ....search_space.errors import check_name  # noqa: E402
+from ...pipeline.command import make_command, run  # noqa: E402
+from ...pipeline.config import Config  # noqa: E402
+from ..results import Records  # noqa: E402
+from .few_labels_report import few_labels_figure, few_labels_table  # noqa: E402
+from .few_trainings import RATES, FewLabels  # noqa: E402
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+Name = Annotated[str, typer.Option(help="What the results call the data set.")]
+Photos = Annotated[Path, typer.Option(help="Data set in the 106points layout, people of train and test apart.")]
+Init = Annotated[str, typer.Option(help="Checkpoint of the network, or pretrained:NAME.")]
+Points = Annotated[int, typer.Option(help="Landmarks of the data set.")]
+Faces = Annotated[list[int], typer.Option(help="Labelled faces, as many as there are at most; may be repeated.")]
+Starts = Annotated[list[str], typer.Option("--start", help=" or ".join(RATES) + "; may be repeated.")]
+Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML config with the recipe.")]
+Results = Annotated[Path, typer.Option(help="Folder of the CSV file.")]
+
+RESULTS = Path("runs/few_labels")
+"""Default folder of the CSV file."""
+
+COUNTS = [100, 300, 1_000, 1_000_000]
+"""Default numbers of labelled faces; the last stands for all."""
+
+STARTS = list(RATES)
+"""What Typer takes for the default of an option that may be repeated."""
+
+
+@app.command(cls=make_command({}))
+def train(
+    name: Name,
+    photos: Photos,
+    init: Init,
+    points: Points = 68,
+    faces: Faces = COUNTS,
+    start: Starts = STARTS,
+    seeds: Seeds = 2,
+    config: ConfigFile = None,
+    results: Results = RESULTS,
+) -> None:
+    """Train on few labelled faces, from scratch and from a checkpoint -> few_labels.csv."""
+    study = FewLabels(name, photos, init, Config.load(config, points=points), results)
+    for each in start:
+        check_name(each, RATES)
+    if "init" in start:
+        study.rate_untrained()
+    for seed in range(seeds):
+        for count in faces:
+            for each in start:
+                study.train(each, count, seed)
+
+
+@app.command(cls=make_command({}))
+def report(results: Results = RESULTS) -> None:
+    """Print the table; draw few_labels.png."""
+    table = few_labels_table(Records(results / "few_labels.csv").frame())
+    print(f"{table.to_string(index=False)}\n")
+    few_labels_figure(results / "few_labels.png", table)
+    print(json.dumps(table.to_dict("records")))
+
+
+if __name__ == "__main__":
+    run(app)

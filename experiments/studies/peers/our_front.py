@@ -1,0 +1,120 @@
+"""Our front: what a supernet chooses at latency budgets, trained from the supernet's weights and from scratch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from ....evaluators import Checkpoint, FaceData, inherit
+from ....latency import LookupTable
+from ....search_space import Architecture, InputError
+from ....search_space.files import read_json
+from ....search_space.progress import Track, silent
+from ...pipeline.config import Config
+from ...pipeline.front import find_front
+from ...pipeline.scoring import FACES, Scorer
+from ..evidence.supernets import TIME
+from ..results import Records, digest
+from .peer_trainings import SCRATCH, SUPERNET, train_and_test
+
+EVALUATIONS = 2_000
+"""Subnets that are scored to find the front."""
+
+OURS = "ours, at most"
+"""Beginning of our subnets' names; the budget follows."""
+
+
+def train_ours(
+    config: Config,
+    name: str,
+    faces: FaceData,
+    supernet: Path,
+    seed: int,
+    budgets: Sequence[float],
+    records: Records,
+    work: Path,
+    track: Track = silent,
+) -> None:
+    """Train the subnet that a supernet chooses at each budget, a row per training; goes on where it was stopped.
+
+    All subnets are first finetuned from the supernet's weights, and then trained from scratch for as many epochs, each at the
+    default learning rate of its start.
+
+    Parameters
+    ----------
+    config
+        The recipe, and the latency table of the budgets.
+    name
+        What the results call the data set.
+    supernet
+        Checkpoint of a search with this ``seed``. The file ``time.json`` beside it, if any, tells how long the search took.
+    budgets
+        Latency budgets in microseconds by the table.
+    work
+        Keeps the scores and the front.
+
+    Raises
+    ------
+    InputError
+        If a budget is too small for any subnet, or the records have rows of another recipe or table.
+    """
+    weights = Checkpoint.load(supernet)
+    chosen = choose(config, faces, weights, seed, budgets, work, track)
+    table = LookupTable.load(config.lut).cost(weights.supernet())
+    setup = digest(config.finetune.model_dump(mode="json"), EVALUATIONS, FACES, table.blocks_us, table.fixed_us)
+    starts = {SUPERNET: config.finetune.inheriting().learning_rate, SCRATCH: config.finetune.learning_rate}
+    for start, rate in starts.items():
+        for budget, architecture in chosen.items():
+            known = {"data": name, "network": f"{OURS} {budget:,.0f} us", "start": start, "epochs": config.finetune.epochs}
+            records.check(setup=setup, **known)
+            if records.has(**known, rate=rate, seed=seed):
+                continue
+            pl.seed_everything(seed, verbose=False)
+            model = architecture.build()
+            if start == SUPERNET:
+                inherit(model, architecture, weights)
+            settings = config.override({"finetune__learning_rate": rate}, "peers")
+            figures = train_and_test(settings, faces, model, architecture, seed)
+            records.add(
+                **known,
+                rate=rate,
+                seed=seed,
+                setup=setup,
+                **figures,
+                supernet_seconds=_seconds(supernet) if start == SUPERNET else 0.0,
+                blocks=" ".join(architecture.choices.values()),
+            )
+
+
+def choose(
+    config: Config,
+    faces: FaceData,
+    supernet: Checkpoint,
+    seed: int,
+    budgets: Sequence[float],
+    work: Path,
+    track: Track = silent,
+) -> dict[float, Architecture]:
+    """Budget -> the most accurate subnet of a supernet's front within it.
+
+    Raises
+    ------
+    InputError
+        If a budget is too small for any subnet.
+    """
+    table = LookupTable.load(config.lut)
+    scorer = Scorer(supernet, faces, config, seed, FACES, work, track)
+    front = find_front(scorer, table, seed, work, EVALUATIONS, track=track)
+    chosen = {}
+    for budget in budgets:
+        within = front[front.us <= budget]
+        if within.empty:
+            raise InputError(f"budget {budget:g} us: the fastest subnet of the front takes {front.us.min():g} us; give more")
+        chosen[budget] = Architecture.load(work / str(within.file.iloc[-1]))  # the front is sorted, and falls
+    return chosen
+
+
+def _seconds(supernet: Path) -> float | None:
+    """How long the search of a supernet took, if a file says so."""
+    file = supernet.with_name(TIME)
+    return float(read_json(file, "time of a training")["seconds"]) if file.is_file() else None
