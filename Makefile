@@ -15,7 +15,7 @@ demo: install
 	$(BIN)/fbnet-pfld demo
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # the folders as the package that they are: what mypy and import-linter look at
 links:

@@ -21,7 +21,7 @@ MAX_US = 1500
 def small(monkeypatch, tmp_path, quick_exports):
     """A demo of few faces, few subnets and one epoch, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    for name, value in (("TRAIN", 64), ("TEST", 16), ("SCORED", 12)):
+    for name, value in (("TRAIN", 48), ("TEST", 16), ("SCORED", 5)):
         monkeypatch.setattr(demo_run, name, value)
     config = tmp_path / "small.yaml"
     config.write_text(demo_run.CONFIG.read_text().replace("epochs: 4", "epochs: 1"))
@@ -51,5 +51,5 @@ def test_the_best_subnet_of_the_front_within_the_limit_is_exported(small, run, c
 
 def test_a_limit_that_no_subnet_keeps_is_told(small, run, capfd):
     assert run("demo", "--max-us", 100) == 2
-    assert "no subnet runs within 100 us; the fastest of the front takes" in capfd.readouterr().err
+    assert "no subnet runs within 100 us; the fastest takes 786 us" in capfd.readouterr().err
     assert not (small / "output/subnet.onnx").exists()
