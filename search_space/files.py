@@ -178,3 +178,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def user_cache(name: str) -> Path:
+    """Folder ``name`` of this package in the user's cache, by the XDG base directory specification; it need not exist."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "fbnet-pfld" / name

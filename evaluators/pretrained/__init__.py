@@ -6,10 +6,8 @@ A name stands wherever a checkpoint may: ``pretrained:NAME``.
 from pathlib import Path
 
 from ...search_space.errors import InputError, allowed
+from ..names import PRETRAINED as PREFIX
 from ..training.checkpoint import Checkpoint
-
-PREFIX = "pretrained:"
-"""What a name begins with where a path may stand as well."""
 
 SUPERNET = "supernet"
 """Name of the supernet; all others are subnets."""

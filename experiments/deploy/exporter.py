@@ -4,7 +4,6 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from .candidate import TrainedNetwork, check_finite
 from .export_report import as_data, report_figure
 from .file_formats import FORMATS, Source, make_files
 from .on_arm import arm_data, check_arm, check_on_arm
-from .onnx_file import OPSET
+from .onnx_file import OPSET, described
 
 BASELINE = "pfld_lite"
 """The network that others are compared with, unless another is given."""
@@ -226,16 +225,8 @@ class Exporter:
 
     def _source(self, model: nn.Module, name: str, network: dict[str, Any] | str, folder: Path, nme: float | None) -> Source:
         folder.mkdir(parents=True, exist_ok=True)
-        metadata = {
-            "network": json.dumps(network),
-            "num_points": str(self.faces.points),
-            "input_size": str(self.faces.input_size),
-            "colour_order": "BGR",
-            "input_range": "0..1",
-            "output": "x0 y0 x1 y1 ..., in parts of the crop's side",
-            "test_nme": "" if nme is None else f"{nme:.4f} % in fp32",
-            "producer": f"fbnet-pfld {version('fbnet-pfld')}",
-        }
+        metadata = described(network, self.faces.points, self.faces.input_size)
+        metadata["test_nme"] = "" if nme is None else f"{nme:.4f} % in fp32"
         return Source(
             model,
             self.test.images[:EXAMPLES].float() / 255,

@@ -1,10 +1,13 @@
 """Write a network as an ONNX file that is small, checked and says what it is."""
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...evaluators.runtime.landmarker import STATED
 from ...latency import OnnxNet, run_each
 from ...search_space.errors import InputError, ResultError
 from ...search_space.files import atomic_path
@@ -29,6 +33,17 @@ TOLERANCE = 1e-4
 
 OPSET = 18
 """In which torch builds its graphs: others are converted from it."""
+
+
+def described(network: dict[str, Any] | str, num_points: int, input_size: int) -> dict[str, str]:
+    """Metadata of a network's file: architecture or baseline's name, points, size in pixels, and how to read both ends."""
+    return STATED | {
+        "network": json.dumps(network),
+        "num_points": str(num_points),
+        "input_size": str(input_size),
+        "output": "x0 y0 x1 y1 ..., in parts of the crop's side",
+        "producer": f"fbnet-pfld {version('fbnet-pfld')}",
+    }
 
 
 def write_onnx(

@@ -19,7 +19,7 @@ from ..deploy.exporter import Exporter
 from ..plots.demo_figure import demo_figure
 from .config import Config
 from .finetuning import finetune_network
-from .front import find_front
+from .front import best_within, find_front
 from .scoring import FACES, Scorer
 from .workspace import Workspace
 
@@ -40,7 +40,7 @@ SHOWN = 16
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What came of it: the networks' figures, the chosen subnet, the table that chose it, and the front that it is from."""
+    """The networks' figures, the chosen subnet, the table that chose it, and the front that it is from."""
 
     rows: list[Row]
     chosen: Architecture
@@ -88,8 +88,8 @@ def run_demo(
     # score subnets with the supernet's weights, and find the front, of which the fastest is a part in any case
     scorer = Scorer(trained, faces, config, seed, FACES, place.search, track)
     front = find_front(scorer, table, seed, place.search, SCORED, [fastest], track)
-    # choose: the front is sorted by latency, so that its last subnet within the limit has the lowest NME
-    chosen = Architecture.load(place.search / front[front["us"] <= max_us]["file"].iloc[-1])
+    chosen = best_within(front, place.search, max_us)
+    assert chosen is not None  # the fastest is within the limit
     chosen.save(place.architecture)
     # finetune and export it
     finetune_network(config, faces, place.trained(), chosen, supernet, seed, callbacks=progress("finetune"))

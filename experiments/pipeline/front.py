@@ -24,6 +24,13 @@ EVALUATIONS = 5_000
 """Subnets that it scores of a larger one, by an evolution."""
 
 
+def best_within(front: pd.DataFrame, folder: Path, max_us: float) -> Architecture | None:
+    """The most accurate subnet within ``max_us`` microseconds of the front in ``folder``; None if none is so fast."""
+    within = front[front["us"] <= max_us]
+    # the front is sorted by latency, and its NME falls
+    return None if within.empty else Architecture.load(folder / str(within["file"].iloc[-1]))
+
+
 def find_front(
     scorer: Scorer,
     table: LookupTable,

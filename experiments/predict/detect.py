@@ -11,7 +11,7 @@ from .centerface import CenterFace, centerface_file
 from .yunet import FILES, YuNet
 
 INSTALL = 'to find the faces in photos, install the extra detect: pip install -e ".[detect]"'
-"""What is said where there is no detector; the command is for a clone of the repository."""
+"""Remark where there is no detector; the command is for a clone of the repository."""
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ RATE = 20
 """Frames per second of a webcam, where two come at once."""
 
 NO_FACE = "**No face found.** If the picture shows one face and little else, tick *One face's crop*."
-"""What is said of a picture without faces."""
+"""Text for a picture without faces."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows.
+    """A picture and its text, as the page shows them.
 
     Attributes
     ----------

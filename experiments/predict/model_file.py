@@ -1,23 +1,18 @@
 """The file of the network that is run: a user's own, or one that the package brings, exported once into the user's cache."""
 
 import atexit
-import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...evaluators.runtime.landmarker import STATED
+from ...evaluators.names import PRETRAINED as PREFIX
 from ...search_space.errors import WriteError, only_one
+from ...search_space.files import user_cache
 
 if TYPE_CHECKING:
     from ...evaluators import Checkpoint
-
-PREFIX = "pretrained:"
-"""What the name of a network that the package brings begins with."""
 
 EXAMPLES = 4
 """Random images on which an exported file is compared with torch."""
@@ -85,7 +80,7 @@ def pretrained_file(name: str) -> Path:
 
     checkpoint = pretrained(name)
     file = f"{name}-{weights_digest(checkpoint)}.onnx"
-    cached = cache_folder() / file
+    cached = user_cache("pretrained") / file
     if cached.is_file():
         return cached
     try:
@@ -98,24 +93,13 @@ def pretrained_file(name: str) -> Path:
     return cached
 
 
-def cache_folder() -> Path:
-    """Folder of the exported pretrained networks, in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "fbnet-pfld" / "pretrained"
-
-
 def _export(checkpoint: "Checkpoint", path: Path) -> None:
     import torch
 
-    from ..deploy.onnx_file import write_onnx
+    from ..deploy.onnx_file import described, write_onnx
 
     model = checkpoint.build()
     size = checkpoint.input_size
     examples = torch.rand(EXAMPLES, 3, size, size, generator=torch.Generator().manual_seed(0))
-    metadata = STATED | {
-        "network": json.dumps(checkpoint.network),
-        "num_points": str(checkpoint.num_points),
-        "input_size": str(size),
-        "producer": f"fbnet-pfld {version('fbnet-pfld')}",
-    }
+    metadata = described(checkpoint.network, checkpoint.num_points, size)
     write_onnx(model, path, examples, metadata, name=path.stem)

@@ -29,10 +29,10 @@ Each network was searched for a latency on a phone: the faster ones are less acc
 pictures do not leave it. Face boxes: """
 
 GUIDE = "Drop a picture below; it may show several faces."
-"""What stands above the pictures at first."""
+"""Text above the pictures at first."""
 
 CAMERA_GUIDE = "Give access to the webcam below, then start it."
-"""What stands above the webcam at first."""
+"""Text above the webcam at first."""
 
 HEIGHT = 440
 """Height of the pictures on the page, in pixels."""

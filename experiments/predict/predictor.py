@@ -72,7 +72,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What a user wants of videos.
+    """The user's wishes for videos.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from .predictor import Predictor, VideoOptions, predict_image, predict_video, un
 from .sources import Found, Kind, Source
 
 NO_FACE = "no face found; if it is one face's crop, give --crop"
-"""What is said of an image without faces."""
+"""Remark on an image without faces."""
 
 Frames = Callable[[int | None], AbstractContextManager[Callable[[], None]]]
 """Shows the frames of one video while a block runs: given their number if it is known, yields what is called after each."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...search_space.errors import InputError
-from ...search_space.files import atomic_path, read_json
+from ...search_space.files import atomic_path, read_json, user_cache
 from .cores import A53, find_core, system_files
 
 HERE = Path(__file__).parent
@@ -35,8 +35,7 @@ LAUNCHERS = {
 def home() -> Path:
     """The emulator's folder: that of the environment variable, or one in the user's cache."""
     named = os.environ.get(VARIABLE)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named).absolute() if named else Path(cache) / "fbnet-pfld" / "emulator"
+    return Path(named).absolute() if named else user_cache("emulator")
 
 
 def program(name: str, remedy: str) -> str:

@@ -1,4 +1,4 @@
-"""What light, lens, sensor and file format do to a picture after the scene is drawn."""
+"""Light, lens, sensor and file format: they change a picture after the scene is drawn."""
 
 from dataclasses import dataclass
 

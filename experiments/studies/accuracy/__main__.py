@@ -28,6 +28,7 @@ from ...pipeline.command import make_command, run  # noqa: E402
 from ...pipeline.config import Config  # noqa: E402
 from ..evidence.supernets import Supernet  # noqa: E402
 from ..results import Records, digest, train_and_test  # noqa: E402
+from ..study_options import ALL, DataRoot, Epochs, Name, Only, Points, Results, Seeds  # noqa: E402
 from .accuracy_report import BASELINE, accuracy_figure, costs_table, networks_table, recipes_table  # noqa: E402
 from .contenders import BASE, MEDIAN, RECIPES, contenders  # noqa: E402
 from .costs import costs_of  # noqa: E402
@@ -35,11 +36,6 @@ from .headline import AIMS, finetune_headline, headline_table  # noqa: E402
 from .over_time import STARTS, over_time_figure, over_time_table, take_recorded, train_over_time  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Name = Annotated[str, typer.Option(help="What the results call the data set.")]
-DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
-Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
-Epochs = Annotated[int, typer.Option(help="Of every training.")]
-Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
 Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
 ConfigFile = Annotated[Path, typer.Option(help="YAML config with the space, and the common recipe in finetune.")]
 Finetuning = Annotated[Path, typer.Option(help="finetuning.csv of the evidence experiment.")]
@@ -48,13 +44,8 @@ Lengths = Annotated[list[int], typer.Option("--length", help="Epochs; may be rep
 Starts = Annotated[list[str], typer.Option(help=" or ".join(STARTS) + "; may be repeated.")]
 Evidence = Annotated[Path, typer.Option(help="Folder of the evidence experiment's CSV files.")]
 Work = Annotated[Path, typer.Option(help="Folder of the evidence experiment's supernets.")]
-Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
-Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
-ALL: list[str] = []
-"""No choice by ``--only``."""
-
 ALL_STARTS = list(STARTS)
-"""What Typer takes for the default of an option that may be repeated."""
+"""A list, as Typer wants the default of an option that may be repeated."""
 
 RESULTS = Path("runs/accuracy")
 """Default folder of the CSV files."""

@@ -34,7 +34,7 @@ REACHED = "accurate"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a subnet may cost, as parts of the baseline.
+    """Limits of a subnet's cost, as parts of the baseline's.
 
     Parameters
     ----------

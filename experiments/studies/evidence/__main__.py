@@ -19,6 +19,7 @@ import typer  # noqa: E402
 from ....evaluators import FaceData  # noqa: E402
 from ....search_space.errors import check_name  # noqa: E402
 from ...pipeline.command import make_command, run  # noqa: E402
+from ..study_options import DataRoot, Results  # noqa: E402
 from .alone import BUDGETS, recipe_of, train_alone  # noqa: E402
 from .block_spread import score_blocks  # noqa: E402
 from .choices import train_choices  # noqa: E402
@@ -27,16 +28,14 @@ from .finetuned import LENGTHS, finetune_choices, finetune_sample  # noqa: E402
 from .supernets import METHODS, Supernet, train_and_score  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
 Space = Annotated[str, typer.Option(help=" or ".join(BUDGETS))]
 Method = Annotated[str, typer.Option(help="How the supernet is trained: " + " or ".join(METHODS))]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of the supernet's training; by default, those of the method.")]
 Lengths = Annotated[list[int], typer.Option("--length", help="Epochs of finetuning; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Seed of the training.")]
-Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 Work = Annotated[Path, typer.Option(help="Folder of the supernets.")]
 ALL_LENGTHS = list(LENGTHS)
-"""What Typer takes for the default of an option that may be repeated."""
+"""A list, as Typer wants the default of an option that may be repeated."""
 
 RESULTS = Path("runs/evidence")
 """Default folder of the CSV files."""

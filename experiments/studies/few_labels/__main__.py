@@ -18,17 +18,16 @@ from ....search_space.errors import check_name  # noqa: E402
 from ...pipeline.command import make_command, run  # noqa: E402
 from ...pipeline.config import Config  # noqa: E402
 from ..results import Records  # noqa: E402
+from ..study_options import Name, Seeds  # noqa: E402
 from .few_labels_report import few_labels_figure, few_labels_table  # noqa: E402
 from .few_trainings import RATES, FewLabels  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Name = Annotated[str, typer.Option(help="What the results call the data set.")]
 Photos = Annotated[Path, typer.Option(help="Data set in the 106points layout, people of train and test apart.")]
 Init = Annotated[str, typer.Option(help="Checkpoint of the network, or pretrained:NAME.")]
 Points = Annotated[int, typer.Option(help="Landmarks of the data set.")]
 Faces = Annotated[list[int], typer.Option(help="Labelled faces, as many as there are at most; may be repeated.")]
 Starts = Annotated[list[str], typer.Option("--start", help=" or ".join(RATES) + "; may be repeated.")]
-Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML config with the recipe.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV file.")]
 
@@ -39,7 +38,7 @@ COUNTS = [100, 300, 1_000, 1_000_000]
 """Default numbers of labelled faces; the last stands for all."""
 
 STARTS = list(RATES)
-"""What Typer takes for the default of an option that may be repeated."""
+"""A list, as Typer wants the default of an option that may be repeated."""
 
 
 @app.command(cls=make_command({}))

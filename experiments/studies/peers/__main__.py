@@ -24,6 +24,7 @@ from ....search_space.errors import check_name  # noqa: E402
 from ...pipeline.command import make_command, run  # noqa: E402
 from ...pipeline.config import Config  # noqa: E402
 from ..results import Records  # noqa: E402
+from ..study_options import ALL, DataRoot, Epochs, Name, Only, Points, Results, Seeds  # noqa: E402
 from .our_front import train_ours  # noqa: E402
 from .peer_costs import costs_of, networks_of  # noqa: E402
 from .peer_networks import PEERS  # noqa: E402
@@ -33,23 +34,13 @@ from .peers_report import compare, of_ours, summarise  # noqa: E402
 
 T = TypeVar("T")
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Name = Annotated[str, typer.Option(help="What the results call the data set.")]
-DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
-Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
-Epochs = Annotated[int, typer.Option(help="Of every training.")]
-Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
 Rates = Annotated[list[float], typer.Option("--rate", help="Peak learning rate that seed 0 tries; may be repeated.")]
 Supernet = Annotated[Path, typer.Option(help="Checkpoint of a search with this seed.")]
 Seed = Annotated[int, typer.Option(help="Seed of the search and of the trainings.")]
 Budgets = Annotated[list[float], typer.Option("--budget", help="Latency budget in microseconds; may be repeated.")]
 Networks = Annotated[Path, typer.Option(help="networks.csv of the accuracy experiment.")]
-Only = Annotated[list[str], typer.Option(help="Train these alone; may be repeated.")]
-Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 Space = Annotated[str, typer.Option(help="Space of our subnets.")]
 Work = Annotated[Path, typer.Option(help="Folder that keeps fronts, files and counts.")]
-ALL: list[str] = []
-"""No choice by ``--only``."""
-
 RATES = [0.02, 0.007, 0.002]
 """Default learning rates of the peers."""
 

@@ -11,7 +11,7 @@ from ....search_space import Architecture, InputError
 from ....search_space.files import read_json
 from ....search_space.progress import Track, silent
 from ...pipeline.config import Config
-from ...pipeline.front import find_front
+from ...pipeline.front import best_within, find_front
 from ...pipeline.scoring import FACES, Scorer
 from ..evidence.supernets import TIME
 from ..results import Records, digest
@@ -107,10 +107,10 @@ def choose(
     front = find_front(scorer, table, seed, work, EVALUATIONS, track=track)
     chosen = {}
     for budget in budgets:
-        within = front[front.us <= budget]
-        if within.empty:
+        best = best_within(front, work, budget)
+        if best is None:
             raise InputError(f"budget {budget:g} us: the fastest subnet of the front takes {front.us.min():g} us; give more")
-        chosen[budget] = Architecture.load(work / str(within.file.iloc[-1]))  # the front is sorted, and falls
+        chosen[budget] = best
     return chosen
 
 

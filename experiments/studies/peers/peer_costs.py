@@ -1,4 +1,4 @@
-"""What peers and our subnets cost, each as an exported file: size, work, and latency on two processors."""
+"""Costs of peers and of our subnets, each as an exported file: size, work, and latency on two processors."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -88,7 +88,7 @@ def take_baselines(recorded: pd.DataFrame, config: Config, name: str, records: R
 
 
 def setup_of(config: Config) -> str:
-    """What the results of a peer depend on, beside its learning rate."""
+    """Digest of all that a peer's results depend on, beside its learning rate."""
     return digest(config.finetune.model_dump(mode="json", exclude={"learning_rate"}))
 
 

@@ -17,6 +17,7 @@ from ....search_space.progress import Track, silent
 from ....strategies.stages import split
 from ...pipeline.config import Config
 from ...pipeline.finetuning import finetune_network
+from ...pipeline.front import best_within
 from ...pipeline.supernet_search import search_supernet
 from ...pipeline.training_progress import TrainingProgress
 from ...pipeline.workspace import PARETO
@@ -41,7 +42,7 @@ TOLERANCE = 0.01
 """Highest change of a subnet's NME by half precision, in points of percent."""
 
 SETTINGS = "settings.json"
-"""What the networks of a folder were made with."""
+"""File with the settings that made a folder's networks."""
 
 FIGURES = "figures.json"
 """Figures of the training."""
@@ -137,9 +138,9 @@ def config_of(epochs: int, finetune_epochs: int) -> Config:
 def choices_of(supernet: Path) -> list[Architecture]:
     """The most accurate subnet of a search's front within each of :data:`BUDGETS_US`, fastest first, each once."""
     front = pd.read_csv(supernet / PARETO)
-    # sorted by latency and by falling NME: the last one within a budget is the best
-    files = [front[front.us <= budget].file.iloc[-1] for budget in BUDGETS_US if (front.us <= budget).any()]
-    return [Architecture.load(supernet / file) for file in dict.fromkeys(files)]
+    best = [best_within(front, supernet, budget) for budget in BUDGETS_US]
+    # a budget may have the same subnet as the one below it
+    return [subnet for i, subnet in enumerate(best) if subnet is not None and subnet not in best[:i]]
 
 
 def _finetuned(name: str, architecture: Architecture, config: Config, faces: FaceData, out: Path, seed: int) -> dict[str, Any]:

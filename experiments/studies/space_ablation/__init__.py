@@ -1,1 +1,1 @@
-"""What each decision of the space is worth: one network, changed in one respect at a time, at equal latency and training."""
+"""Variants that test each decision of the space: one network, changed in one respect, at equal latency and training."""

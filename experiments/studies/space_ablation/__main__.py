@@ -18,21 +18,13 @@ from ....search_space.errors import check_name  # noqa: E402
 from ...pipeline.command import make_command, run  # noqa: E402
 from ...pipeline.config import Config  # noqa: E402
 from ..results import Records, digest  # noqa: E402
+from ..study_options import ALL, DataRoot, Name, Only, Points, Results, Seeds  # noqa: E402
 from .ablation_report import ablation_figure, ablation_table  # noqa: E402
 from .ablation_training import cost_of, train_variant  # noqa: E402
 from .ablations import ABLATIONS  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Name = Annotated[str, typer.Option(help="What the results call the data set.")]
-DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
-Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
 Epochs = Annotated[int, typer.Option(help="Of every training but those of the ceilings, which are longer.")]
-Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
-Only = Annotated[list[str], typer.Option(help="These networks alone; may be repeated.")]
-Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
-ALL: list[str] = []
-"""No choice by ``--only``."""
-
 RESULTS = Path("runs/space_ablation")
 """Default folder of the CSV files."""
 

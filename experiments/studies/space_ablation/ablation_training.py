@@ -1,4 +1,4 @@
-"""What a variant is worth and what it costs, by training it and by counting it on the emulated core."""
+"""Accuracy of a variant by training it, and its latency by counting it on the emulated core."""
 
 import tempfile
 import time
