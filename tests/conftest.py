@@ -1,6 +1,8 @@
 """Tiny data sets and spaces that the tests share; a temporary HOME, because NNI writes there."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -9,12 +11,12 @@ _CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
 os.environ.setdefault("FBNET_PFLD_EMULATOR", str(Path(_CACHE) / "fbnet-pfld/emulator"))
 # before NNI is imported, which settles then where it writes
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fbnet-pfld-tests-")
+atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 os.environ["NNI_CONFIG_DIR"] = os.environ["HOME"] + "/nni-config"
 # before OpenCV is imported, which reads these then; a command sets them for itself
 os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
 os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
 
-import shutil
 import sys
 
 import cv2
