@@ -1,6 +1,6 @@
 """Landmark data sets, losses, metrics, the Lightning module, and training of fixed architectures.
 
-Names are imported when they are first used; ``__init__.pyi`` lists them.
+Public names are imported on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

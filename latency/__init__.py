@@ -1,6 +1,6 @@
-"""Latency tables: load, query, save; make them from a model, an emulated core, this machine or a phone; correct and compare.
+"""Latency tables: load, query and save them; make them from a model, an emulated core, this machine or a phone.
 
-Names are imported when they are first used; ``__init__.pyi`` lists them.
+Names are imported on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Correct a table by a few whole subnets that were timed on the device.
+"""Correct a latency table with timings of a few whole subnets on the device.
 
-Timings and tables in different units are refused: a subnet that is faster or slower than on any device, one that is far off the
-others, and a table that is off by more than :data:`FAR_SCALE` times. ``--insist`` accepts them nevertheless, and notes that in
+Timings and tables in different units are refused: a subnet that is faster or slower than on any device, one that is far from
+the others, and a table that is off by a factor of more than :data:`FAR_SCALE`. ``--insist`` accepts them, and records that in
 the corrected table, so that it can be loaded.
 """
 
@@ -28,11 +28,11 @@ PAYS = 0.8
 """Fit an offset only if its error on held-out subnets is below this share of a single scale's."""
 
 FLAT = 0.01
-"""A factor below this share of the single scale would mean that these parts take no time, which is so on no device."""
+"""Reject an offset if a factor is below this share of the single scale: on no device do these parts take almost no time."""
 
 FAR_SCALE = 20.0
-"""A scale above this, or below its inverse, means that table and timings are in different units: another device makes up to
-about 15 (a server's core beside a Cortex-A53), another unit 1000."""
+"""A scale above this, or below its inverse, means that table and timings are in different units. Another device makes a factor
+of up to about 15 (a server core against a Cortex-A53), another unit one of 1000."""
 
 Floats = NDArray[np.float64]
 
@@ -50,12 +50,12 @@ class Calibration:
     scale
         Factor on the rows of searched blocks.
     offset_us
-        Added to the fixed parts beyond that factor, as a mean over the subnets, in microseconds; 0 where a scale alone
-        predicts left-out subnets about as well.
+        Latency added to the fixed parts beyond that factor, in microseconds, as a mean over the subnets; 0 if a scale alone
+        predicts held-out subnets about as well.
     before_percent, after_percent
-        Mean error of the table as it was, and corrected.
+        Mean error of the original and of the corrected table.
     left_out_percent
-        Mean error on each subnet of a correction by the others: what error to expect.
+        Leave-one-out error, the error to expect: mean error on each subnet of a correction fitted to the others.
     """
 
     table: LookupTable
@@ -67,18 +67,19 @@ class Calibration:
 
 
 def read_measured(path: str | Path, insist: bool = False) -> list[tuple[Architecture, float]]:
-    """Read whole subnets' latencies: a CSV file with columns ``architecture`` (a JSON file, from the CSV file's folder) and
-    ``latency_us``.
+    """Read measured latencies of whole subnets.
 
     Parameters
     ----------
+    path
+        CSV file with columns ``architecture`` (a JSON file, relative to the CSV file's folder) and ``latency_us``.
     insist
-        Whether to take latencies that no device can have, or that are far off the others.
+        Whether to accept latencies that no device can have, or that are far from the others.
 
     Raises
     ------
     InputError
-        Naming file and line.
+        If the file is invalid; the message names the line.
     """
     path = Path(path)
     found: list[tuple[Architecture, float]] = []
@@ -112,25 +113,29 @@ def calibrate(
     device: str | None = None,
     insist: bool = False,
 ) -> Calibration:
-    """Fit a scale, and an offset of the fixed parts where it pays, to measured subnets.
+    """Fit a scale to measured subnets, and an offset of the fixed parts where that predicts clearly better.
 
-    Latency = a * searched blocks + c * fixed parts, with a and c above 0 by least squares on relative errors; a = c unless two
-    numbers predict left-out subnets clearly better than one.
+    The model is latency = a * searched blocks + c * fixed parts. Least squares on relative errors finds a and c, both above 0;
+    a = c unless two factors predict held-out subnets clearly better than one.
 
     Parameters
     ----------
+    table
+        The table to correct.
+    measured
+        Subnets and their latencies in microseconds, as :func:`read_measured` returns them.
     name, device
-        Name and device of the new table; the device stays the same by default. Its engine and threads are those of the old one.
+        Name and device of the new table; by default, the device of the old one. Engine and threads stay the same.
     insist
-        Whether a scale beyond :data:`FAR_SCALE` is right.
+        Whether to accept a scale beyond :data:`FAR_SCALE`.
 
     Raises
     ------
     InputError
-        If the table lacks a block, the subnets do not differ in it, or table and timings seem to be in different units.
+        If the table lacks a block, all subnets have the same latency in it, or table and timings seem to be in different units.
     """
     for subnet, _ in measured:
-        table.latency_us(subnet)  # all rows are there
+        table.latency_us(subnet)  # raises if a row is missing
     us = np.array([each for _, each in measured])
     fixed = {part for subnet, _ in measured for part in subnet.space.layout(subnet.num_points, subnet.input_size).fixed()}
 
@@ -150,9 +155,9 @@ def calibrate(
     if not (insist or 1 / FAR_SCALE <= single <= FAR_SCALE):
         unit = unit_of(1 / single)
         raise InputError(
-            f"the timings are {single:.3g} times what table {table.file or table.name} says"
+            f"the timings are {single:.3g} times the latencies in table {table.file or table.name}"
             + (f", as if they were in {NAMES[unit]}" if unit else "")
-            + f"; both are to be in microseconds; if they are, {INSIST}"
+            + f"; both must be in microseconds; if they are, {INSIST}"
         )
     left_out = {
         kind: float(
@@ -170,7 +175,7 @@ def calibrate(
     after, before = _percent(models[kind], us, factors), _percent(models["scale"], us, np.ones(1))
     text = (
         f"calibrated ({kind}) by {len(us)} whole subnets: mean error {before:.1f} % before, {after:.1f} % after, "
-        f"{left_out[kind]:.1f} % on a subnet left out; engine and threads are the old table's; before that: "
+        f"{left_out[kind]:.1f} % on a held-out subnet; engine and threads are the old table's; before that: "
         f"{table.uncertainty}"
     )
     rows = {key: round(value * (rest if is_fixed(key) else blocks), 3) for key, value in table.rows.items()}
@@ -181,7 +186,7 @@ def calibrate(
             "clock_ghz": None if device else table.clock_ghz,
             "method": "modelled",
             "rows": rows,
-            # of a whole network it is not known which part of it is like the fixed parts
+            # the share of a whole network that scales like the fixed parts is unknown
             "networks_us": {} if both else {name: round(us * blocks, 1) for name, us in table.networks_us.items()},
             "uncertainty": text,
             "date": date.today().isoformat(),
@@ -194,11 +199,11 @@ def calibrate(
 
 
 def _factors(inputs: Floats, us: Floats) -> Floats:
-    """Factors (F,) of 0 or more with the least squares of the relative errors of ``inputs @ factors``, ``inputs`` (N, F)."""
+    """Factors (F,), at least 0, that minimise the squared relative errors of ``inputs @ factors``, ``inputs`` (N, F)."""
     factors: Floats = nnls(inputs / us[:, None], np.ones(len(us)))[0]
     return factors
 
 
 def _percent(inputs: Floats, us: Floats, factors: Floats) -> float:
-    """Mean error in percent of ``inputs @ factors``."""
+    """Mean absolute relative error of ``inputs @ factors``, in percent."""
     return float(100 * np.abs(inputs @ factors / us - 1).mean())

@@ -1,4 +1,4 @@
-"""The command that a message suggests where a table lacks a row; it works as it stands in the shell in which it was read."""
+"""Commands that messages suggest for tables that lack a row; they can be pasted into the shell."""
 
 import re
 import shlex
@@ -13,16 +13,16 @@ from .measure.host import processor
 
 
 def new_table(layout: NetworkLayout, threads: int, engine: str, device: str, method: str, precision: str) -> str:
-    """What makes a table for a space, to stand at the end of a message: the command last, after a colon.
+    """Return the end of a message: advice on a table for a space, with the command that makes it after a colon.
 
-    A table measured on this machine is measured again, if the space has subnets enough. INT8 tables come from an emulated core.
-    Any other is made from the layer model of the Snapdragon 625. No file is written over. Where nobody knows a file of the
-    space, there is no command.
+    A table measured on this machine is measured again if the space has enough subnets. INT8 tables come from an emulated core,
+    all others from the layer model of the Snapdragon 625. The command overwrites no file. There is no command for a space
+    without a known file.
 
     Parameters
     ----------
     threads, engine, device, method, precision
-        Those of the table that does not serve the space.
+        Properties of the table that lacks the rows.
     """
     space = layout.space
     if space.argument is None:
@@ -51,6 +51,6 @@ def _measurable(layout: NetworkLayout) -> bool:
 
 
 def _unused(name: str) -> str:
-    """A table's file name in the working folder that no file has."""
+    """Return a file name for a table that is not yet used in the working folder."""
     names = (f"{name}{'' if i == 1 else f'-{i}'}.csv" for i in count(1))
     return next(each for each in names if not Path(each).exists() and not Path(each).with_suffix(".json").exists())

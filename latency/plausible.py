@@ -1,15 +1,15 @@
-"""Are latencies those of a device at all, or are they in another unit?
+"""Check whether latencies are plausible for a device, or are in another unit.
 
-A whole network's speed, in multiply-accumulates (MACs) per microsecond, tells: it differs far less than latencies do. On the
-networks of this package (batch 1, float32) a Cortex-A53 has 2,300 at one thread and 4,700 at four, an x86 core of a server
-27,000 (12.2 M MACs in 0.3 ms). Tables are taken from :data:`SLOWEST` to :data:`FASTEST`, which is
+The check uses a whole network's speed in multiply-accumulates (MACs) per microsecond, which varies far less than latency. On
+the networks of this package (batch 1, float32) a Cortex-A53 reaches 2,300 with one thread and 4,700 with four, an x86 server
+core 27,000 (12.2 M MACs in 0.3 ms). Speeds from :data:`SLOWEST` to :data:`FASTEST` are accepted:
 
-- up to 1,000,000: forty of those x86 cores. Small layers that wait for one another do not fill any accelerator; the fastest
-  ones at hand need some microseconds a layer to start. Then the smallest subnet of ``pfld`` (5.9 M MACs) takes 5.9 us, and the
-  whole of a table in milliseconds is above it if the device has 1,000 or more.
-- from 5: a microcontroller of 100 MHz with an FPU has 10 or more. A Cortex-A53's nanoseconds are below it.
+- up to 1,000,000, as fast as forty of those x86 cores. Small layers that wait for one another do not fill an accelerator; the
+  fastest accelerators available need some microseconds to start each layer. At this limit the smallest subnet of ``pfld``
+  (5.9 M MACs) takes 5.9 us. A table in milliseconds exceeds the limit if the device reaches 1,000 or more.
+- from 5: a microcontroller of 100 MHz with an FPU reaches 10 or more. A Cortex-A53's latencies in nanoseconds are below it.
 
-Figures that are right nevertheless are insisted on: ``"insist": true`` in a table's JSON file, ``--insist`` for timings.
+``"insist": true`` in a table's JSON file, or ``--insist`` for timings, accepts correct latencies outside these limits.
 """
 
 import math
@@ -24,22 +24,22 @@ from .records import LATENCY, UNITS, conversion
 
 FASTEST = 1e6
 SLOWEST = 5.0
-"""Limits of a network's speed, in MACs per microsecond."""
+"""Limits of a network's speed in MACs per microsecond."""
 
 USUAL = 1e4
-"""Where speeds lie; of several units that would explain a figure, the one that brings it nearest is named."""
+"""Typical speed; of several units that would explain a latency, the message names the one that brings it nearest."""
 
 MIXED = 30.0
-"""How far the speeds of subnets of one device may be apart; blocks are within a factor of 10 of each other."""
+"""Largest accepted factor between a subnet's speed and the median speed; blocks differ by a factor of up to 10."""
 
 SAMPLE = 64
-"""Rows of a table that are looked at: their MACs are found by building the blocks."""
+"""Number of rows of a table that are checked; counting their MACs needs their blocks to be built."""
 
 NAMES = {"s": "seconds", "ms": "milliseconds", "ns": "nanoseconds"}
 
 
 def macs_of(signatures: Iterable[Signature]) -> int:
-    """MACs of some blocks and fixed parts; 0 for those that are in no registry or that cannot be built."""
+    """MACs of blocks and fixed parts; those that are not registered or cannot be built count 0."""
     return sum(map(_macs, signatures))
 
 
@@ -48,18 +48,18 @@ def _macs(signature: Signature) -> int:
         return 0
     try:
         return sum(layer.macs for layer in block_layers(signature))
-    except (ValueError, RuntimeError):  # torch's, of channels and sizes that no network has
+    except (ValueError, RuntimeError):  # torch raises them for impossible channels and sizes
         return 0
 
 
 def unit_of(factor: float) -> str | None:
-    """The unit of figures that should be ``factor`` times as large to be microseconds; None for microseconds."""
+    """Return the unit of values that must be multiplied by ``factor`` to be microseconds; None for microseconds."""
     unit = min(UNITS, key=lambda name: abs(math.log(UNITS[name] / factor)))
     return unit if unit in NAMES else None
 
 
 def cause(factor: float, subject: str, pronoun: str) -> str:
-    """The likely cause of figures that should be ``factor`` times as large, and what to do, in the middle of a message."""
+    """Return the middle of a message: the likely cause of values that are too small by ``factor``, and what to do."""
     unit = unit_of(factor)
     if unit is None:
         return f"{LATENCY} is in microseconds"
@@ -72,16 +72,16 @@ def check_speed(macs: int, us: float, where: str, insist: str) -> None:
     Parameters
     ----------
     macs, us
-        Multiply-accumulates of a network or of many blocks. Without MACs there is nothing to say.
+        MACs and latency of a network or of many blocks. With 0 MACs, nothing is checked.
     where
-        Says what the figure is, at the beginning of the message.
+        Beginning of the message, which names the latency.
     insist
-        How to insist, after "if the figures are right, ".
+        How to accept the latency; follows "if the figures are right, ".
 
     Raises
     ------
     InputError
-        If the speed is not within the limits. It names the unit that explains the figure.
+        If the speed is outside the limits. The message names the unit that would explain the latency.
     """
     if macs == 0 or SLOWEST * us <= macs <= FASTEST * us:
         return
@@ -92,11 +92,11 @@ def check_speed(macs: int, us: float, where: str, insist: str) -> None:
 
 
 def check_rows(rows: dict[Signature, float], where: str, insist: str) -> None:
-    """Refuse a table whose rows no device can have, by :data:`SAMPLE` of them; see :func:`check_speed`."""
+    """Refuse a table that no device can have, judged by :data:`SAMPLE` of its rows; see :func:`check_speed`."""
     keys = sorted(key for key in rows if key.op in BLOCKS | PARTS)
     macs, us = 0, 0.0
     for key in keys[:: len(keys) // SAMPLE + 1]:
-        # rows without MACs, such as an identity's, would add their time only
+        # skip rows without MACs, such as an identity's: they would add latency only
         count = _macs(key)
         if count:
             macs, us = macs + count, us + rows[key]
@@ -104,19 +104,19 @@ def check_rows(rows: dict[Signature, float], where: str, insist: str) -> None:
 
 
 def check_alike(macs: Sequence[int], us: Sequence[float], wheres: Sequence[str], insist: str) -> None:
-    """Refuse timings of subnets of which one is in another unit than most.
+    """Refuse timings of subnets if one is in another unit than most.
 
     Raises
     ------
     InputError
-        Naming the first whose speed is more than :data:`MIXED` times off the median.
+        If a subnet's speed differs from the median by a factor of more than :data:`MIXED`. The message names the first one.
     """
     speeds = [count / value for count, value in zip(macs, us, strict=True)]
     usual = median(speeds)
     for where, speed, value in zip(wheres, speeds, us, strict=True):
         off = speed / usual
         if not 1 / MIXED <= off <= MIXED:
-            times = f"{max(off, 1 / off):,.0f} times {'less' if off > 1 else 'more'} than the other subnets let expect"
+            times = f"{max(off, 1 / off):,.0f} times {'less' if off > 1 else 'more'} than the other subnets suggest"
             raise InputError(
                 f"{where}: {LATENCY} is {value:g}, {times}; {cause(off, 'this looks', 'it')}; if it is right, {insist}"
             )

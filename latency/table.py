@@ -1,10 +1,9 @@
-"""``LookupTable``: latency of every block in its place, in microseconds.
+"""``LookupTable``: latency of every block at its position in a network, in microseconds.
 
-A table is a CSV file, one row per :class:`~fbnet_pfld.search_space.Signature`, and a JSON file of the same name beside it
-that says what the figures are: which device, engine and precision, and whether they were measured or modelled. How the CSV file
-may be written stands in :mod:`.records`. A table that is faster or slower than any device, as one in another unit is, is
-refused when it is loaded (see :mod:`.plausible`), whichever command or trial loads it; ``"insist": true`` in the JSON file
-has it accepted.
+A table is two files of the same name. The CSV file has one row per :class:`~fbnet_pfld.search_space.Signature`, in the format
+of :mod:`.records`. The JSON file describes the latencies: their device, engine and precision, and whether they were measured or
+modelled. ``load`` refuses a table that is faster or slower than any device, which usually means another unit (see
+:mod:`.plausible`). ``"insist": true`` in the JSON file turns this check off.
 """
 
 import csv
@@ -33,18 +32,18 @@ _KEY = ["op", "in_channels", "out_channels", "stride", "size"]
 COLUMNS = [*_KEY, LATENCY]
 
 INSIST = 'add "insist": true to {}'
-"""How to have a table taken though its figures look wrong; with the name of its JSON file."""
+"""Advice on accepting a table with implausible latencies; the placeholder is its JSON file."""
 
 Text = Annotated[str, Field(min_length=1)]
 
 
 def network_name(name: str, num_points: int, input_size: int) -> str:
-    """How a table names a network that is no subnet."""
+    """Return the key of ``TableInfo.networks_us`` for a network that is not a subnet."""
     return f"{name}, {num_points} points, {input_size} x {input_size}"
 
 
 class _Placed(Protocol):
-    """A space whose blocks have their places, such as a :class:`~fbnet_pfld.search_space.PfldSpace`."""
+    """A search space with a layout, such as a :class:`~fbnet_pfld.search_space.PfldSpace`."""
 
     @property
     def layout(self) -> NetworkLayout: ...
@@ -52,14 +51,17 @@ class _Placed(Protocol):
 
 @dataclass(frozen=True)
 class Cost:
-    """Latency of a whole space, in microseconds: ``fixed_us`` + one of ``blocks_us[label]`` per searched layer."""
+    """Latencies of a search space in microseconds.
+
+    A subnet takes ``fixed_us`` plus one of ``blocks_us[label]`` for each searched layer.
+    """
 
     fixed_us: float
     blocks_us: dict[str, dict[str, float]]
 
 
 def _microseconds(unit: Any) -> Any:
-    """Say how to convert from another unit."""
+    """Return ``"us"``; raise a ``ValueError`` with the conversion for any other unit."""
     if unit != "us":
         remedy = conversion(unit, f"every {LATENCY}") if isinstance(unit, str) else ""
         raise ValueError(f'{unit!r}; {remedy} and write "us"' if remedy else f'{unit!r}; expected "us", microseconds')
@@ -67,14 +69,13 @@ def _microseconds(unit: Any) -> Any:
 
 
 class TableInfo(BaseModel):
-    """What the figures of a table are; the content of its JSON file.
+    """Description of a latency table; the content of its JSON file.
 
-    ``clock_ghz`` is None where it could not be read. ``method`` is ``measured`` for times taken on the device, ``emulated`` for
-    times that a model makes of what an emulated core has executed, ``modelled`` for anything else computed. ``uncertainty``
-    says in words how far the figures may be off, ``uncertainty_percent`` per block, as one standard deviation of its latency.
-    ``networks_us`` has latencies of whole networks that are no subnets, by :func:`network_name`. ``date`` is that of the
-    figures, ``version`` that of the package that made them. With ``insist`` the figures are taken though no device is known
-    that has them.
+    ``clock_ghz`` is None if it is unknown. ``method`` is ``measured`` for latencies timed on the device, ``emulated`` for
+    latencies modelled from counts of an emulated core, and ``modelled`` for all other computed ones. ``uncertainty`` describes
+    the expected error in words; ``uncertainty_percent`` gives it per block, as one standard deviation of the block's latency.
+    ``networks_us`` has latencies of whole networks that are not subnets, by :func:`network_name`. ``date`` is the date of the
+    latencies, ``version`` the version of the package that made them. ``insist`` accepts latencies that no known device has.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,9 +103,9 @@ class LookupTable(TableInfo):
     Parameters
     ----------
     rows
-        Signature -> latency in microseconds, finite, 0 or more.
+        Signature -> latency in microseconds, finite and at least 0.
     file
-        What it was loaded from, for messages; it is not saved.
+        Name or path that the table was loaded from, for messages; it is not saved.
     """
 
     rows: dict[Signature, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
@@ -117,7 +118,7 @@ class LookupTable(TableInfo):
         Raises
         ------
         InputError
-            Naming the file and the line or key that is wrong, and what is allowed there; or if no device can have the figures.
+            If a file is missing or invalid (the message names the line or key), or no device can have these latencies.
         """
         path = Path(name_or_path)
         shipped = str(name_or_path) in TABLES
@@ -139,19 +140,19 @@ class LookupTable(TableInfo):
 
     @staticmethod
     def check_path(path: Path) -> None:
-        """Raise :class:`InputError` unless a table can have this name and be written there, before it is made."""
+        """Raise :class:`InputError` unless a table can be saved under this path."""
         if path.suffix != ".csv":
             raise InputError(f"cannot write latency table {path}: its name must end in .csv")
         for file in (path, path.with_suffix(".json")):
             check_writable(file)
 
     def save(self, path: str | Path) -> None:
-        """Write the CSV file ``path`` and its JSON file; they replace older ones only when complete.
+        """Write the CSV file ``path`` and its JSON file; each replaces an older file only when it is complete.
 
         Raises
         ------
         InputError
-            If the name does not end in ``.csv`` or the place cannot be written.
+            If the name does not end in ``.csv``, or a file cannot be written.
         """
         path = Path(path)
         self.check_path(path)
@@ -168,14 +169,14 @@ class LookupTable(TableInfo):
         Raises
         ------
         InputError
-            If a block has no row, with the command that makes a table for the subnet's space.
+            If a block has no row. The message has the command that makes a table for the subnet's space.
         """
         signatures = architecture.signatures()
         self._check_rows(signatures, architecture.space.layout(architecture.num_points, architecture.input_size))
         return sum(map(self.row, signatures))
 
     def annotate(self, architecture: Architecture) -> Architecture:
-        """The same architecture, with its latency by this table noted in it, rounded to 0.1 us.
+        """Return the architecture with its latency by this table, rounded to 0.1 us.
 
         Raises
         ------
@@ -190,13 +191,13 @@ class LookupTable(TableInfo):
         Parameters
         ----------
         space
-            A layout, ``spec.layout(num_points, input_size)``, or what has one, such as a
+            A layout, such as ``spec.layout(num_points, input_size)``, or an object with one, such as a
             :class:`~fbnet_pfld.search_space.PfldSpace`.
 
         Raises
         ------
         InputError
-            If a block has no row, with the command that makes a table for the space.
+            If a block has no row. The message has the command that makes a table for the space.
         """
         layout = space if isinstance(space, NetworkLayout) else space.layout
         fixed = layout.fixed()
@@ -205,13 +206,13 @@ class LookupTable(TableInfo):
         return Cost(sum(map(self.row, fixed)), blocks)
 
     def row(self, signature: Signature) -> float:
-        """Latency of a block in its place, in microseconds; :class:`InputError` if the table has no such row."""
+        """Latency of a block or fixed part in microseconds; :class:`InputError` if the table has no row for it."""
         if signature not in self.rows:
             raise InputError(f"latency table {self.file or self.name} has no row for {signature}")
         return self.rows[signature]
 
     def _check_rows(self, signatures: Iterable[Signature], layout: NetworkLayout) -> None:
-        """Raise :class:`InputError` unless all rows of a network are there."""
+        """Raise :class:`InputError` unless the table has all rows of a network."""
         missing = sorted(set(signatures) - self.rows.keys())
         if missing:
             from .hints import new_table  # looks for an engine and a processor
@@ -233,11 +234,11 @@ def _read_rows(path: Path) -> dict[Signature, float]:
 
 def _name(value: str, where: str) -> str:
     if not value:
-        raise InputError(f"{where}: op is empty; allowed: the name of a block")
+        raise InputError(f"{where}: op is empty; give the name of a block")
     return value
 
 
 def _whole(value: str, column: str, where: str) -> int:
     if not (value.isascii() and value.isdigit() and int(value) >= 1):
-        raise InputError(f"{where}: {column} is {value!r}; allowed: a whole number from 1")
+        raise InputError(f"{where}: {column} is {value!r}; give an integer of at least 1")
     return int(value)

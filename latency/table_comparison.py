@@ -1,4 +1,4 @@
-"""Two tables beside each other: do they rank blocks alike, and which blocks do they disagree on?"""
+"""Compare two latency tables: rank correlation of their blocks, and blocks on which they disagree."""
 
 from dataclasses import dataclass
 
@@ -11,27 +11,27 @@ from .table import LookupTable
 
 FEWEST_ROWS = 3
 OUTLIER = 3.0
-"""Robust standard deviations of the ratio's logarithm from which a row is an outlier."""
+"""A row is an outlier if the logarithm of its ratio is off by more than this many robust standard deviations."""
 
 LEAST_DEVIATION = 0.01
-"""Lower limit of the standard deviation, so that rounding makes no outliers."""
+"""Lower limit of the standard deviation, so that rounding does not create outliers."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two tables say of the same blocks.
+    """Comparison of the blocks that two tables have in common.
 
     Attributes
     ----------
     rows
-        A row per common block that takes time in both: ``block``, ``a_us``, ``b_us``, ``factor`` (b over a, over the median of
-        that) and ``outlier``; furthest factor first.
+        A row per common block whose latency is above 0 in both: ``block``, ``a_us``, ``b_us``, ``factor`` (the ratio b / a,
+        divided by the median ratio) and ``outlier``; the largest deviation comes first.
     kendall_tau
-        Rank correlation of the rows.
+        Rank correlation of these latencies.
     median_ratio
-        Latency in b over latency in a.
+        Median ratio of the latency in b to that in a.
     only_a, only_b
-        Numbers of rows that the other table does not have.
+        Number of rows that only this table has.
     """
 
     rows: pd.DataFrame
@@ -53,7 +53,7 @@ def compare(a: LookupTable, b: LookupTable) -> Comparison:
     if len(common) < FEWEST_ROWS:
         raise InputError(
             f"tables {a.file or a.name} and {b.file or b.name} have {len(common)} rows in common; "
-            f"allowed: {FEWEST_ROWS} or more"
+            f"at least {FEWEST_ROWS} are needed"
         )
     frame = pd.DataFrame([(str(key), a.rows[key], b.rows[key]) for key in common], columns=["block", "a_us", "b_us"])
     ratio = frame["b_us"] / frame["a_us"]

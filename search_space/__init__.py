@@ -1,6 +1,6 @@
-"""Blocks, the registry of candidates, the space, the baselines and the architecture file.
+"""Search space: candidate blocks and their registry, the space and its spec, baselines, and the architecture file.
 
-Names are imported when they are first used; ``__init__.pyi`` lists them.
+Public names are imported on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

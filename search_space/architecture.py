@@ -1,4 +1,4 @@
-"""``Architecture``: a chosen subnet as a small JSON file that a person can read in a diff."""
+"""``Architecture``: a chosen subnet, stored as a small JSON file that is readable in a diff."""
 
 import json
 import math
@@ -23,16 +23,16 @@ _REQUIRED = {"schema", "space", "num_points", "input_size", "choices"}
 
 @dataclass(frozen=True)
 class Latency:
-    """Latency of a network, and where the figure is from.
+    """Latency of a network and its source.
 
     Parameters
     ----------
     us
-        Microseconds.
+        Latency in microseconds.
     table
-        Name of the look-up table.
+        Name of the latency table.
     method
-        ``measured`` or ``modelled``, as the table is.
+        Method of the table: ``measured`` or ``modelled``.
     """
 
     us: float
@@ -41,15 +41,15 @@ class Latency:
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> "Latency":
-        """Build from plain data; ``where`` names its source in the error messages.
+        """Build a latency from plain data; ``where`` names the source in error messages.
 
         Raises
         ------
         InputError
-            Naming the key that is missing, unknown or wrong.
+            If a key is missing, unknown or wrong; the message names it.
         """
         if not isinstance(data, dict):
-            raise InputError(f"{where} is not an object; allowed: a JSON object or null")
+            raise InputError(f"{where} must be a JSON object or null")
         keys = ("us", "table", "method")
         for key in sorted(data.keys() - set(keys)):
             raise InputError(f"{where}: unknown key {key!r}; {allowed(keys)}")
@@ -58,10 +58,10 @@ class Latency:
                 raise InputError(f"{where}: key {key!r} is missing")
         us = data["us"]
         if not isinstance(us, (int, float)) or isinstance(us, bool) or not 0 <= us < math.inf:
-            raise InputError(f"{where}: us is {us!r}; expected microseconds, a finite number from 0")
+            raise InputError(f"{where}: us is {us!r}; expected a finite number of microseconds, 0 or more")
         for key in ("table", "method"):
             if not isinstance(data[key], str):
-                raise InputError(f"{where}: {key} is {data[key]!r}; expected a text")
+                raise InputError(f"{where}: {key} is {data[key]!r}; expected a string")
         return cls(us, data["table"], data["method"])
 
 
@@ -72,20 +72,20 @@ class Architecture:
     Parameters
     ----------
     space
-        The spec of that space.
+        Spec of the space.
     num_points, input_size
         Number of landmarks, and side of the input image in pixels.
     choices
         Label -> name of the chosen block, for every searched layer.
     latency
-        Its latency, see :meth:`~fbnet_pfld.latency.LookupTable.annotate`; None if it is not known.
+        Latency of the subnet, see :meth:`~fbnet_pfld.latency.LookupTable.annotate`; None if unknown.
     metrics
-        Figures measured for it, such as ``{"val_nme": 5.1}`` in percent.
+        Metrics of the subnet, such as ``{"val_nme": 5.1}`` (percent).
 
     Raises
     ------
     InputError
-        If ``choices`` are not those of the space.
+        If ``choices`` does not name one candidate for every searched layer, or ``input_size`` does not fit the space.
     """
 
     space: SpaceSpec
@@ -101,25 +101,27 @@ class Architecture:
 
     @classmethod
     def from_blocks(cls, space: SpaceSpec, num_points: int, input_size: int, blocks: Sequence[str]) -> "Architecture":
-        """Make the subnet of these blocks, given in the order of the space's labels.
+        """Build an architecture from block names in the order of ``space.labels``.
 
         Raises
         ------
         InputError
-            If there is not one block for each label, or a block is no candidate there.
+            If there is not one block for each label, or a block is not a candidate at its position.
         """
         if len(blocks) != len(space.labels):
-            raise InputError(f"{len(blocks)} blocks for the {len(space.labels)} searched layers of search space {space.name!r}")
+            raise InputError(
+                f"{len(blocks)} blocks given for {len(space.labels)} searched layers of search space {space.name!r}"
+            )
         return cls(space, num_points, input_size, dict(zip(space.labels, blocks, strict=True)))
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> "Architecture":
-        """Build from plain data; ``where`` names its source in the error messages.
+        """Build an architecture from plain data; ``where`` names the source in error messages.
 
         Raises
         ------
         InputError
-            Naming the key that is missing, unknown or wrong, and what is allowed.
+            If a key is missing, unknown or wrong; the message names it and lists what is allowed.
         """
         if not isinstance(data, dict):
             raise InputError(f"{where}: not an architecture; expected a JSON object with {', '.join(sorted(_REQUIRED))}")
@@ -134,26 +136,32 @@ class Architecture:
         spec = SpaceSpec.from_dict(space, f"{where}: space") if isinstance(space, dict) else _built_in(space, where)
         for key in ("num_points", "input_size"):
             if not isinstance(data[key], int) or isinstance(data[key], bool) or data[key] < 1:
-                raise InputError(f"{where}: {key} is {data[key]!r}; allowed: a whole number from 1")
+                raise InputError(f"{where}: {key} is {data[key]!r}; expected a positive integer")
         if not isinstance(choices, dict):
-            raise InputError(f"{where}: choices is not an object; allowed: label -> block for {', '.join(spec.labels)}")
-        # an empty latency or an empty object of metrics stands for none, as null does
+            raise InputError(f"{where}: choices must be a JSON object that maps each of {', '.join(spec.labels)} to a block")
+        # an empty object means the same as null
         latency = Latency.from_dict(data["latency"], f"{where}: latency") if data.get("latency") else None
         metrics = data.get("metrics") or {}
         if not isinstance(metrics, dict):
-            raise InputError(f"{where}: metrics is not an object; allowed: a JSON object or null")
+            raise InputError(f"{where}: metrics must be a JSON object or null")
         check_choices(spec, choices, where)
         return cls(spec, data["num_points"], data["input_size"], dict(choices), latency, dict(metrics))
 
     @classmethod
     def load(cls, path: str | Path) -> "Architecture":
-        """Read an architecture file; every fault is an :class:`InputError` that names file and key."""
+        """Read an architecture file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, unreadable or invalid; the message names the file and the key.
+        """
         found = cls.from_dict(read_json(path, "architecture file"), str(path))
         found.space.read_from(Path(path))
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: the file's content. A built-in space is written by name, any other as its whole spec."""
+        """Return the file's content as plain data. A built-in space is stored by name, any other as its full spec."""
         built_in = (SPECS / f"{self.space.name}.yaml").exists() and SpaceSpec.load(self.space.name) == self.space
         return {
             "schema": SCHEMA,
@@ -167,28 +175,28 @@ class Architecture:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the JSON file by way of a temporary one."""
+        """Write the JSON file atomically, through a temporary file."""
         write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @property
     def us(self) -> float:
-        """Its latency in microseconds; :class:`InputError` if none is known."""
+        """Latency in microseconds; raises :class:`InputError` if it is unknown."""
         if self.latency is None:
-            raise InputError(f"no latency is known of the subnet {' '.join(self.choices.values())} of {self.space.name!r}")
+            raise InputError(f"the latency of subnet {' '.join(self.choices.values())} of {self.space.name!r} is unknown")
         return self.latency.us
 
     def same_blocks(self, other: "Architecture") -> bool:
-        """Whether both are the same choice of the same space, whatever their points, size and figures."""
+        """Whether both choose the same blocks of the same space; points, input size, latency and metrics are ignored."""
         return (self.space, self.choices) == (other.space, other.choices)
 
     def signatures(self) -> list[Signature]:
-        """Signatures of the chosen blocks and of the fixed parts: what its latency is the sum of."""
+        """Return the signatures of the chosen blocks and of the fixed parts; their latencies add up to the subnet's."""
         layout = self.space.layout(self.num_points, self.input_size)
         return [layout.layers[label][block] for label, block in self.choices.items()] + layout.fixed()
 
     def build(self) -> "PfldSpace":
-        """Build the subnet, with new weights."""
-        from .space import build_subnet  # loads NNI, which reading and writing files does not need
+        """Build the subnet with new weights."""
+        from .space import build_subnet  # imports NNI, which reading and writing files does not need
 
         return build_subnet(self.space, self.num_points, self.input_size, self.choices)
 
@@ -203,8 +211,7 @@ def check_choices(spec: SpaceSpec, choices: dict[str, str], where: str) -> None:
             raise InputError(f"{where}: no choice for layer {label!r} of search space {spec.name!r}; {allowed(names)}")
         if choices[label] not in names:
             raise InputError(
-                f"{where}: {label}: block {choices[label]!r} is not a candidate there in search space "
-                f"{spec.name!r}; {allowed(names)}"
+                f"{where}: {label}: block {choices[label]!r} is not a candidate in search space {spec.name!r}; {allowed(names)}"
             )
 
 

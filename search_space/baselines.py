@@ -1,4 +1,4 @@
-"""The two baselines that a searched subnet is measured against; both are a :class:`~.network.LandmarkNetwork`."""
+"""The two baselines for comparison with searched subnets; both are a :class:`~.network.LandmarkNetwork`."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ STRIDE = 16
 
 def _check(num_points: int, input_size: int) -> None:
     if num_points < 1:
-        raise InputError(f"num_points is {num_points}; allowed: 1 or more")
+        raise InputError(f"num_points is {num_points}; must be 1 or more")
     if input_size < 2 * STRIDE or input_size % STRIDE:
         raise InputError(f"input size {input_size} does not fit the baseline; allowed: multiples of {STRIDE} from {2 * STRIDE}")
 
@@ -26,10 +26,17 @@ class PfldLite(nn.Module):
     Rebuilt from the published graph of the *lite* network of Hsintao/pfld_106_face_landmarks: 265,604 parameters and 77.4 M
     MACs with 106 points at 112x112.
 
+    Parameters
+    ----------
+    num_points
+        Number of landmarks.
+    input_size
+        Side of the input image, in pixels.
+
     Raises
     ------
     InputError
-        If ``input_size`` is not a multiple of 16 from 32 on.
+        If ``num_points`` is less than 1, or ``input_size`` is less than 32 or not a multiple of 16.
     """
 
     def __init__(self, num_points: int = 106, input_size: int = 112):
@@ -38,7 +45,7 @@ class PfldLite(nn.Module):
         self.num_points = num_points
         self.input_size = input_size
         self.feature_channels = 64
-        sep = partial(SepConv, size=0)  # a separable convolution does not depend on the map's size
+        sep = partial(SepConv, size=0)  # a separable convolution ignores the map's size
         self.stage1 = nn.Sequential(
             Conv(3, 16, 3),
             sep(16, 32, 1),
@@ -109,12 +116,19 @@ def _v3(rows: _Rows) -> nn.Sequential:
 
 
 class PfldMobileNetV3(nn.Module):
-    """A PFLD with a real MobileNetV3 backbone, made of torchvision's blocks, and PFLD's multi-scale fully connected end.
+    """PFLD with a real MobileNetV3 backbone, built from torchvision's blocks, and PFLD's multi-scale fully connected head.
+
+    Parameters
+    ----------
+    num_points
+        Number of landmarks.
+    input_size
+        Side of the input image, in pixels.
 
     Raises
     ------
     InputError
-        If ``input_size`` is not a multiple of 16 from 32 on.
+        If ``num_points`` is less than 1, or ``input_size`` is less than 32 or not a multiple of 16.
     """
 
     def __init__(self, num_points: int = 106, input_size: int = 112):
@@ -145,3 +159,4 @@ class PfldMobileNetV3(nn.Module):
 
 
 BASELINES: dict[str, type[PfldLite] | type[PfldMobileNetV3]] = {"pfld_lite": PfldLite, "pfld_mobilenetv3": PfldMobileNetV3}
+"""Name of a baseline -> its class."""

@@ -1,9 +1,9 @@
-"""The building blocks of the FBNet-PFLD space, as plain ``torch.nn`` modules.
+"""Building blocks of the FBNet-PFLD space, as plain ``torch.nn`` modules.
 
 Every candidate takes ``(in_channels, out_channels, stride, size)``, where ``size`` is the side of the square input map,
 and maps (N, in, size, size) to (N, out, ceil(size / stride), ceil(size / stride)). Sources: MB block, Sandler et al. 2018,
 MobileNetV2, section 3; ghost module, Han et al. 2020, GhostNet, section 3.1; eSE, Lee and Park 2020, CenterMask, section 3.2
-(here with a depthwise convolution as the pooling, as the reference has it); PeleeNet stem, Wang et al. 2018, section 2.
+(as in the reference, a depthwise convolution replaces the pooling); PeleeNet stem, Wang et al. 2018, section 2.
 """
 
 import torch
@@ -35,7 +35,7 @@ class Conv(nn.Sequential):
 
 
 class ESE(nn.Module):
-    """Effective squeeze-and-excitation; the pooling is a learned depthwise convolution of the map's ``size``."""
+    """Effective squeeze-and-excitation; a learned depthwise convolution of the map's ``size`` replaces the pooling."""
 
     def __init__(self, channels: int, size: int):
         super().__init__()
@@ -51,7 +51,7 @@ class ESE(nn.Module):
 class MBBlock(nn.Module):
     """Inverted residual: 1x1 expand, depthwise k x k, [eSE], ReLU, 1x1 linear projection.
 
-    The residual is added only when asked for and the shapes allow it (stride 1, same channels).
+    The residual is added only if ``residual`` is set and the shapes allow it (stride 1, same channels).
     """
 
     def __init__(
@@ -106,9 +106,9 @@ class Ghost(nn.Module):
 
 
 class Skip(nn.Module):
-    """Identity, with dropout while a search trains it; a 1x1 convolution when the shapes change.
+    """Identity with dropout during a search; a 1x1 convolution if the shapes change.
 
-    The dropout (0.5) keeps the search from sliding into the parameter-free path; a finished subnet has none.
+    The dropout (0.5) keeps the search from collapsing to the parameter-free path; a finished subnet has none.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
@@ -141,14 +141,14 @@ class DepthConv(nn.Sequential):
 
 
 class PeleeStem(nn.Module):
-    """PeleeNet stem: 3xSxS image to two maps (channels x S/4 x S/4, channels x S/2 x S/2); the head sees the second too."""
+    """PeleeNet stem: 3xSxS image to two maps (channels x S/4 x S/4, channels x S/2 x S/2); the head also sees the second."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
         super().__init__()
         self.first = Conv(in_channels, out_channels, 3, 2)
         self.branch = nn.Sequential(
             Conv(out_channels, out_channels),
-            # The reference's depthwise convolution is 1x1 here, so it subsamples; kept so that the counts are the same.
+            # The reference has a 1x1 depthwise convolution here, which only subsamples; kept so that the counts match.
             Conv(out_channels, out_channels, 1, 2, groups=out_channels),
             Conv(out_channels, out_channels),
         )
@@ -161,9 +161,9 @@ class PeleeStem(nn.Module):
 
 
 class SepStem(nn.Module):
-    """Convolution 3x3/2 to ``width`` channels, then a separable one with stride 2; its output is both of its maps.
+    """3x3 convolution with stride 2 to ``width`` channels, then a separable one with stride 2; returns its output twice.
 
-    So stems of all widths fit in each other's place, which those do not whose first convolution the head sees.
+    The head does not see the first convolution, so stems of different widths are interchangeable.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int, *, width: int):
@@ -177,7 +177,7 @@ class SepStem(nn.Module):
 
 
 class TapPool(nn.Conv2d):
-    """Bring a tapped feature map to the head's size by a depthwise convolution with stride (a learned average pool)."""
+    """Reduce a tapped feature map to the head's size with a strided depthwise convolution (a learned average pool)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
         kernel = stride + 1 if stride > 1 else 3  # with padding 1, both give ceil(size / stride)
@@ -185,7 +185,7 @@ class TapPool(nn.Conv2d):
 
 
 class PfldHead(nn.Sequential):
-    """The multi-scale head after the concatenation: (N, in, size, size) to (N, out, 1, 1).
+    """Multi-scale head after the concatenation: (N, in, size, size) to (N, out, 1, 1).
 
     1x1 to ``neck`` channels (half of ``out_channels`` by default), MB block with residual and eSE, separable convolution,
     map-sized depthwise convolution.
@@ -212,7 +212,7 @@ class PfldHead(nn.Sequential):
 
 
 class PointRegressor(nn.Sequential):
-    """(N, in, 1, 1) features to (N, out) coordinates, by a 1x1 convolution with bias."""
+    """Map features (N, in, 1, 1) to coordinates (N, out) with a 1x1 convolution with bias."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, size: int):
         super().__init__(nn.Conv2d(in_channels, out_channels, 1), nn.Flatten())

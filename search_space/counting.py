@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates of a network."""
+"""Count the parameters and multiply-accumulates of a network."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of parameters, BatchNorm's weights and biases included, buffers not."""
+    """Number of parameters, including BatchNorm weights and biases but no buffers."""
     return sum(p.numel() for p in model.parameters())
 
 
@@ -34,5 +34,18 @@ def count_macs(model: nn.Module, input_size: int = 112) -> int:
 
 
 def count(model: nn.Module, input_size: int = 112) -> tuple[int, int]:
-    """(parameters, multiply-accumulates) of ``model``."""
+    """Count the parameters and multiply-accumulates (MACs) of a network.
+
+    Parameters
+    ----------
+    model
+        The network.
+    input_size
+        Side of the input image, in pixels.
+
+    Returns
+    -------
+    tuple
+        Number of parameters, without buffers, and MACs of the convolutions and linear layers for one image.
+    """
     return count_parameters(model), count_macs(model, input_size)

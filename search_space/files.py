@@ -1,7 +1,7 @@
-"""Read a user's files and write our own.
+"""Read input files and write output files.
 
-Files are written to a temporary name and renamed, so that a killed or failed
-command never leaves half a file and never destroys the old one.
+Files are written under a temporary name and renamed. A killed or failed command therefore never leaves a partial file and
+never destroys the old one.
 """
 
 import json
@@ -24,7 +24,7 @@ def read_text(path: str | Path, what: str) -> str:
     Raises
     ------
     InputError
-        If the file is missing, unreadable or no text.
+        If the file is missing, unreadable or not text.
     """
     try:
         return decode(Path(path).read_bytes())
@@ -32,12 +32,12 @@ def read_text(path: str | Path, what: str) -> str:
         raise InputError(f"{what} not found: {path}") from None
     except NotText as error:
         raise InputError(f"{what} cannot be read: {path} is {error}") from None
-    except (OSError, ValueError) as error:  # also a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         raise InputError(f"{what} cannot be read: {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_json(path: str | Path, what: str) -> Any:
-    """Read a JSON file, or raise :class:`InputError` naming the file and the line, or the key that is given twice."""
+    """Read a JSON file, or raise :class:`InputError` that names the file and the line or the duplicate key."""
     text = read_text(path, what)
     try:
         return json.loads(text, object_pairs_hook=_once)
@@ -50,7 +50,7 @@ def read_json(path: str | Path, what: str) -> Any:
 
 
 def read_yaml(path: str | Path, what: str) -> Any:
-    """Read a YAML file with a safe loader, or raise :class:`InputError` naming file and line, also of a key given twice."""
+    """Read a YAML file with a safe loader, or raise :class:`InputError` that names file and line; duplicate keys are errors."""
     text = read_text(path, what)
     try:
         return yaml.load(text, _Loader)
@@ -61,12 +61,12 @@ def read_yaml(path: str | Path, what: str) -> Any:
         raise InputError(f"{what} is not valid YAML: {path}{line}: {problem}") from None
     except RecursionError:
         raise InputError(f"{what} is not valid YAML: {path}: nested too deeply") from None
-    except ValueError as error:  # a date that is none, and the like
+    except ValueError as error:  # such as an invalid date
         raise InputError(f"{what} is not valid YAML: {path}: {error}") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that is given twice."""
+    """Safe loader that also rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -81,7 +81,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, unless a key is given twice."""
+    """Build a JSON object; reject duplicate keys."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -90,26 +90,31 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_same(record: Path, settings: dict[str, Any], work: str, what: str) -> None:
-    """Raise :class:`InputError` unless a folder's ``record`` of settings has the same ones.
+    """Raise :class:`InputError` unless the ``record`` of an earlier run has the same settings.
 
     Parameters
     ----------
+    record
+        JSON file with the settings of the earlier run.
+    settings
+        Settings of this run.
     work, what
-        The work that is recorded, such as ``a measurement``, and what the folder holds, such as ``timings``.
+        Names for the messages: of the recorded work, such as ``a measurement``, and of the folder's content, such as
+        ``timings``.
     """
     before = read_json(record, f"record of {work}")
     if not isinstance(before, dict):
-        raise InputError(f"{record}: no record of {work}; choose another place for the result, or remove that folder")
+        raise InputError(f"{record}: not a record of {work}; choose another output path, or remove that folder")
     for key, value in settings.items():
         if before.get(key) != value:
             raise InputError(
                 f"{record.parent} holds {what} with another {key} ({before.get(key)!r}, now {value!r}); use the "
-                "same options, choose another place for the result, or remove that folder"
+                "same options, choose another output path, or remove that folder"
             )
 
 
 def read_whole_lines(file: Path, what: str) -> list[str]:
-    """Lines of a file that grows line by line; a last one that a kill has cut short is dropped, in the file too."""
+    """Read the lines of a file that grows line by line; an incomplete last line is dropped, also from the file."""
     text = read_text(file, what) if file.is_file() else ""
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
@@ -119,12 +124,12 @@ def read_whole_lines(file: Path, what: str) -> list[str]:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, and rename it to ``path`` when the block ends well.
+    """Yield a temporary path beside ``path``, and rename it to ``path`` if the block succeeds.
 
     Raises
     ------
     WriteError
-        If the place cannot be written; the old file, if any, stays as it was.
+        If ``path`` cannot be written; an existing file stays unchanged.
     """
     path = Path(path)
     try:
@@ -147,29 +152,29 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path, folder: bool = False) -> None:
-    """Raise :class:`WriteError` unless a file, or a folder with files, can be written at ``path``; nothing is made.
+    """Raise :class:`WriteError` unless a file, or a folder with files, can be written at ``path``; create nothing.
 
-    A command calls this before its work begins, so that a mistyped name loses no work.
+    Commands call this before they start to work, so that a mistyped path fails early.
     """
     try:
         if folder and path.exists() and not path.is_dir():
-            raise WriteError(f"cannot write into {path}: it is a file, where a folder is wanted")
+            raise WriteError(f"cannot write into {path}: it is a file, but a folder is needed")
         if not folder and path.is_dir():
-            raise WriteError(f"cannot write {path}: it is a folder, where a file is wanted")
-        # the nearest folder that exists: the others would be made in it
+            raise WriteError(f"cannot write {path}: it is a folder, but a file is needed")
+        # find the nearest existing folder; missing ones would be created in it
         place = path if folder else path.parent
         while not place.exists() and place != place.parent:
             place = place.parent
     except OSError as error:  # such as a name that is too long
         raise WriteError(f"cannot write {path}: {error.strerror}") from None
     if not place.is_dir():
-        raise WriteError(f"cannot write {path}: {place} is a file, no folder")
+        raise WriteError(f"cannot write {path}: {place} is a file, not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise WriteError(f"cannot write {path}: no permission to write into {place}")
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` to ``path`` by way of a temporary file."""
+    """Write ``text`` to ``path`` atomically, through a temporary file."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -181,6 +186,6 @@ def _umask() -> int:
 
 
 def user_cache(name: str) -> Path:
-    """Folder ``name`` of this package in the user's cache, by the XDG base directory specification; it need not exist."""
+    """Folder ``name`` of this package in the user's cache (XDG base directory specification); it need not exist."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "fbnet-pfld" / name

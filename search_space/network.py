@@ -1,4 +1,4 @@
-"""``LandmarkNetwork``: what every network of this package looks like to those who train, export and measure it."""
+"""``LandmarkNetwork``: the interface of a network for training, export and measurement."""
 
 from typing import Protocol, runtime_checkable
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 @runtime_checkable
 class LandmarkNetwork(Protocol):
-    """A network that finds landmarks: a subnet, a baseline, or one of your own. It is a ``torch.nn.Module`` as well.
+    """Interface of a landmark network: a subnet, a baseline or your own. The network must also be a ``torch.nn.Module``.
 
     Attributes
     ----------
@@ -33,4 +33,4 @@ class LandmarkNetwork(Protocol):
         """Map images (N, 3, S, S) to landmarks (N, 2 * num_points), x0 y0 x1 y1 ..., normalised to the crop."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Call :meth:`forward`, with the hooks of ``torch.nn.Module``."""
+        """Run :meth:`forward` with the hooks of ``torch.nn.Module``."""

@@ -1,12 +1,17 @@
-"""The PFLD auxiliary network: head pose from early features, used in training only."""
+"""PFLD's auxiliary network: it predicts the head pose from early features and is used only in training."""
 
 from torch import Tensor, nn
 
 
 class PoseNet(nn.Module):
-    """Pitch, yaw and roll from a backbone's early features (Guo et al. 2019, PFLD, section 3.3).
+    """Predict pitch, yaw and roll from a backbone's early features (Guo et al. 2019, PFLD, section 3.3).
 
-    Input (N, in_channels, 28, 28), or another size from 24 on; output (N, 3) in radians.
+    Input: (N, in_channels, 28, 28), or another map side of at least 24. Output: (N, 3), in radians.
+
+    Parameters
+    ----------
+    in_channels
+        Channels of the features, see :attr:`LandmarkNetwork.feature_channels`.
     """
 
     def __init__(self, in_channels: int):
@@ -26,7 +31,7 @@ class PoseNet(nn.Module):
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int, stride: int) -> nn.Sequential:
-    """Convolution with padding 1 whatever its kernel, as the reference has it, + BatchNorm + ReLU."""
+    """Convolution with padding 1 for every kernel size, as in the reference, + BatchNorm + ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel, stride, 1, bias=False),
         nn.BatchNorm2d(out_channels),

@@ -1,11 +1,11 @@
-"""One registry of everything a network of the space is made of: name -> builder.
+"""Registry of all parts of a network: name -> builder.
 
-``BLOCKS`` holds the candidate block types (the reference's 26), ``STEMS`` and ``HEADS`` what may stand at the ends of the
-network, ``PARTS`` these and what is never searched. A name says what is inside: k = depthwise kernel, e = expansion,
-d = dilation, se = eSE, res = residual where the shapes allow it, w = width of a stem, n = width of a head's neck.
+``BLOCKS`` holds the candidate block types (the reference's 26). ``STEMS`` and ``HEADS`` hold the two ends of the network.
+``PARTS`` holds stems, heads and the parts that are never searched. Names encode the block: k = depthwise kernel,
+e = expansion, d = dilation, se = eSE, res = residual where the shapes allow it, w = stem width, n = width of a head's neck.
 
-:func:`register_block` adds a block from outside; its name can then stand in a spec. The registry itself is data, and imports no
-torch before a block is built.
+:func:`register_block` adds a custom block, which a spec can then name. The registry is data: it imports torch only when a
+block is built.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """Builder of a class in :mod:`.blocks`, which is imported only when something is built."""
+    """Builder of a class in :mod:`.blocks`; it imports that module only when it builds."""
 
     kind: str
     options: Mapping[str, int]
@@ -76,6 +76,7 @@ BLOCKS: dict[str, Builder] = {
     "mb_k5_res_se": _mb(5, residual=True, se=True),
     "mb_k5_e2_res_se": _mb(5, 2, residual=True, se=True),
 }
+"""Candidate blocks: name -> builder."""
 
 STEMS: dict[str, Builder] = {
     "pelee_stem": _of("PeleeStem"),
@@ -93,19 +94,20 @@ HEADS: dict[str, Builder] = {
 }
 
 PARTS: dict[str, Builder] = {**STEMS, **HEADS, "tap_pool": _of("TapPool"), "points": _of("PointRegressor")}
+"""Stems, heads, tap pool and point regressor: name -> builder."""
 
 FAMILIES = (BLOCKS, STEMS, HEADS)
-"""Blocks that may stand in each other's place."""
+"""Groups of interchangeable blocks."""
 
 STEM_STRIDE = 4
-"""Side of the image over the side of a stem's output."""
+"""Image side divided by the side of a stem's output."""
 
 _TAP_STRIDES = {"pelee_stem": 2}
-"""Stem -> side of the image over the side of its early map, where that is not the stem's output."""
+"""Stem -> image side divided by the side of its early map, for stems whose early map is not their output."""
 
 
 def register_block(name: str, family: Family = "block", *, tap_stride: int = STEM_STRIDE) -> Callable[[AnyBuilder], AnyBuilder]:
-    """Add a block to the registry, as a decorator of its class or function, or by a call::
+    """Add a block to the registry, as a decorator of its class or function or as a call::
 
         @register_block("my_block")
         class MyBlock(nn.Module):
@@ -116,23 +118,28 @@ def register_block(name: str, family: Family = "block", *, tap_stride: int = STE
     Parameters
     ----------
     name
-        What specs, architecture files and latency tables call it.
+        Name of the block in specs, architecture files and latency tables.
     family
-        ``block`` for a layer or the entry: it maps (N, in, size, size) to (N, out, ceil(size / stride), ceil(size / stride)).
-        ``stem``: it returns its output, the image's side over 4, and an early map of as many channels that the head sees as
-        well. ``head``: its ``stride`` is ``size``, its output (N, out, 1, 1).
+        ``block``: a layer or the entry; maps (N, in, size, size) to (N, out, ceil(size / stride), ceil(size / stride)).
+        ``stem``: returns its output, whose side is a quarter of the image's, and an early map with as many channels, which
+        the head also sees. ``head``: its ``stride`` equals ``size``; its output is (N, out, 1, 1).
     tap_stride
-        For a stem: side of the image over the side of its early map.
+        For a stem: image side divided by the side of its early map.
+
+    Returns
+    -------
+    callable
+        Decorator that returns the builder unchanged.
 
     Raises
     ------
     InputError
-        If the name is taken.
+        If the name is already registered.
     """
 
     def register(builder: AnyBuilder) -> AnyBuilder:
         if name in BLOCKS or name in PARTS:
-            raise InputError(f"block {name!r} is registered already; give the new one another name")
+            raise InputError(f"block {name!r} is already registered; choose another name")
         if family == "block":
             BLOCKS[name] = builder
             return builder
@@ -145,14 +152,14 @@ def register_block(name: str, family: Family = "block", *, tap_stride: int = STE
 
 
 def check_block(name: str, where: str, family: Mapping[str, Builder] = BLOCKS) -> str:
-    """Return ``name`` if it is a block of the family; ``where`` says in the error who named it."""
+    """Return ``name`` if it is a block of the family; ``where`` names the source in the error message."""
     if name not in family:
         raise InputError(f"{where}: unknown block {name!r}; {allowed(family)}")
     return name
 
 
 def tap_stride(stem: str) -> int:
-    """Side of the image over the side of the early map that the head gets of this stem."""
+    """Image side divided by the side of the early map that the head gets from this stem."""
     return _TAP_STRIDES.get(stem, STEM_STRIDE)
 
 
@@ -162,7 +169,7 @@ def build(signature: Signature) -> "nn.Module":
     Raises
     ------
     InputError
-        If the name is in neither registry.
+        If the name is not registered.
     """
     builder = (BLOCKS | PARTS).get(signature.op)
     if builder is None:

@@ -1,4 +1,4 @@
-"""``Signature``: a block in its place, as a value. This module imports nothing beyond the standard library."""
+"""``Signature``: a block and its shapes, as a value. This module imports only the standard library."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ def out_size(size: int, stride: int) -> int:
 
 @dataclass(frozen=True, order=True)
 class Signature:
-    """A block in its place, as a value: what it is and which maps it sees. It is the key of a row in a latency table.
+    """A block and its shapes, as a value. It is the key of a row in a latency table.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from .spec import SpaceSpec
 
 
 class State(NamedTuple):
-    """A batch on its way through the network: the latest map, what the head will have of earlier ones, the stem's output."""
+    """State of a batch within the network: the latest map, the pooled taps for the head, and the stem's output."""
 
     y: Tensor
     pooled: tuple[Tensor, ...] = ()
@@ -24,10 +24,10 @@ class State(NamedTuple):
 
 
 class PfldSpace(ModelSpace):
-    """FBNet-PFLD space: stem, entry, searched layers, multi-scale landmark head. A spec may have all of them searched.
+    """FBNet-PFLD search space: stem, entry, searched layers, multi-scale landmark head. A spec may make all of them searchable.
 
     Input: float32 (N, 3, input_size, input_size), BGR, 0..1. Output: float32 (N, 2 * num_points), x0 y0 x1 y1 ..., normalised
-    to the crop. Works as any NNI model space: ``space.simplify()``, ``space.freeze(sample)``,
+    to the crop. Use it like any NNI model space: ``space.simplify()``, ``space.freeze(sample)``,
     ``with model_context(sample): PfldSpace()``.
 
     Parameters
@@ -37,7 +37,7 @@ class PfldSpace(ModelSpace):
     num_points
         Number of landmarks.
     input_size
-        Side of the input image, in pixels; by default, the spec's.
+        Side of the input image, in pixels; the spec's by default.
 
     Raises
     ------
@@ -68,16 +68,16 @@ class PfldSpace(ModelSpace):
             setattr(self, place, build(next(iter(self.layout.places[place].values()))))
 
     def begin(self, x: Tensor) -> State:
-        """Run what comes before the searched layers."""
+        """Run the fixed parts before the first searched layer."""
         return self._through_fixed(list(self.layout.places), State(x))
 
     def advance(self, i: int, block: nn.Module, state: State) -> State:
-        """Run ``block`` in the place of searched layer ``i``, and the fixed parts after it."""
+        """Run ``block`` as searched layer ``i``, then the fixed parts after it."""
         places, label = list(self.layout.places), self.layout.searched[i]
         return self._through_fixed(places[places.index(label) + 1 :], self._run(label, block, state))
 
     def end(self, state: State) -> Tensor:
-        """Run what comes after all of that; landmarks (N, 2 * num_points)."""
+        """Return the landmarks (N, 2 * num_points) of the final state."""
         points: Tensor = self.points(state.y)
         return points
 
@@ -106,7 +106,7 @@ class PfldSpace(ModelSpace):
         return self.forward_features(x)[0]
 
     def signatures(self) -> dict[str, dict[str, Signature]]:
-        """Label -> candidate name -> its signature: the rows a latency table must have."""
+        """Label -> candidate -> signature: the rows that a latency table must have."""
         return self.layout.layers
 
     def fixed_signatures(self) -> list[Signature]:
@@ -115,7 +115,7 @@ class PfldSpace(ModelSpace):
 
 
 def build_subnet(spec: SpaceSpec, num_points: int, input_size: int, choices: dict[str, str]) -> PfldSpace:
-    """Build one subnet of a space, with new weights. It has no dropout, which only the search needs."""
+    """Build one subnet of a space with new weights, without the dropout that only the search needs."""
     with model_context(choices):
         subnet = PfldSpace(spec, num_points, input_size)
     for module in subnet.modules():

@@ -1,9 +1,9 @@
-"""A search space as data: what a person writes in YAML and reads in a diff.
+"""Search-space specs: a space as data, written in YAML.
 
-The built-in specs stand in ``specs/``; :meth:`SpaceSpec.load` takes one of their names or the path of a YAML file of the
-same form. ``specs/pfld.yaml`` and ``specs/pfld-wide.yaml`` show every key. The network is: stem (stride 4), one entry block,
-the stages of searched layers, and the PFLD multi-scale head, which sees the last stage's output, a tap of the stem, and the end
-of every earlier stage. Stem, entry and head are searched as well where ``block`` is a list.
+The built-in specs are in ``specs/``; :meth:`SpaceSpec.load` takes one of their names or the path of a YAML file of the same
+form. ``specs/pfld.yaml`` and ``specs/pfld-wide.yaml`` show every key. A network consists of a stem (stride 4), one entry block,
+the stages of searched layers, and the PFLD multi-scale head. The head sees the last stage's output, a tap of the stem, and the
+output of every earlier stage. Stem, entry and head are also searched if their ``block`` is a list.
 """
 
 import random
@@ -21,10 +21,10 @@ from .validation import first_error
 SPECS = Path(__file__).parent / "specs"
 
 INPUT_SIZE = 112
-"""Side of the images in pixels, where neither the user nor the spec says another."""
+"""Default side of the images in pixels."""
 
 _FILES: dict["SpaceSpec", str] = {}
-"""Spec -> the file that it was read from, for the commands that messages suggest; equal specs are one."""
+"""Spec -> file that it was read from, for the commands that messages suggest; equal specs share an entry."""
 
 Channels = Annotated[int, Field(ge=2, multiple_of=2)]
 Count = Annotated[int, Field(ge=1)]
@@ -34,7 +34,7 @@ Blocks = Annotated[
 
 
 def _reference(block: str) -> BeforeValidator:
-    """A number alone stands for the reference's block of that width."""
+    """Expand a plain number to the reference's block with that many channels."""
     return BeforeValidator(lambda value: {"block": block, "channels": value} if isinstance(value, int) else value)
 
 
@@ -48,26 +48,26 @@ class _Strict(BaseModel):
 
 
 class Part(_Strict):
-    """A block outside the stages, or several of which a search chooses one."""
+    """A block outside the stages, or several candidates for it."""
 
     block: Blocks
     channels: Channels
 
 
 class Entry(Part):
-    """The block between stem and first stage."""
+    """The block between the stem and the first stage."""
 
     stride: Count = 1
 
 
 class Head(Part):
-    """The multi-scale head; ``channels`` are the features before the points."""
+    """The multi-scale head; ``channels`` is the number of features before the point regressor."""
 
     channels: Annotated[int, Field(ge=4, multiple_of=4)]
 
 
 class Stage(_Strict):
-    """``layers`` searched layers of equal width; the first carries the stride."""
+    """``layers`` searched layers of equal width; the first one has the stride."""
 
     layers: Count
     channels: Channels
@@ -76,9 +76,14 @@ class Stage(_Strict):
 
 
 class SpaceSpec(_Strict):
-    """A whole space; see ``specs/pfld.yaml`` for an example.
+    """A search space; see ``specs/pfld.yaml`` for an example.
 
-    ``input_size`` is the side of the images in pixels for which the space is made, :data:`INPUT_SIZE` if it is not there.
+    Attributes
+    ----------
+    name, input_size
+        Name of the space, and the side in pixels of the images that it is made for (None: :data:`INPUT_SIZE`).
+    stem, entry, stages, head
+        Parts of the network, first to last.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -90,14 +95,12 @@ class SpaceSpec(_Strict):
 
     @classmethod
     def load(cls, name_or_path: "str | Path | SpaceSpec") -> "SpaceSpec":
-        """Load a built-in spec by name, a YAML file by path (anything that ends in .yaml or .yml), or an architecture's space.
-
-        An architecture file ends in .json.
+        """Load a spec from a built-in name, a YAML file (.yaml or .yml), or an architecture file (.json).
 
         Raises
         ------
         InputError
-            If there is no such spec, or a key or a value in it is wrong.
+            If the spec does not exist, or has a wrong key or value.
         """
         if isinstance(name_or_path, SpaceSpec):
             return name_or_path
@@ -122,7 +125,7 @@ class SpaceSpec(_Strict):
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> "SpaceSpec":
-        """Build a spec from plain data; ``where`` names its source in error messages."""
+        """Build a spec from plain data; ``where`` names the source in error messages."""
         if not isinstance(data, dict):
             raise InputError(f"{where}: not a search space; write key: value lines, as in search_space/specs/pfld.yaml")
         try:
@@ -139,9 +142,9 @@ class SpaceSpec(_Strict):
             for name in names:
                 check_block(name, f"{where}: {key}", family)
             if len(set(names)) < len(names):
-                raise InputError(f"{where}: {key}: a block stands there twice; list each once")
+                raise InputError(f"{where}: {key}: a block is listed twice; list each block once")
         if len({tap_stride(name) for name in spec.stem.block}) > 1:
-            raise InputError(f"{where}: stem.block: stems with early maps of two sizes; list stems with early maps of one size")
+            raise InputError(f"{where}: stem.block: early maps have two sizes; list only stems with early maps of one size")
         if spec.input_size is not None:
             try:
                 spec.check_size(spec.input_size)
@@ -150,45 +153,42 @@ class SpaceSpec(_Strict):
         return spec
 
     def read_from(self, path: Path) -> "SpaceSpec":
-        """Remember the file that this spec was read from, see :attr:`argument`."""
+        """Record the file that this spec was read from, see :attr:`argument`."""
         _FILES[self] = str(path)
         return self
 
     @property
     def argument(self) -> str | None:
-        """What ``--space`` takes for this spec: a built-in name, or the file that it was read from; None if neither is known.
-
-        For messages that suggest a command.
-        """
+        """Value of ``--space`` for this spec in a suggested command: a built-in name or the spec's file; None if unknown."""
         built_in_file = SPECS / f"{self.name}.yaml"
         if built_in_file.is_file() and SpaceSpec.load(self.name) == self:
             return self.name
         return _FILES.get(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as in the YAML file."""
+        """Return the spec as plain data, as in the YAML file."""
         return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def labels(self) -> list[str]:
-        """Labels of what is searched, first to last: ``layer_0``, ``layer_1``, ..., also ``stem``, ``entry``, ``head``."""
+        """Labels of the searched layers, first to last: ``layer_0`` ..., and ``stem``, ``entry``, ``head`` if searched."""
         return list(self.candidates())
 
     @property
     def side(self) -> int:
-        """Side of the images in pixels, unless the user says another."""
+        """Default side of the images in pixels for this space."""
         return self.input_size or INPUT_SIZE
 
     @property
     def total_stride(self) -> int:
-        """Input side over the side of the last stage's map; the input size must be a multiple of it."""
+        """Image side divided by the side of the last stage's map; the input size must be a multiple of it."""
         stride = STEM_STRIDE * self.entry.stride
         for stage in self.stages:
             stride *= stage.stride
         return stride
 
     def candidates(self) -> dict[str, tuple[str, ...]]:
-        """Label -> names of its candidate blocks, of everything that is searched."""
+        """Label -> names of its candidate blocks, for every searched layer."""
         layers = [stage.candidates for stage in self.stages for _ in range(stage.layers)]
         places = {
             "stem": self.stem.block,
@@ -199,7 +199,7 @@ class SpaceSpec(_Strict):
         return {name: blocks for name, blocks in places.items() if name.startswith("layer_") or len(blocks) > 1}
 
     def sample(self, rng: random.Random) -> dict[str, str]:
-        """Draw a subnet, uniformly over the candidates: label -> block, the labels in order."""
+        """Draw a subnet, label -> block, uniformly over the candidates; labels are in order."""
         return {label: rng.choice(names) for label, names in self.candidates().items()}
 
     def check_size(self, input_size: int) -> None:
@@ -211,15 +211,15 @@ class SpaceSpec(_Strict):
             )
 
     def layout(self, num_points: int, input_size: int | None = None) -> "NetworkLayout":
-        """Place every block of the space on the maps of a network with this input, by default :attr:`side`, and output.
+        """Compute the signatures of all blocks for a number of landmarks and an input size (default: :attr:`side`).
 
         Raises
         ------
         InputError
-            If there are no landmarks, or the input size does not fit the space.
+            If ``num_points`` is less than 1, or the input size does not fit the space.
         """
         if num_points < 1:
-            raise InputError(f"points is {num_points}; allowed: 1 or more")
+            raise InputError(f"points is {num_points}; must be 1 or more")
         input_size = self.side if input_size is None else input_size
         self.check_size(input_size)
 
@@ -259,24 +259,24 @@ class SpaceSpec(_Strict):
 
 
 class NetworkLayout(_Strict):
-    """Signatures of all parts of a network: all that a latency table needs to know of a space.
+    """Signatures of all parts of a network: everything that a latency table needs to know about a space.
 
     Attributes
     ----------
     space
-        The spec that it is of.
+        Spec of the space.
     num_points, input_size
         Number of landmarks, and side of the input image in pixels.
     places
-        Name of a place -> name of a block -> signature, in the network's order: ``stem``, ``entry``, ``layer_0`` ..., ``head``.
+        Position -> name of a block -> signature, in network order: ``stem``, ``entry``, ``layer_0`` ..., ``head``.
     searched
-        Names of the places with a choice; the others have one block.
+        Positions with several candidates; the others have one block.
     tap_after
-        Names of the places whose outputs the head sees as well.
+        Positions whose outputs the head also sees.
     pools
-        What brings the taps to the head's size; the first reads a map of the stem, the others those of ``tap_after``.
+        Tap pools, which reduce the taps to the head's size: first the stem's tap, then those of ``tap_after``.
     points
-        What comes after the head.
+        The point regressor after the head.
     """
 
     space: SpaceSpec
@@ -290,10 +290,10 @@ class NetworkLayout(_Strict):
 
     @property
     def layers(self) -> dict[str, dict[str, Signature]]:
-        """Label -> name of a block -> signature, of everything that is searched."""
+        """Label -> name of a block -> signature, for every searched layer."""
         return {label: self.places[label] for label in self.searched}
 
     def fixed(self) -> list[Signature]:
-        """Every part that all subnets share."""
+        """Return the signatures of the parts that all subnets share."""
         alone = [next(iter(blocks.values())) for name, blocks in self.places.items() if name not in self.searched]
         return [*alone, *self.pools, self.points]

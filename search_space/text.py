@@ -1,6 +1,6 @@
-"""Text as users hand it over: any of Unicode's encodings with a byte-order mark, any line ends, several separators.
+"""Text from users: any Unicode encoding with a byte-order mark, any line endings, several separators.
 
-Every text file that a user gives goes through :func:`decode`; what is no text is named for what it is.
+Every text file from a user goes through :func:`decode`. If the content is not text, the error names the kind of file.
 """
 
 import codecs
@@ -16,7 +16,7 @@ _MARKS: Mapping[bytes, str] = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
-# first bytes -> what such a file is
+# first bytes -> kind of file
 _SIGNATURES: Mapping[bytes, str] = {
     b"\xff\xd8\xff": "a JPEG image",
     b"\x89PNG": "a PNG image",
@@ -26,23 +26,23 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"\x1f\x8b": "a gzip archive",
     b"%PDF": "a PDF file",
     b"\xd0\xcf\x11\xe0": "an old Office document",
-    b"SQLite format 3": "an SQLite data base",
-    b"\x7fELF": "a program",
+    b"SQLite format 3": "an SQLite database",
+    b"\x7fELF": "an executable",
     b"RIFF": "a RIFF file, as WebP images and AVI videos are",
 }
 
 
 class NotText(ValueError):
-    """Content that is no text; its message says what it is, to stand after "is"."""
+    """Content that is not text; the message names its kind and completes "The file is ..."."""
 
 
 def decode(content: bytes) -> str:
-    """Decode a text file: UTF-8, or UTF-8, UTF-16 or UTF-32 with a byte-order mark. Line ends become ``\\n``.
+    """Decode a text file: UTF-8, or UTF-8, UTF-16 or UTF-32 with a byte-order mark. Line endings become ``\\n``.
 
     Raises
     ------
     NotText
-        If it is something else.
+        If the content is anything else.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
@@ -55,7 +55,7 @@ def decode(content: bytes) -> str:
 
 
 def describe(content: bytes) -> str:
-    """What a file's content is, to stand after "is": ``an empty file``, ``a text file``, ``a PNG image`` ..."""
+    """Describe a file's content to complete "The file is ...": ``an empty file``, ``a text file``, ``a PNG image`` ..."""
     if not content:
         return "an empty file"
     try:
@@ -66,16 +66,16 @@ def describe(content: bytes) -> str:
 
 
 def fields(line: str) -> list[str]:
-    """Split a line into its fields: at blanks, tabs and semicolons; at commas before a blank, or if there is nothing else.
+    """Split a line into fields at blanks, tabs, semicolons, and commas before a blank; at other commas only as a last resort.
 
-    So a file's name may have a comma in it where blanks separate.
+    A file name may therefore contain a comma if blanks separate the fields.
     """
     found = [field for field in re.split(r"[\s;]+|,\s+", line) if field]
     return [field for field in found[0].split(",") if field] if len(found) == 1 else found
 
 
 def numbered(text: str) -> list[tuple[int, str]]:
-    """The lines that are not blank, with their numbers, from 1."""
+    """Return the non-blank lines with their line numbers, from 1."""
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
@@ -86,10 +86,10 @@ def _describe(content: bytes, encoding: str, error: UnicodeDecodeError | None) -
     if encoding != "utf-8":
         return f"a damaged {encoding.upper()} file"
     if error is None or b"\0" in content:
-        # every second byte of a Latin text in UTF-16 is zero
+        # in UTF-16, every second byte of Latin text is zero
         return "UTF-16 text without a byte-order mark; save it as UTF-8" if _alternating(content) else "binary data"
     line = content[: error.start].count(b"\n") + 1
-    return f"no UTF-8 text: byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8"
+    return f"not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8"
 
 
 def _alternating(content: bytes) -> bool:

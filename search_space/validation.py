@@ -1,4 +1,4 @@
-"""What is wrong in a user's data, as one line, from what pydantic says."""
+"""Turn pydantic's validation errors into one-line messages."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -6,20 +6,20 @@ from .errors import allowed
 
 
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for the first thing that is wrong in a user's data: key, problem, and what is allowed."""
+    """Format the first validation error as one line: key, problem, and allowed values."""
     detail = error.errors()[0]
     key = ".".join(str(part) for part in detail["loc"]) or "top level"
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}; {allowed(_keys_at(model, detail['loc'][:-1]))}"
     if detail["type"] == "missing":
         return f"key {key!r} is missing"
-    if detail["type"] == "value_error":  # a check of our own
+    if detail["type"] == "value_error":  # raised by one of our own validators
         return f"{key}: {detail['ctx']['error']}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
 def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the nested model at ``path`` of ``model``."""
+    """Return the field names of the model nested at ``path`` in ``model``."""
     for part in path:
         if isinstance(part, str):
             annotation = model.model_fields[part].annotation

@@ -1,6 +1,6 @@
 """One-shot search strategies for any NNI model space of ``LayerChoice``s.
 
-Names are imported when they are first used; ``__init__.pyi`` lists them.
+Public names are imported on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""BatchNorm in a network whose blocks come and go."""
+"""BatchNorm statistics in a supernet whose active blocks change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,16 @@ from torch import nn
 
 
 class HasModules(Protocol):
-    """A ``torch.nn.Module``, as far as it matters here."""
+    """The part of ``torch.nn.Module`` that this module needs."""
 
     def modules(self) -> Iterator[nn.Module]: ...
 
 
 @contextmanager
 def batch_statistics(model: HasModules) -> Iterator[None]:
-    """Use per-batch statistics in BatchNorm layers, without updating the running ones, which average over many paths.
+    """Use per-batch statistics in BatchNorm layers without updating the running ones, which average over many paths.
 
-    With a batch of a few hundred inputs, this has the effect of recalibrating a single path on them.
+    On a batch of a few hundred inputs, this has the effect of recalibrating a single path.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [(module, module.momentum, module.training) for module in norms]

@@ -1,7 +1,7 @@
-"""Block-wise distillation: every candidate learns, on its own, to give the output of the teacher's block of its layer.
+"""Block-wise distillation: every candidate learns independently to reproduce the output of the teacher's block in its layer.
 
-Sources: Li et al. 2020 (DNA), section 3.2; Moons et al. 2021 (DONNA), section 3.1. There a block gets the teacher's own input.
-Here it gets that of a random path half of the time, as it will in a subnet.
+Sources: Li et al. 2020 (DNA), section 3.2; Moons et al. 2021 (DONNA), section 3.1. There, a block gets the teacher's input.
+Here, half of the time it gets the input of a random path, as it will in a subnet.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ Call = tuple[tuple[Tensor, ...], object]
 
 
 def not_once(calls: Sequence[Sequence[Call]], layers: Sequence[PathLayer]) -> str:
-    """Name the first layer that did not run exactly once, so that distillation cannot train it; empty if every layer did."""
+    """Describe the first layer that did not run exactly once, which distillation cannot train; empty if every layer did."""
     return next(
         (
             f"layer {layer.label!r} runs {len(own)} times on a path"
@@ -32,7 +32,7 @@ def not_once(calls: Sequence[Sequence[Call]], layers: Sequence[PathLayer]) -> st
 def distillation_errors(
     layers: Sequence[PathLayer], teacher: Mapping[str, str], taught: Sequence[Call], others: Sequence[Call]
 ) -> Iterator[tuple[PathLayer, dict[str, Tensor]]]:
-    """For each layer, the error of every candidate but the teacher's own and those without weights, such as a skip.
+    """Compute the errors of each layer's candidates, except the teacher's block and blocks without weights, such as a skip.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def distillation_errors(
     teacher
         Label -> block of the teacher.
     taught, others
-        What each layer had as inputs and output when the teacher's path ran, and when a random path ran.
+        Inputs and output of each layer on the teacher's path, and on a random path.
 
     Yields
     ------
@@ -51,7 +51,7 @@ def distillation_errors(
     Raises
     ------
     InputError
-        If a candidate's output has another shape than the teacher's.
+        If the shape of a candidate's output differs from the teacher's.
     """
     from_others = torch.rand(len(layers)) < 0.5
     for layer, (own, target), (other, _), random in zip(layers, taught, others, from_others.tolist(), strict=True):
@@ -70,7 +70,7 @@ def _check_shapes(label: str, name: str, outputs: list[Tensor], teacher: str, ta
     if found != wanted:
         raise InputError(
             f"layer {label!r}: the output of block {name!r} has shape {_shown(found)}, that of the teacher's "
-            f"block {teacher!r} {_shown(wanted)}; the blocks of a layer must have outputs of one shape"
+            f"block {teacher!r} has {_shown(wanted)}; all blocks of a layer must have outputs of the same shape"
         )
 
 

@@ -1,4 +1,4 @@
-"""The Pareto front of cost and score over the subnets of one supernet."""
+"""Pareto front of latency and score over the subnets of a supernet."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,22 +11,22 @@ Subnet = tuple[str, ...]
 """Names of the blocks, first searched layer to last."""
 
 BUDGETS = 20
-"""Budgets that :func:`evolve` starts with."""
+"""Number of latency budgets that :func:`evolve` starts from."""
 
 PER_BUDGET = 10
-"""Subnets at each of these budgets."""
+"""Initial subnets per budget."""
 
 GENERATION = 100
-"""Children of a generation, and random subnets at the start."""
+"""Children per generation; also the number of random initial subnets."""
 
 REACH = 3
-"""Largest distance between two parents, as positions on the front."""
+"""Largest distance between two parents, in positions on the front."""
 
 
 def pareto_front(cost: Sequence[float], score: Sequence[float]) -> list[int]:
-    """Indices of the Pareto-optimal items (lower is better in both figures), cheapest first.
+    """Return the indices of the Pareto-optimal items (lower is better in both), lowest ``cost`` first.
 
-    The first of several items that are equal in both counts.
+    Of several items that are equal in both, only the first is included.
     """
     best = np.inf
     front = []
@@ -38,7 +38,7 @@ def pareto_front(cost: Sequence[float], score: Sequence[float]) -> list[int]:
 
 
 def cost_of(cost: CostTable, subnet: Subnet) -> float:
-    """Cost of a subnet; its blocks are in the order of the table's labels."""
+    """Return the latency in microseconds of a subnet whose blocks are in the order of the table's labels."""
     return cost.fixed_us + sum(row[name] for row, name in zip(cost.blocks_us.values(), subnet, strict=True))
 
 
@@ -49,28 +49,28 @@ def evolve(
     evaluations: int,
     seed: int = 0,
 ) -> dict[Subnet, float]:
-    """Look for the front of a space that is too large to score as a whole.
+    """Search for the Pareto front of a space that is too large to score completely.
 
     The search starts from the subnets with the highest sums of logits within each of :data:`BUDGETS` budgets, and from random
-    ones. Then it scores children of the Pareto-optimal subnets so far: a child crosses two that are near each other on the
-    front, and has one block changed on average. The idea is that of NSGA-II (Deb et al. 2002), except that the whole front are
-    parents, since the scores by one supernet do not change.
+    ones. It then scores children of the subnets that are Pareto-optimal so far. A child crosses two parents that are close on
+    the front, and has one block replaced on average. The method follows NSGA-II (Deb et al. 2002), except that the whole front
+    serves as parents, since a subnet's score does not change.
 
     Parameters
     ----------
     score
-        Scores subnets, lower is better.
+        Function that scores subnets; lower is better.
     logits, cost
-        Label -> block -> logit of a search, and their cost, the labels in the network's order.
+        Label -> block -> logit of a search, and the latency model; the model's labels are in network order.
     evaluations
-        Subnets to score in all; fewer if there are no new ones to find near the front.
+        Total number of subnets to score; fewer are scored if a generation contains no new ones.
     seed
-        Seed of everything random.
+        Random seed.
 
     Returns
     -------
     dict
-        Subnet -> score, of all that were scored.
+        Subnet -> score, for all scored subnets.
     """
     rng = np.random.default_rng(seed)
     blocks = [list(row) for row in cost.blocks_us.values()]
@@ -80,7 +80,7 @@ def evolve(
         new = [subnet for subnet in dict.fromkeys(subnets) if subnet not in found][: evaluations - len(found)]
         found.update(zip(new, score(new), strict=True))
 
-    # start: the best by their logits at each budget, and random subnets
+    # start from the subnets with the best logits at each budget, and random ones
     cheapest, slowest = cost_range(cost)
     ordered = {label: logits[label] for label in cost.blocks_us}
     budgets = np.linspace(cheapest, slowest, BUDGETS)
@@ -88,7 +88,7 @@ def evolve(
         [tuple(choices.values()) for budget in budgets for choices in k_best(ordered, cost, budget, PER_BUDGET)]
         + [tuple(str(rng.choice(names)) for names in blocks) for _ in range(GENERATION)]
     )
-    # generations: children of the front, until there are no new ones
+    # add generations of children of the front until there are no new ones
     while len(found) < evaluations:
         before = len(found)
         subnets = list(found)
@@ -100,7 +100,7 @@ def evolve(
 
 
 def _child(parents: list[Subnet], blocks: list[list[str]], rng: np.random.Generator) -> Subnet:
-    """Cross two parents that are near each other on the front, and change some blocks at random."""
+    """Cross two parents that are close on the front, and replace some blocks at random."""
     first = rng.integers(len(parents))
     pair = np.clip((first, first + rng.integers(-REACH, REACH + 1)), 0, len(parents) - 1)
     crossed = [parents[pair[side]][i] for i, side in enumerate(rng.integers(2, size=len(blocks)))]

@@ -22,44 +22,44 @@ Space = TypeVar("Space", bound=ModelSpace)
 
 
 class FBNet(DARTS):
-    """FBNet (Wu et al. 2019): Gumbel-softmax over candidate blocks, with a latency term that has a gradient.
+    """FBNet (Wu et al. 2019): Gumbel-softmax over candidate blocks, with a differentiable latency term.
 
-    The reference's own algorithm: weights and logits learn in turns, from scratch, all candidates mixed. :class:`StagedFBNet`
-    trains the weights better.
+    This is the reference's algorithm: it trains weights and logits in turns, from scratch, with all candidates mixed.
+    :class:`StagedFBNet` trains the weights better.
 
-    Works on any NNI ``ModelSpace`` of ``LayerChoice``s and any Lightning evaluator. Each epoch passes once over the evaluator's
-    training loader (a step of the weights per batch) and once over its validation loader (a step of the logits per batch, after
-    the warm-up), the steps taking turns. Give it held-out *training* data to validate on: what a search saw is no test set.
+    Works on any NNI ``ModelSpace`` of ``LayerChoice``s and with any Lightning evaluator. Each epoch passes once over the
+    evaluator's training loader (a weight step per batch) and once over its validation loader (a logit step per batch, after
+    the warm-up); the steps alternate. Validate on held-out *training* data: data that a search has seen is not a test set.
 
     Parameters
     ----------
     cost
-        Additive cost of the space in microseconds, such as ``LookupTable.load(...).cost(space)``; None for no latency term.
+        Latency model of the space, such as ``LookupTable.load(...).cost(space)``; None for no latency term.
     mode, alpha, beta
-        Options of the latency term; see :class:`LatencyTerm`. Defaults as the reference has them.
+        Options of the latency term; see :class:`LatencyTerm`. The defaults are the reference's.
     target_us
-        Latency target in microseconds, in place of the latency term: sampling stays around it and the chosen architecture is
-        within it; see :class:`LatencyTarget`. None for no target.
+        Latency target in microseconds, which replaces the latency term: samples stay around it, and the chosen architecture
+        meets it; see :class:`LatencyTarget`. None for no target.
     temperature
-        Gumbel temperature at the start.
+        Initial Gumbel temperature.
     anneal
-        Factor on it after each epoch with architecture steps.
+        Factor on the temperature after each epoch with architecture steps.
     warmup_epochs
-        First epochs in which only the weights train.
+        Number of initial epochs that train only the weights.
     arc_learning_rate, arc_weight_decay
         Adam learning rate and weight decay of the logits.
     gradient_clip_val
-        Limit of the norm of the weights' gradients; None for none.
+        Largest norm of the weights' gradients; None for no clipping.
 
     Raises
     ------
     InputError
-        If no architecture is within the target; when the search starts, if the space has choices of another kind, or cost and
-        space do not fit each other.
+        If no architecture meets the target. When the search starts: if the space has choices of another kind, or ``cost`` does
+        not match the space.
     """
 
     layer = GumbelMixedLayer
-    """What takes the place of each ``LayerChoice``."""
+    """Class that replaces each ``LayerChoice``."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class FBNet(DARTS):
         )
         if target_us is not None:
             if cost is None:
-                raise InputError("a latency target without a cost; give both, or neither")
+                raise InputError("target_us is given without cost; give both or neither")
             check_target(cost, target_us)
         self.cost = cost
         self.mode = mode
@@ -100,7 +100,7 @@ class FBNet(DARTS):
     def mutate_model(self, model: Space) -> Space:
         choices = {m.label: names_of(m) for m in model.modules() if isinstance(m, LayerChoice)}
         for label in model.simplify().keys() - choices.keys():
-            raise InputError(f"choice {label!r} of the space is no LayerChoice; only LayerChoices are searched")
+            raise InputError(f"choice {label!r} of the space is not a LayerChoice; only LayerChoices can be searched")
         if self.cost is not None and self.target_us is not None:
             self._term = LatencyTarget(self.cost, choices, self.target_us)
         elif self.cost is not None:
@@ -120,7 +120,7 @@ class FBNet(DARTS):
         )
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
-        # "max_size" ends with the longer loader and gives None for the one that has run out
+        # "max_size" ends with the longer loader and yields None for the exhausted one
         return CombinedLoader({"train": train_dataloader_fn(), "val": val_dataloader_fn()}, "max_size")
 
     def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:

@@ -9,14 +9,14 @@ from .nni_bases import MixedLayer
 
 
 class GumbelMixedLayer(MixedLayer):
-    """Weight the candidates by one Gumbel-softmax sample per step in training, and by the noise-free sample in eval mode.
+    """Weight the candidates by one Gumbel-softmax sample per training step, and by the noise-free sample in eval mode.
 
     In eval mode, the most probable candidate alone would misrepresent the supernet: while the temperature is high, the
-    BatchNorm statistics after the layer are those of mixtures (a network of 5 % error then shows 1,000 %). Weights at
-    temperature 1 would misrepresent it too, since they are far from those of the training steps.
+    BatchNorm statistics after the layer are those of mixtures (a network with an error of 5 % then shows 1,000 %). Weights at
+    temperature 1 would also misrepresent it, since they are far from those of the training steps.
 
-    NNI's own layer draws new noise wherever it is asked for weights, so that its latency term and its forward pass see
-    different samples. Here ``resample`` draws the sample and keeps it; layers of one label share it.
+    NNI's layer draws new noise for every request for weights, so that its latency term and its forward pass see different
+    samples. Here, ``resample`` draws a sample and keeps it; layers with the same label share it.
 
     Source: Wu et al. 2019, FBNet, section 3.3; Jang et al. 2017, equation 2.
     """
@@ -24,11 +24,11 @@ class GumbelMixedLayer(MixedLayer):
     temperature = 1.0
     sample: Tensor | None = None
     tilt: Tensor | None = None
-    """What a latency target subtracts from the logits, (candidates,)."""
+    """Latency offset that a latency target subtracts from the logits, (candidates,)."""
 
     @property
     def logits(self) -> Tensor:
-        """Logits of the distribution that is sampled, float32 (candidates,)."""
+        """Logits of the sampling distribution, float32 (candidates,)."""
         logits = self._arch_alpha.float()
         return logits if self.tilt is None else logits - self.tilt.to(logits)
 
@@ -47,11 +47,11 @@ class GumbelMixedLayer(MixedLayer):
         return new
 
     def draw(self) -> Tensor:
-        """A new sample: weights (candidates,) that sum to one."""
+        """Draw a sample: weights (candidates,) that sum to one."""
         return functional.gumbel_softmax(self.logits, tau=self.temperature)
 
     def export_probs(self, memo: dict[str, Any]) -> dict[str, Any]:
-        """Label -> candidate -> probability, without noise."""
+        """Return label -> candidate -> probability, without noise."""
         if self.label in memo:
             return {}
         return {self.label: dict(zip(self.names, self.logits.detach().softmax(-1).tolist(), strict=True))}

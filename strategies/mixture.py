@@ -1,4 +1,4 @@
-"""The reference's search: weights and logits learn in turns, all candidates of a layer mixed in every step."""
+"""The reference's search: it trains weights and logits in turns and mixes all candidates of a layer in every step."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class MixtureModule(SearchModule):
         return "mixture"
 
     def temperature(self, epoch: int) -> float:
-        """Gumbel temperature of an epoch: it falls after each epoch with architecture steps."""
+        """Gumbel temperature of an epoch; it falls after each epoch with architecture steps."""
         return self.initial_temperature * self.anneal ** max(0, epoch - self.warmup_epochs)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:

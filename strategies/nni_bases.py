@@ -1,9 +1,9 @@
-"""NNI's classes that this package derives from, with the types that NNI does not give.
+"""NNI classes that this package derives from, with the types that NNI lacks.
 
-The declarations under ``TYPE_CHECKING`` are for type checkers alone: nothing is overridden when a search runs. NNI's own hooks
-have no types at all, its ``Trainer`` is no type but a traced function, its mutation hooks do not say that they may return None,
-and Lightning's wrapper of an optimiser does not say that it has the optimiser's methods. All of that is collected here, so that
-no other module needs an exception for it.
+The declarations under ``TYPE_CHECKING`` are only for type checkers and override nothing at run time. NNI's hooks are untyped,
+its ``Trainer`` is a traced function instead of a type, and its mutation hooks do not declare that they may return None.
+Lightning's optimiser wrapper does not declare the optimiser's methods. These exceptions are collected here, so that no other
+module needs one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MutationHook = Callable[..., Any]
-"""Given a module, its name, a memo and options, makes what takes the module's place; None to leave it as it is."""
+"""Maps a module, its name, a memo and options to a replacement for the module, or to None to keep it."""
 
 
 class MixedLayer(DifferentiableMixedLayer):
-    """NNI's searched layer, its candidates given by name."""
+    """NNI's searched layer with named candidates."""
 
     if TYPE_CHECKING:
         label: str
@@ -39,7 +39,7 @@ class MixedLayer(DifferentiableMixedLayer):
 
 
 class OneShotModule(DartsLightningModule):
-    """NNI's Lightning module of a differentiable search."""
+    """NNI's Lightning module for a differentiable search."""
 
     if TYPE_CHECKING:
 
@@ -71,13 +71,13 @@ class OneShotModule(DartsLightningModule):
 
 
 def names_of(choice: LayerChoice) -> list[str]:
-    """Names of a choice's candidates, which are numbers where the space gives them as a list."""
+    """Return the names of a choice's candidates; they are numbers if the space gives the candidates as a list."""
     names: list[Any] = list(choice.names)
     return names
 
 
 def only_optimizer(configured: Any) -> Optimizer:
-    """The one optimiser among what Lightning lets ``configure_optimizers`` return."""
+    """Return the single optimiser from any form that ``configure_optimizers`` may return."""
     found = configured
     if isinstance(found, Mapping):
         found = found["optimizer"]
@@ -88,7 +88,7 @@ def only_optimizer(configured: Any) -> Optimizer:
 
 
 def mark_as_architecture_optimizer(optimizer: Optimizer) -> Optimizer:
-    """Set the mark by which NNI tells the optimiser of the logits from those of the weights."""
+    """Set the flag by which NNI distinguishes the logits' optimiser from those of the weights."""
     marked: Any = optimizer
     marked.is_arch_optimizer = True
     return optimizer

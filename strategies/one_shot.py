@@ -9,18 +9,27 @@ from pytorch_lightning.trainer.states import TrainerStatus
 
 
 def run_search(space: ModelSpace, evaluator: Lightning, strategy: OneShotStrategy) -> dict[str, str]:
-    """Search, and return the chosen architecture: label -> candidate.
+    """Run a search and return the chosen architecture, label -> candidate.
+
+    Parameters
+    ----------
+    space
+        Space to search.
+    evaluator
+        Trains and validates the supernet, such as :func:`~fbnet_pfld.evaluators.make_evaluator`.
+    strategy
+        Search strategy, such as :class:`StagedFBNet`.
 
     Raises
     ------
     RuntimeError
-        If the training did not reach its end (NNI's ``run`` returns normally in some such cases).
+        If the training did not finish (NNI's ``run`` returns normally in some such cases).
     """
     experiment = NasExperiment(space, evaluator, strategy)
     try:
         experiment.run()
     finally:
-        experiment.stop()  # NNI would do it when the process ends, later than its loggers can write
+        experiment.stop()  # otherwise NNI does it at process exit, when its loggers can no longer write
     trainer: pl.Trainer = evaluator.trainer
     if trainer.state.status != TrainerStatus.FINISHED:
         raise RuntimeError(f"the search ended early: {trainer.state.status}")

@@ -1,4 +1,4 @@
-"""The searched layer of a supernet that runs one candidate per layer, or all of them mixed."""
+"""The searched layer of a supernet that runs one candidate per layer, or a mixture of all."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from .mixed_layer import GumbelMixedLayer
 
 
 class PathLayer(GumbelMixedLayer):
-    """One candidate at a time; all of them, mixed as in :class:`GumbelMixedLayer`, while ``block`` is None.
+    """Run one candidate, or a mixture of all as in :class:`GumbelMixedLayer` if ``block`` is None.
 
     Attributes
     ----------
     block
-        Name of the candidate that runs.
+        Name of the candidate to run.
     calls
-        A list to note each call in, as inputs and output; None to note nothing.
+        List that records inputs and output of each call; None to record nothing.
     """
 
     block: str | None = None

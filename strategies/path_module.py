@@ -1,4 +1,4 @@
-"""Run single paths of a supernet: their losses, their outputs, and what their layers saw."""
+"""Run single paths of a supernet, and record losses, outputs and calls of the layers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,20 +19,20 @@ from .target import LatencyTarget
 
 
 class PathModule(SearchModule):
-    """A search in a supernet of :class:`PathLayer`, which can run one path at a time; a subclass says which, and when.
+    """Search in a supernet of :class:`PathLayer`, which can run one path at a time; subclasses decide which and when.
 
     Attributes
     ----------
     cheapest, teacher
-        The cheapest and the slowest path.
+        The fastest and the slowest path.
     candidates
         Label -> names of its candidates.
     input
-        Inputs of the network when it ran last.
+        Inputs of the network's last run.
     answer
-        What the network is to return in place of running; None to let it run.
+        Output that the network returns without running; None to let it run.
     random_seed
-        Seed of :meth:`same_random_numbers`.
+        Random seed for :meth:`same_random_numbers`.
     """
 
     cheapest: Path
@@ -67,22 +67,22 @@ class PathModule(SearchModule):
 
     @property
     def sequence(self) -> LayerSequence | None:
-        """The supernet, if subnets of it can share a beginning."""
+        """The supernet if its subnets can share their first layers, otherwise None."""
         model: object = self.model
         return model if isinstance(model, LayerSequence) else None
 
     def use(self, path: Path | None) -> None:
-        """Let the supernet run a path, or a mixture of all candidates."""
+        """Make the supernet run a path, or a mixture of all candidates if ``path`` is None."""
         for layer in self.searched():
             layer.block = None if path is None else path[layer.label]
 
     def path_loss(self, path: Path, batch: Any, batch_idx: int) -> Tensor:
-        """Task loss of a path, a scalar."""
+        """Return the task loss of a path, a scalar."""
         self.use(path)
         return self.task_loss(batch, batch_idx)
 
     def calls_of(self, path: Path, batch: Any, batch_idx: int) -> list[list[Call]]:
-        """Inputs and outputs of every searched layer when a path runs."""
+        """Run a path and return the inputs and outputs of every searched layer."""
         layers = self.searched()
         for layer in layers:
             layer.calls = []
@@ -94,30 +94,30 @@ class PathModule(SearchModule):
                 layer.calls = None
 
     def _run_network(self, *inputs: Any) -> Tensor:
-        """In place of the supernet's ``forward``: keeps what goes in and comes out, or gives an output that is known."""
+        """Replacement for the supernet's ``forward``: record inputs and output, or return a known output."""
         self.input = inputs
         output: Tensor = self._forward(*inputs) if self.answer is None else self.answer
         self._output = output
         return output
 
     def last_output(self) -> Tensor:
-        """Output of the network when it ran last."""
+        """Return the output of the network's last run."""
         assert self._output is not None  # a path has run
         return self._output
 
     def augmented_batch(self, batch: Any) -> Any:
-        """The batch, changed at random as the evaluator does it."""
+        """Augment a batch at random with the evaluator's method, if it has one."""
         augmented = getattr(self.training_module, "augmented", None)
         return batch if augmented is None else augmented(batch)
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
-        """How far an output is from another, a scalar, as the evaluator measures it."""
+        """Return the distance of an output from a target, a scalar, by the evaluator's measure if it has one."""
         distance = getattr(self.training_module, "distance", relative_error)
         return distance(output, target)
 
     @contextmanager
     def same_random_numbers(self) -> Iterator[None]:
-        """Give all paths of a step the same random numbers, so that they differ by their blocks alone."""
+        """Use the same random numbers for all paths of a step, so that only their blocks differ."""
         with torch.random.fork_rng(self.cuda_devices()):
             torch.manual_seed(self.random_seed)
             yield
@@ -128,7 +128,7 @@ class PathModule(SearchModule):
         return super().diverged(f"{what} in stage {self.stage}{bad}", batch_idx)
 
     def _first_bad_block(self, blocks: list[tuple[str, str]]) -> str:
-        """Name the first block of the path with a weight that is not finite."""
+        """Name the path's first block with a non-finite weight."""
         layers = self.layers()
         return next(
             (

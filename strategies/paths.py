@@ -1,4 +1,4 @@
-"""Which paths of a supernet run: the ends of its space, and random ones."""
+"""Paths of a supernet: the fastest, the slowest, and random ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ Path = dict[str, str]
 
 
 def ends(layers: Mapping[str, GumbelMixedLayer], cost: CostTable | None) -> tuple[Path, Path]:
-    """The cheapest and the slowest path; without a cost, those of the fewest and of the most weights."""
+    """Return the fastest and the slowest path; without a cost, those with the fewest and the most weights."""
     cheapest: Path = {}
     slowest: Path = {}
     for label, layer in layers.items():
@@ -28,9 +28,9 @@ def _weights(layer: GumbelMixedLayer) -> dict[str, float]:
 
 
 class FairPaths:
-    """Random paths in which every candidate of a layer has its turn before any has the next.
+    """Random paths in which every candidate of a layer runs once before any runs again.
 
-    All have then run equally often, give or take one. Source: Chu et al. 2021 (FairNAS), section 3.
+    All candidates thus run equally often, give or take one. Source: Chu et al. 2021 (FairNAS), section 3.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class FairPaths:
         self._turns: dict[str, list[str]] = {label: [] for label in candidates}
 
     def draw(self) -> Path:
-        """The next path, from torch's random numbers."""
+        """Draw the next path, label -> block, with torch's random generator."""
         path = {}
         for label, names in self.candidates.items():
             self._turns[label] = self._turns[label] or [names[i] for i in torch.randperm(len(names)).tolist()]
@@ -52,7 +52,7 @@ class FairPaths:
 
 
 def branches(path: Path, candidates: Mapping[str, Sequence[str]], count: int) -> list[Path]:
-    """The path, and others that differ from it in the last layer alone: ``count`` in all if it has so many candidates."""
+    """Return the path and others that differ only in the last layer: ``count`` in all, if it has that many candidates."""
     label, names = list(candidates.items())[-1]
     others = [names[i] for i in torch.randperm(len(names)).tolist() if names[i] != path[label]]
     return [path | {label: name} for name in (path[label], *others[: count - 1])]

@@ -1,4 +1,4 @@
-"""What every search of this package has in common, as a Lightning module around the one that trains the network."""
+"""Base class of all searches: a Lightning module around the one that trains the network."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class SearchModule(OneShotModule):
-    """Logits, latency, sampling and export of a search; a subclass trains the weights.
+    """Logits, latency, sampling and export of a search; subclasses train the weights.
 
     Logs once per epoch ``arch/temperature``, ``arch/entropy`` (mean over the layers, in nats), ``prob/<label>/<block>``, and
     with a cost ``arch/expected_us`` (under the probabilities) and ``arch/decoded_us`` (of the chosen architecture).
@@ -25,9 +25,9 @@ class SearchModule(OneShotModule):
     Parameters
     ----------
     training_module
-        Trains one network: its ``training_step`` returns the task loss, its model is the supernet.
+        Module that trains one network: its ``training_step`` returns the task loss, and its model is the supernet.
     term
-        Joins task loss and latency; None for the loss alone.
+        Combines task loss and latency; None for the loss alone.
     arc_learning_rate, arc_weight_decay
         Adam learning rate and weight decay of the logits.
     """
@@ -46,12 +46,12 @@ class SearchModule(OneShotModule):
 
     @property
     def stage(self) -> str:
-        """Name of what this epoch trains."""
+        """Name of the stage of this epoch."""
         raise NotImplementedError
 
     @property
     def partial(self) -> bool:
-        """Whether only some of the supernet's subnets have learnt so far."""
+        """Whether only some of the supernet's subnets have been trained so far."""
         return False
 
     def temperature(self, epoch: int) -> float:
@@ -59,11 +59,11 @@ class SearchModule(OneShotModule):
         raise NotImplementedError
 
     def searched(self) -> Sequence[GumbelMixedLayer]:
-        """All searched layers in the network's order (NNI's supernet modules also have convolutions without a choice)."""
+        """Return all searched layers in network order (NNI's supernet modules include convolutions without a choice)."""
         return [module for module in self.supernet_modules() if isinstance(module, GumbelMixedLayer)]
 
     def layers(self) -> Mapping[str, GumbelMixedLayer]:
-        """Label -> its searched layer, the first of those that share the label."""
+        """Return label -> searched layer, the first of those that share the label."""
         layers: dict[str, GumbelMixedLayer] = {}
         for module in self.searched():
             layers.setdefault(module.label, module)
@@ -76,7 +76,7 @@ class SearchModule(OneShotModule):
         super().on_train_epoch_start()
 
     def alike(self, draw: Callable[[], Result]) -> Result:
-        """Draw something at random, the same in all processes."""
+        """Run a random draw that gives the same result in all processes."""
         if self._trainer is None or self.trainer.world_size == 1:
             return draw()
         seed = self.trainer.strategy.broadcast(int(torch.randint(2**31, ())))
@@ -89,18 +89,18 @@ class SearchModule(OneShotModule):
         return [self.device.index] if self.device.type == "cuda" else []
 
     def resample(self) -> dict[str, Any]:
-        """Draw a new sample, the same one in all processes."""
+        """Draw a new sample, the same in all processes."""
         return self.alike(super().resample)
 
     def tilt_to_target(self) -> None:
-        """Bring the expected latency of what is sampled back to the target, if there is one."""
+        """Update the latency offset to bring the expected latency of samples back to the target, if there is one."""
         if isinstance(self.term, LatencyTarget):
             tilts = self.term.tilt({label: layer._arch_alpha for label, layer in self.layers().items()})
             for module in self.searched():
                 module.tilt = tilts[module.label]
 
     def architecture_step(self, batch: Any, batch_idx: int) -> None:
-        """One step of the logits on held-out data; task loss and latency see the same sample."""
+        """Take one step of the logits on held-out data; task loss and latency use the same sample."""
         optimizer = self.architecture_optimizers()
         weights = self.resample()
         optimizer.zero_grad()
@@ -110,7 +110,7 @@ class SearchModule(OneShotModule):
         self.after_architecture_step(batch_idx)
 
     def after_architecture_step(self, batch_idx: int) -> None:
-        """Check the new logits, and keep the latency target."""
+        """Check the new logits, and update the latency offset."""
         for module in self.searched():
             if not torch.isfinite(module._arch_alpha).all():
                 raise FloatingPointError(
@@ -120,7 +120,7 @@ class SearchModule(OneShotModule):
         self.tilt_to_target()
 
     def task_loss(self, batch: Any, batch_idx: int) -> Tensor:
-        """Loss of the task, a scalar; an error if it is not finite."""
+        """Return the task loss, a scalar; raise :class:`FloatingPointError` if it is not finite."""
         result: Any = self.training_module.training_step(batch, batch_idx)
         loss: Tensor = result["loss"] if isinstance(result, dict) else result
         if not torch.isfinite(loss):
@@ -128,13 +128,13 @@ class SearchModule(OneShotModule):
         return loss
 
     def diverged(self, what: str, batch_idx: int) -> FloatingPointError:
-        """The error for a figure that is not finite, with what may be the cause."""
+        """Build the error for a non-finite value, with a likely cause."""
         bad = self._first_bad_weight()
-        cause = f"{bad} is not finite: a lower learning rate may help" if bad else "all weights are finite: look at the data"
+        cause = f"{bad} is not finite: a lower learning rate may help" if bad else "all weights are finite: check the data"
         return FloatingPointError(f"{what} in epoch {self.trainer.current_epoch}, step {batch_idx}; {cause}")
 
     def _first_bad_weight(self) -> str:
-        # "_model." is NNI's
+        # NNI adds the prefix "_model."
         return next(
             (
                 f"weight {name.removeprefix('_model.')!r}"
@@ -145,7 +145,7 @@ class SearchModule(OneShotModule):
         )
 
     def on_validation_start(self) -> None:
-        """Stop before broken weights are written over the last good ones."""
+        """Stop before non-finite weights overwrite the last good checkpoint."""
         if bad := self._first_bad_weight():
             raise FloatingPointError(
                 f"{bad} is not finite at the end of epoch {self.trainer.current_epoch}; a lower learning rate may help"
@@ -156,26 +156,26 @@ class SearchModule(OneShotModule):
         return self.training_module.validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
-        # the one hook of these that NNI's base class does not pass on
+        # NNI's base class does not forward this hook
         self.training_module.on_validation_epoch_end()
         for name, value in self.figures().items():
             self.log(name, value)
 
     def export(self) -> dict[str, str]:
-        """The chosen architecture, label -> candidate: the most probable one, within the latency target if there is one."""
+        """Return the most probable architecture, label -> candidate; within the latency target if there is one."""
         if not isinstance(self.term, LatencyTarget):
             return super().export()
         return self.term.decode(self.logits())
 
     def logits(self) -> dict[str, dict[str, float]]:
-        """Label -> candidate -> logit, without the tilt to a target."""
+        """Return label -> candidate -> logit, without latency offset."""
         return {
             label: dict(zip(layer.names, layer._arch_alpha.detach().tolist(), strict=True))
             for label, layer in self.layers().items()
         }
 
     def figures(self) -> dict[str, float]:
-        """State of the search: what is logged after each epoch, by name."""
+        """Return the values that are logged after each epoch, by name."""
         probabilities = self.export_probs()
         figures = {f"prob/{label}/{name}": p for label, row in probabilities.items() for name, p in row.items()}
         entropies = [-sum(p * math.log(max(p, 1e-30)) for p in row.values()) for row in probabilities.values()]
@@ -192,7 +192,7 @@ class SearchModule(OneShotModule):
         return figures
 
     def arch_parameters(self) -> list[nn.Parameter]:
-        """The logits in the network's order, each once (NNI's order changes between processes, which breaks resuming)."""
+        """Return the logits in network order, each once (NNI's order changes between processes, which breaks resuming)."""
         return list({id(p): p for module in self.searched() for p in module.arch_parameters()}.values())
 
     def configure_architecture_optimizers(self) -> torch.optim.Optimizer:

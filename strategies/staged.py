@@ -14,42 +14,41 @@ from .stages import Stages
 
 
 class StagedFBNet(FBNet):
-    """Train a supernet whose subnets all work without finetuning, and let FBNet's logits choose one of them.
+    """Train a supernet whose subnets all work without finetuning, then choose one of them with FBNet's logits.
 
-    1. **teacher**: the slowest path learns alone.
-    2. **distillation**: every other candidate learns what the teacher's block in its place puts out (Li et al. 2020, DNA; Moons
-       et al. 2021, DONNA). A space in which a layer does not run exactly once per path has the sandwich
-       in its place.
-    3. **sandwich**: the slowest path learns from the labels, random ones and the cheapest half from them and half from its
-       output (Yu et al. 2020, BigNAS).
-    4. **logits**: the weights stay, the logits learn on the validation loader's data by Gumbel-softmax, with the latency term
-       or around the target (Wu et al. 2019, FBNet).
+    1. **teacher**: trains the slowest path alone.
+    2. **distillation**: trains every other candidate to reproduce the output of the teacher's block at its position (Li et al.
+       2020, DNA; Moons et al. 2021, DONNA). If a layer does not run exactly once per path, the sandwich replaces this stage.
+    3. **sandwich**: trains the slowest path on the labels, and random paths and the fastest path half on the labels and half on
+       the slowest path's output (Yu et al. 2020, BigNAS).
+    4. **logits**: freezes the weights and trains the logits on the validation loader's data by Gumbel-softmax, with the latency
+       term or around the target (Wu et al. 2019, FBNet).
 
-    Each of the first three stages has a one-cycle schedule and an optimiser of its own, made by the evaluator's
-    ``configure_optimizers``; the evaluator's own schedule is not used. The trainer's ``max_epochs`` must be ``stages.epochs``.
-    Works on any NNI ``ModelSpace`` of ``LayerChoice``s. An evaluator may have two methods for it, and need not:
+    Each of the first three stages has its own one-cycle schedule and its own optimiser from the evaluator's
+    ``configure_optimizers``; the evaluator's schedule is not used. The trainer's ``max_epochs`` must be ``stages.epochs``.
+    Works on any NNI ``ModelSpace`` of ``LayerChoice``s. An evaluator may provide two optional methods:
 
-    - ``augmented(batch)`` changes a batch at random, which then happens once per step instead of once per path;
-    - ``distance(output, target)``, a scalar, says how far an output is from another network's, on the scale of the loss;
-      otherwise it is the mean squared error over the target's variance.
+    - ``augmented(batch)`` augments a batch at random; the augmentation then happens once per step instead of once per path.
+    - ``distance(output, target)`` returns the distance of an output from another network's, a scalar on the scale of the loss.
+      The default is the mean squared error over the target's variance.
 
     Parameters
     ----------
     cost
-        As for :class:`FBNet`; without one, the path with the most weights counts as the slowest.
+        As for :class:`FBNet`; without it, the path with the most weights counts as the slowest.
     stages
         Length and learning rate of each stage.
     paths
-        Paths per step of the sandwich beside the slowest.
+        Paths per sandwich step, in addition to the slowest.
     branches
-        Candidates of the last layer in which each of these paths ends, in a space that is a :class:`LayerSequence`: what
-        comes before runs once for them. In others each path ends in one.
+        Number of last-layer candidates with which each of these paths runs, in a space that is a :class:`LayerSequence`; the
+        layers before run once for all of them. In other spaces, each path runs with one.
     temperature, anneal
-        Gumbel temperature at the start of the last stage, and the factor on it after each of its epochs.
+        Gumbel temperature at the start of the last stage, and the factor on it after each epoch of that stage.
     arc_learning_rate
         Adam learning rate of the logits.
     **kwargs
-        As for :class:`FBNet`; there are no ``warmup_epochs``.
+        As for :class:`FBNet`, except ``warmup_epochs``.
     """
 
     layer = PathLayer
@@ -89,5 +88,5 @@ class StagedFBNet(FBNet):
         )
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
-        # a batch of each in every step; an epoch is as long as the longer loader
+        # every step gets a batch from each loader; an epoch is as long as the longer loader
         return CombinedLoader({"train": train_dataloader_fn(), "val": val_dataloader_fn()}, "max_size_cycle")

@@ -1,4 +1,4 @@
-"""The search in stages: train a supernet whose subnets all work without finetuning, then the logits over it."""
+"""The staged search: train a supernet whose subnets all work without finetuning, then the logits over it."""
 
 import logging
 from collections.abc import Iterator
@@ -21,20 +21,20 @@ from .sweeping import outputs
 from .target import LatencyTarget
 
 CHEAPEST = 0.25
-"""Share of the sandwich's steps in which the cheapest path replaces a random one."""
+"""Share of the sandwich steps in which the fastest path replaces a random one."""
 
 SOFT = 0.5
-"""Weight of the distance to the teacher's output in the loss of a sandwiched path."""
+"""Weight of the distance to the teacher's output in the loss of the other paths of the sandwich."""
 
 VALIDATED = 8
-"""Number of paths that validation cycles through: the slowest, the cheapest and random ones."""
+"""Number of paths that validation cycles through: the slowest, the fastest and random ones."""
 
 
 class StagedModule(PathModule):
     """Train the supernet in stages; see :class:`StagedFBNet` for the parameters.
 
-    Beside what :class:`SearchModule` logs: ``stage``, its number, and ``train_distillation_error``, the mean error of the
-    candidates.
+    In addition to the values of :class:`SearchModule`, it logs ``stage``, the stage's number, and
+    ``train_distillation_error``, the mean error of the candidates.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class StagedModule(PathModule):
             "logits": self._logits_step,
         }
 
-    # --- where the search stands -----------------------------------------------------------------------------------------
+    # --- progress of the search ------------------------------------------------------------------------------------------
 
     @property
     def position(self) -> Position:
-        """Stage of this epoch, and how far it is."""
+        """Stage of this epoch, and the progress within it."""
         return self.stages.at(self.trainer.current_epoch)
 
     @property
@@ -81,7 +81,7 @@ class StagedModule(PathModule):
         return self.stage == "teacher"
 
     def temperature(self, epoch: int) -> float:
-        """Gumbel temperature of an epoch: it falls after each epoch of the last stage."""
+        """Gumbel temperature of an epoch; it falls after each epoch of the last stage."""
         stage, done, _ = self.stages.at(epoch)
         return self.initial_temperature * (self.anneal**done if stage == "logits" else 1.0)
 
@@ -91,7 +91,7 @@ class StagedModule(PathModule):
         logits = {id(parameter) for parameter in self.arch_parameters()}
         for parameter in self.parameters():
             parameter.requires_grad_((id(parameter) in logits) == learns_logits)
-        self._fair = FairPaths(self.candidates)  # anew in each epoch, so that a resumed search draws the same paths
+        self._fair = FairPaths(self.candidates)  # reset in each epoch, so that a resumed search draws the same paths
 
     # --- steps -----------------------------------------------------------------------------------------------------------
 
@@ -105,12 +105,12 @@ class StagedModule(PathModule):
         self._steps[stage](self.augmented_batch(batch["val" if stage == "logits" else "train"]), batch_idx)
 
     def _teacher_step(self, batch: Any, batch_idx: int) -> None:
-        """Let the slowest path learn alone."""
+        """Train the slowest path alone."""
         with self._weights_step():
             self.manual_backward(self.path_loss(self.teacher, batch, batch_idx))
 
     def _distillation_step(self, batch: Any, batch_idx: int) -> None:
-        """Let every other candidate learn what the teacher's block in its place puts out."""
+        """Train every other candidate to reproduce the output of the teacher's block at its position."""
         layers = self.searched()
         with torch.no_grad():
             taught = self.calls_of(self.teacher, batch, batch_idx)
@@ -118,7 +118,7 @@ class StagedModule(PathModule):
         if fault := not_once(taught, layers):
             self._runs_once = False
             logging.getLogger(__name__).warning(
-                "%s: the space is no chain of layers, so the sandwich takes the place of block-wise distillation", fault
+                "%s: the space is not a chain of layers, so the sandwich replaces block-wise distillation", fault
             )
             self._steps["sandwich"](batch, batch_idx)
             return
@@ -135,13 +135,13 @@ class StagedModule(PathModule):
                     name, error = next((name, error) for name, error in errors.items() if not torch.isfinite(error))
                     what = f"error of block {name!r} of layer {layer.label!r} is {float(error.detach())}"
                     raise self.diverged(what, batch_idx)
-                self.manual_backward(loss)  # layer by layer: the graphs share nothing, so that few are held at once
+                self.manual_backward(loss)  # layer by layer: the graphs are independent, so few are in memory at once
                 total = total + loss.detach()
                 count += len(errors)
         self.log("train_distillation_error", total / max(1, count), on_step=False, on_epoch=True, batch_size=1)
 
     def _sandwich_step(self, batch: Any, batch_idx: int) -> None:
-        """Let the slowest path learn from the labels, and others half from them and half from its output.
+        """Train the slowest path on the labels, and others half on the labels and half on its output.
 
         Sandwich rule and in-place distillation: Yu et al. 2020 (BigNAS), section 3.1.
         """
@@ -160,11 +160,11 @@ class StagedModule(PathModule):
                 self.manual_backward(torch.stack(losses).mean())
 
     def _student_losses(self, group: list[Path], batch: Any, batch_idx: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Loss and output of paths that begin alike; a :class:`LayerSequence` runs what they share once."""
+        """Yield loss and output of paths that share their first layers, which a :class:`LayerSequence` runs once."""
         sequence = self.sequence
         shared = None
         if sequence is not None:
-            (x,) = self.input  # one, as begin() takes
+            (x,) = self.input  # begin() takes one input
             shared = outputs(sequence, x, [tuple(path.values()) for path in group])
         for path in group:
             with self.same_random_numbers():
@@ -176,13 +176,13 @@ class StagedModule(PathModule):
             self.answer = None
 
     def _logits_step(self, batch: Any, batch_idx: int) -> None:
-        """Let the logits learn over the weights as they are, by a mixture of the candidates (FBNet)."""
+        """Train the logits over frozen weights, with a mixture of the candidates (FBNet)."""
         self.use(None)
         with batch_statistics(self):
             self.architecture_step(batch, batch_idx)
 
     def _draw_students(self) -> list[list[Path]]:
-        """Groups of paths that differ in the last layer alone; now and then the cheapest path is in the last group."""
+        """Draw groups of paths that differ only in the last layer; the fastest path sometimes starts the last group."""
         paths = [self._fair.draw() for _ in range(self.paths)]
         if paths and float(torch.rand(())) < CHEAPEST:
             paths[-1] = self.cheapest
@@ -191,7 +191,7 @@ class StagedModule(PathModule):
     # --- optimisers ------------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """One optimiser of the weights for each stage, as the evaluator has it, and one of the logits."""
+        """Create one optimiser of the weights for each stage, by the evaluator's method, and one of the logits."""
         weights = [
             self.postprocess_weight_optimizers(only_optimizer(self.training_module.configure_optimizers())) for _ in RISE
         ]
@@ -211,7 +211,7 @@ class StagedModule(PathModule):
 
     @contextmanager
     def _weights_step(self) -> Iterator[None]:
-        """A step of the weights with the gradients that are computed inside."""
+        """Take a step of the weights with the gradients that are computed inside the block."""
         optimizer = self._stage_optimizer()
         optimizer.zero_grad()
         yield
@@ -222,14 +222,14 @@ class StagedModule(PathModule):
     # --- validation ------------------------------------------------------------------------------------------------------
 
     def on_validation_start(self) -> None:
-        """Validate with the statistics of each batch: the running ones are those of many paths."""
+        """Validate with per-batch statistics, since the running ones average over many paths."""
         self._validated = self._paths_to_validate()
         self._statistics = ExitStack()
         self._statistics.enter_context(batch_statistics(self))
         super().on_validation_start()
 
     def _paths_to_validate(self) -> list[Path]:
-        """What the figures of an epoch are of: the teacher, the subnets in turns, or the chosen one."""
+        """Return the paths to validate in this epoch: the teacher, several subnets in turn, or the chosen one."""
         if self.stage == "teacher":
             return [self.teacher]
         if self.stage == "logits":

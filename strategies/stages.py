@@ -1,4 +1,4 @@
-"""The stages in which a supernet is trained, and the learning rate in each."""
+"""Stages of supernet training, and the learning rate in each."""
 
 import math
 from collections.abc import Mapping
@@ -9,29 +9,29 @@ STAGES = ("teacher", "distillation", "sandwich", "logits")
 """Names of the stages, first to last."""
 
 SHARES: Mapping[str, int] = {"teacher": 10, "distillation": 2, "sandwich": 46, "logits": 2}
-"""Epochs of a search by default; one of another length is split in these proportions."""
+"""Default epochs of each stage; a search of another length is split in these proportions."""
 
 RISE: Mapping[str, float] = {"teacher": 0.3, "distillation": 0.2, "sandwich": 0.1}
 """Share of a stage's steps in which its learning rate rises."""
 
 START = 1 / 25
-"""First learning rate, as a part of the highest; this and the next two are the constants of torch's ``OneCycleLR``."""
+"""First learning rate as a fraction of the highest; this and the next two are the constants of torch's ``OneCycleLR``."""
 
 END = 1 / 250_000
-"""Last learning rate, as a part of the highest."""
+"""Last learning rate as a fraction of the highest."""
 
 MOMENTUM = (0.85, 0.95)
-"""Momentum at the highest learning rate, and at both ends."""
+"""Momentum at the highest learning rate, and at the start and end of a stage."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """How long each stage is, in epochs, and how fast the weights learn in it.
+    """Length of each stage in epochs, and the learning rate of the weights.
 
     Parameters
     ----------
     teacher, distillation, sandwich, logits
-        Epochs; 0 leaves a stage out.
+        Epochs of each stage; 0 skips it.
     teacher_rate, distillation_rate, sandwich_rate
         Highest learning rate of the weights.
     """
@@ -46,11 +46,11 @@ class Stages:
 
     @property
     def epochs(self) -> int:
-        """Epochs of all stages together."""
+        """Total epochs of all stages."""
         return sum(getattr(self, name) for name in STAGES)
 
     def at(self, epoch: int) -> "Position":
-        """Where an epoch of the search lies."""
+        """Return the stage of an epoch of the search, and the progress within it."""
         first = 0
         for name in STAGES:
             length = getattr(self, name)
@@ -60,13 +60,13 @@ class Stages:
         return Position(name, epoch - first, length)
 
     def rate(self, name: str) -> float:
-        """Highest learning rate of the weights in a stage."""
+        """Return the highest learning rate of the weights in a stage."""
         rate: float = getattr(self, f"{name}_rate")
         return rate
 
 
 class Position(NamedTuple):
-    """A stage, the number of its epochs before this one, and of all of its epochs."""
+    """A stage, the number of its epochs before this one, and its total number of epochs."""
 
     stage: str
     done: int
@@ -74,17 +74,17 @@ class Position(NamedTuple):
 
 
 def split(epochs: int) -> dict[str, int]:
-    """Split the epochs of a search over the stages: stage -> epochs, in the proportions of :data:`SHARES`.
+    """Split the epochs of a search over the stages, stage -> epochs, in the proportions of :data:`SHARES`.
 
-    Every stage has at least one epoch if there are four or more. Without an epoch of the last stage, the logits would not learn
-    and the choice would mean nothing; so the stages that go without in a shorter search are the distillation, then the teacher.
+    Every stage gets at least one epoch if there are four or more. A shorter search skips the distillation first, then the
+    teacher: without the last stage, the logits would not learn and the choice would be meaningless.
     """
     exact = {name: epochs * share / sum(SHARES.values()) for name, share in SHARES.items()}
     found = {name: math.floor(value) for name, value in exact.items()}
     # largest remainders first
     for name in sorted(exact, key=lambda name: found[name] - exact[name])[: epochs - sum(found.values())]:
         found[name] += 1
-    # the sandwich, by far the longest, gives an epoch to each stage that has none
+    # the sandwich, by far the longest stage, gives an epoch to each stage that has none
     for name in ("logits", "teacher", "distillation"):
         if found[name] == 0 and found["sandwich"] > 1:
             found["sandwich"] -= 1
@@ -93,10 +93,10 @@ def split(epochs: int) -> dict[str, int]:
 
 
 def one_cycle(done: float, rise: float) -> tuple[float, float]:
-    """Learning rate as a part of the highest, and momentum, after a part ``done`` of all steps.
+    """Return the learning rate as a fraction of the highest, and the momentum, after a fraction ``done`` of all steps.
 
-    The schedule of Smith and Topin 2018, section 3, with the constants of torch's ``OneCycleLR``. As a function it needs no
-    state: a search that resumes, or that is longer than it was, has the right rate at once.
+    The schedule of Smith and Topin 2018, section 3, with the constants of torch's ``OneCycleLR``. This function has no state:
+    a resumed or extended search has the right rate at once.
     """
     low, high = MOMENTUM
     if done < rise:

@@ -1,4 +1,4 @@
-"""Outputs of many subnets of one supernet, each shared beginning run once."""
+"""Run many subnets of a supernet; layers that they share at the start run once."""
 
 from collections.abc import Iterator, Sequence
 from os.path import commonprefix
@@ -11,7 +11,7 @@ from .batch_norm import batch_statistics
 
 
 class Layers(Protocol):
-    """Searched layers, first to last; each gives its candidate blocks by name, as ``layers[i]["name"]``."""
+    """Searched layers, first to last; ``layers[i]["name"]`` is a candidate block."""
 
     def __getitem__(self, i: int, /) -> Any: ...
 
@@ -20,9 +20,9 @@ class Layers(Protocol):
 
 @runtime_checkable
 class LayerSequence(Protocol):
-    """A supernet whose searched layers follow each other, so that subnets can share a beginning; ``PfldSpace`` is one.
+    """Interface of a supernet whose searched layers form a chain, so that subnets can share their first layers.
 
-    ``eval`` and ``modules`` are those of ``torch.nn.Module``.
+    ``PfldSpace`` implements it. ``eval`` and ``modules`` are those of ``torch.nn.Module``.
     """
 
     @property
@@ -30,13 +30,13 @@ class LayerSequence(Protocol):
         """The searched layers."""
 
     def begin(self, x: Tensor) -> Any:
-        """Run what comes before the searched layers; a state."""
+        """Run the parts before the searched layers and return a state."""
 
     def advance(self, i: int, block: nn.Module, state: Any) -> Any:
-        """Run ``block`` in the place of searched layer ``i``; the next state. The old one stays as it was."""
+        """Run ``block`` as searched layer ``i`` and return the next state; the old one stays unchanged."""
 
     def end(self, state: Any) -> Tensor:
-        """Run what comes after the searched layers; the network's output."""
+        """Run the parts after the searched layers and return the network's output."""
 
     def eval(self) -> Any: ...
 
@@ -44,12 +44,12 @@ class LayerSequence(Protocol):
 
 
 def outputs(supernet: LayerSequence, x: Tensor, subnets: Sequence[Sequence[str]]) -> Iterator[tuple[int, Tensor]]:
-    """Run subnets with the supernet's weights, in the order of their beginnings, which run once each.
+    """Run subnets with the supernet's weights, in an order that lets shared first layers run once.
 
     Parameters
     ----------
     supernet
-        The network with all candidates.
+        Network with all candidates.
     x
         Inputs (N, ...).
     subnets
@@ -60,12 +60,12 @@ def outputs(supernet: LayerSequence, x: Tensor, subnets: Sequence[Sequence[str]]
     tuple
         Index in ``subnets``, and the output of that subnet for ``x``.
     """
-    # states[i] is the state before searched layer i of the subnet that ran last
+    # states[i] is the state before searched layer i of the last subnet
     states = [supernet.begin(x)]
     previous: tuple[str, ...] = ()
     for index in sorted(range(len(subnets)), key=lambda i: tuple(subnets[i])):
         blocks = tuple(subnets[index])
-        # go back to the last state that both share, then run the rest
+        # return to the last state that both subnets share, then run the rest
         del states[len(commonprefix([previous, blocks])) + 1 :]
         for i in range(len(states) - 1, len(blocks)):
             states.append(supernet.advance(i, supernet.layers[i][blocks[i]], states[-1]))
@@ -75,10 +75,24 @@ def outputs(supernet: LayerSequence, x: Tensor, subnets: Sequence[Sequence[str]]
 
 @torch.no_grad()
 def sweep(supernet: LayerSequence, x: Tensor, subnets: Sequence[Sequence[str]]) -> Iterator[tuple[int, Tensor]]:
-    """Run subnets as :func:`outputs` does, in eval mode and without gradients.
+    """Run subnets with the supernet's weights, in eval mode and without gradients; shared first layers run once.
 
     BatchNorm layers use the statistics of the batch ``x``, as if each subnet had been recalibrated on ``x``. The running
-    statistics stay as they are. All inputs are in memory at once, so give it a few hundred.
+    statistics stay unchanged. All inputs are in memory at once, so pass a few hundred.
+
+    Parameters
+    ----------
+    supernet
+        Network with all candidates.
+    x
+        Inputs (N, ...).
+    subnets
+        Names of the blocks, first searched layer to last.
+
+    Yields
+    ------
+    tuple
+        Index in ``subnets``, and the output of that subnet for ``x``.
     """
     supernet.eval()
     with batch_statistics(supernet):

@@ -1,4 +1,4 @@
-"""A latency target instead of a weight: sample around it, decode under it."""
+"""Latency target, which replaces the latency term: sample around it, decode within it."""
 
 from collections.abc import Mapping
 
@@ -10,27 +10,27 @@ from .cost_term import CostTable, ExpectedCost
 from .decoding import check_target, cost_range, decode
 
 LIMIT = 1e3
-"""Largest strength of the latency offset, either way."""
+"""Largest absolute strength of the latency offset."""
 
 
 class LatencyTarget(ExpectedCost):
-    """Keep the sampling distribution's expected latency on a target, and leave the loss alone.
+    """Keep the sampling distribution's expected latency on a target, without changing the loss.
 
     The logits learn from the task loss alone. The sampling distribution is ``softmax(logits - strength * latency)``, with the
-    one ``strength`` at which the expected latency is the target. The expected latency falls as the strength grows, so that a
-    root search finds it.
+    ``strength`` at which the expected latency equals the target. The expected latency falls as the strength grows, so a root
+    search finds it.
 
     Parameters
     ----------
     cost, candidates
         As for :class:`ExpectedCost`.
     target_us
-        Microseconds; a target above the slowest architecture changes nothing.
+        Latency target in microseconds; a target above the slowest architecture has no effect.
 
     Raises
     ------
     InputError
-        As :class:`ExpectedCost`, and if every architecture costs more.
+        As for :class:`ExpectedCost` and :func:`check_target`.
     """
 
     def __init__(self, cost: CostTable, candidates: Mapping[str, list[str]], target_us: float):
@@ -40,14 +40,14 @@ class LatencyTarget(ExpectedCost):
         self.target_us = target_us
 
     def __call__(self, loss: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
-        """The objective: the task loss as it is."""
+        """Return the objective: the unchanged task loss."""
         return loss
 
     def tilt(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The latency offset: what to subtract from the logits so that the target is met, label -> (candidates,), float32, CPU.
+        """Return the latency offset to subtract from the logits to meet the target: label -> (candidates,), float32, CPU.
 
-        If the target is so near the cheapest or the slowest architecture that no finite strength meets it, the strength is
-        :data:`LIMIT`.
+        If the target is so close to the fastest or the slowest architecture that no finite strength meets it, the strength
+        is :data:`LIMIT`.
         """
         rows = [(row.detach().double().cpu().numpy(), self.tables[label].double().numpy()) for label, row in logits.items()]
         unit = max(float(np.ptp(table)) for _, table in rows) or 1.0
@@ -72,5 +72,5 @@ class LatencyTarget(ExpectedCost):
         return {label: strength / unit * self.tables[label] for label in logits}
 
     def decode(self, logits: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-        """The most probable architecture within the target and near it, by the logits without offset; see :func:`decode`."""
+        """Return the most probable architecture within the target and close to it, by the logits without offset."""
         return decode(logits, self.cost, self.target_us)

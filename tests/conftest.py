@@ -9,11 +9,11 @@ from pathlib import Path
 # the emulator stays where it is installed
 _CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
 os.environ.setdefault("FBNET_PFLD_EMULATOR", str(Path(_CACHE) / "fbnet-pfld/emulator"))
-# before NNI is imported, which settles then where it writes
+# before NNI is imported, which then decides where it writes
 os.environ["HOME"] = tempfile.mkdtemp(prefix="fbnet-pfld-tests-")
 atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 os.environ["NNI_CONFIG_DIR"] = os.environ["HOME"] + "/nni-config"
-# before OpenCV is imported, which reads these then; a command sets them for itself
+# before OpenCV is imported, which then reads these; a command sets them itself
 os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
 os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
 
@@ -27,14 +27,17 @@ from quick_exports import time_few_calls, write_graphs_once
 from source_faces import contents
 
 from fbnet_pfld.evaluators import Checkpoint
+from fbnet_pfld.evaluators.data.prepare import FORMATS
+from fbnet_pfld.evaluators.training.loss import LOSSES
 from fbnet_pfld.experiments.cli import app as cli
-from fbnet_pfld.search_space import Architecture, PfldSpace, SpaceSpec
+from fbnet_pfld.latency import ENGINES, NETS
+from fbnet_pfld.search_space import BLOCKS, Architecture, PfldSpace, SpaceSpec
 
 torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):
-    """Put the file that waits the longest first, so that processes which share the files end together."""
+    """Put the file that waits the longest first, so that processes that share the files end together."""
     items.sort(key=lambda item: item.path.name != "test_nni_experiments.py")
 
 
@@ -64,13 +67,13 @@ def blobs(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def few_blobs(tmp_path_factory) -> Path:
-    """For trainings of which no good result is wanted: at a batch size of 8, an epoch is three steps."""
+    """For trainings that need no good result: at a batch size of 8, an epoch has three steps."""
     return write_blobs(tmp_path_factory.mktemp("few_blobs"), 32, 8)
 
 
 @pytest.fixture(scope="session")
 def sound_place(blobs, tmp_path_factory) -> Path:
-    """A folder with everything that the commands want, sound."""
+    """A folder with valid files for all commands."""
     folder = tmp_path_factory.mktemp("place")
     shutil.copytree(blobs, folder / "data")
     torch.manual_seed(0)
@@ -91,7 +94,7 @@ def sound_place(blobs, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def place(sound_place, tmp_path, monkeypatch):
-    """A copy of the sound folder as working folder; each test spoils one thing."""
+    """A copy of the sound folder as working folder; each test breaks one thing."""
     shutil.copytree(sound_place, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -113,8 +116,18 @@ def run(monkeypatch):
 
 
 @pytest.fixture
+def registries():
+    """The test leaves them as they were."""
+    before = [(registry, dict(registry)) for registry in (BLOCKS, FORMATS, NETS, ENGINES, LOSSES)]
+    yield
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
+
+
+@pytest.fixture
 def quick_exports(monkeypatch):
-    """For tests of what exports are used for: torch writes each network's graph once, and files are timed in a few calls."""
+    """For tests of the use of exports: torch writes each network's graph once, and files are timed in a few calls."""
     write_graphs_once(monkeypatch)
     time_few_calls(monkeypatch)
 

@@ -1,4 +1,4 @@
-"""The accuracy experiment: its contenders, its tables against brute force, and a short run of all its parts."""
+"""The accuracy experiment: its networks, its tables against brute force, and a short run of all commands."""
 
 import itertools
 import json
@@ -66,7 +66,7 @@ def test_tables_are_means_spreads_and_ratios():
     )
     row = recipes_table(recipes).set_index("recipe").loc["wing"]
     assert row[["nme", "spread", "paired"]].tolist() == pytest.approx([5.15, 0.5 / math.sqrt(2), 0.05], abs=1e-3)
-    assert row.standard_error == pytest.approx(0.15, abs=1e-3)  # of the differences -0.1 and 0.2
+    assert row.standard_error == pytest.approx(0.15, abs=1e-3)  # for the differences -0.1 and 0.2
     networks = pd.DataFrame(
         [
             {"data": "d", "network": name, "seed": seed, "epochs": 3, "test_nme": nme, "test_fr8": 1.0, "test_auc8": 50.0}
@@ -128,7 +128,7 @@ def test_all_parts_run_and_go_on(place, few_blobs, quick_exports, monkeypatch, c
         kept.append({path.name: path.stat().st_mtime_ns for path in results.glob("*.csv")})
     assert kept[0] == kept[1]
     config.write_text("space: pfld\nfinetune: {batch_size: 8}\n")
-    with pytest.raises(InputError, match="results with other settings"):
+    with pytest.raises(InputError, match="has results of other settings"):
         accuracy.networks("blobs", few_blobs, 106, 1, 1, config, ("smallest",), results)
     accuracy.costs(106, config, results)
     costs = pd.read_csv(results / "costs.csv").set_index("network")

@@ -1,4 +1,4 @@
-"""Augmentation against closed forms, OpenCV, and what can be found in the pictures."""
+"""Augmentation compared with closed forms, with OpenCV, and with measurements in the images."""
 
 from dataclasses import fields, replace
 
@@ -37,7 +37,7 @@ def faces(count=16, size=32, points=106, dtype=torch.float32):
 
 
 def opencv(image):
-    """A picture as OpenCV has it."""
+    """Convert a picture to OpenCV's layout."""
     return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
@@ -79,7 +79,7 @@ def test_mirroring_swaps_partners_and_undoes_itself(points):
 
 
 def test_augmented_points_are_the_projection_with_the_augmented_pose():
-    """Heads in three dimensions, projected; a mirrored face is the projection of the mirrored head."""
+    """Project three-dimensional heads; a mirrored face is the projection of the mirrored head."""
     torch.manual_seed(2)
     rng = np.random.default_rng(0)
     heads, mirror = rng.uniform(-1, 1, (40, 106, 3)), layout_of(106).mirror
@@ -122,7 +122,7 @@ def test_every_face_of_a_batch_is_changed_in_its_own_way(part):
     batch = [tensor.expand(8, *tensor.shape[1:]) for tensor in faces(1)]
     images = replace(NONE, **{part: PARTS[part]})(*batch)[0]
     distances = torch.pdist(images.flatten(1))
-    assert (distances > 0.01).float().mean() > 0.9  # chance draws a similar pair now and then
+    assert (distances > 0.01).float().mean() > 0.9  # some random pairs are similar
 
 
 def test_blur_is_opencvs():

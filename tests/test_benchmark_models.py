@@ -1,4 +1,4 @@
-"""``benchmark-models``, and the timing in turns that it shares with ``export``: intervals, ratios, winners."""
+"""``benchmark-models``, and the interleaved timing that it shares with ``export``: intervals, ratios, winners."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ def figures(capfd):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Two ONNX files, of which the second has twelve times the multiply-accumulates of the first."""
+    """Two ONNX files; the second has twelve times the multiply-accumulates of the first."""
     folder = tmp_path_factory.mktemp("pair")
     for name, model in (("small", golden.network()), ("large", PfldLite().eval())):
         write_onnx(model, folder / f"{name}.onnx", torch.rand(1, 3, 112, 112))
@@ -46,7 +46,7 @@ def test_a_clear_winner_is_named(pair, run, capfd):
 
 
 def test_a_file_against_itself_has_no_winner_but_by_chance(pair, run, capfd):
-    """Once in a hundred runs there is one by chance; three times in a row, never."""
+    """One run in a hundred has a winner by chance; three in a row do not."""
 
     def winner():
         assert run("benchmark-models", pair[0], pair[0], "--json") == 0
@@ -63,11 +63,11 @@ def test_host_latency_tells_a_large_network_from_a_small_one(pair):
 
 @pytest.mark.parametrize(("count", "level"), [(6, 0.95), (11, 0.95), (12, 0.95), (8, 0.99), (12, 0.99), (12, 0.9975)])
 def test_the_interval_covers_the_median_as_often_as_it_says_and_no_wider(count, level):
-    """By enumeration: each of the values is below or above the true median with even chances."""
+    """By enumeration: each value is below or above the true median with equal probability."""
     found = interval(np.arange(count), level)
     assert found.median == median(range(count))
 
-    def missed(low, high):  # with so many values below the median, it is not between the two
+    def missed(low, high):  # with this many values below the median, it is not between the two
         below = (sum(each) for each in itertools.product((0, 1), repeat=count))
         return sum(number <= low or number > high for number in below) / 2**count
 
@@ -80,14 +80,14 @@ def test_of_too_few_values_there_is_no_interval(count, level):
 
 
 def test_ratios_are_of_bursts_of_one_round():
-    """Noise that both share, however large, is no noise of the ratio."""
+    """Noise that both share, however large, does not affect the ratio."""
     level = np.random.default_rng(0).uniform(1, 50, (12, 8, 1)) * np.ones((12, 8, 10))
     assert ratio(101 * level, 100 * level) == pytest.approx((1.01, 1.01, 1.01))
 
 
 def test_a_winner_needs_the_more_sessions_the_more_it_has_beaten():
     def slower(by, wins=12):
-        """In ``wins`` of 12 sessions by a factor, in the others faster."""
+        """Slower by a factor in ``wins`` of 12 sessions, faster in the others."""
         return np.concatenate([np.full((wins, 8, 10), by), np.full((12 - wins, 8, 10), 1 / by)])
 
     best = np.ones((12, 8, 10))

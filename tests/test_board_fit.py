@@ -1,4 +1,4 @@
-"""The model of counted runs: known numbers found again, costs by brute force, held-out networks and boards really held out."""
+"""The model of counted runs: known numbers recovered, costs by brute force, and no leak of held-out networks and boards."""
 
 import gzip
 from dataclasses import replace
@@ -83,7 +83,7 @@ def test_known_numbers_are_found_again(settings):
 
 
 def test_the_fit_is_a_minimum():
-    """No number alone, 2 % off, lowers the sum of absolute relative errors by more than the weights' rounding."""
+    """Changing any single number by 2 % lowers the sum of absolute relative errors by no more than the weights' rounding."""
     rows, model = figures(), board_fit()
     measured = (rows["latency_ms"] * rows["clock_ghz"] * 1e6).to_numpy()
 
@@ -131,7 +131,7 @@ def test_figures_are_other_boards_and_no_reference():
 
 
 def test_a_held_out_network_is_held_out(monkeypatch):
-    """Its own figures, made absurd, change neither the settings chosen without it nor the fit without it."""
+    """Absurd figures of a held-out network change neither the settings nor the fit."""
     network = "shufflenet_v2"
     chosen, fit = settings_without(network), board_fit(without=network)
     absurd = figures()
@@ -143,7 +143,7 @@ def test_a_held_out_network_is_held_out(monkeypatch):
 
 
 def test_settings_are_chosen_by_the_error_in_folds():
-    """Candidates by hand on a few networks: the chosen one has the least error."""
+    """The chosen candidate has the least error, computed by hand on a few networks."""
     assert settings_without(None) in CANDIDATES
     assert board_fit().settings == settings_without(None)
 

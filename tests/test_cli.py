@@ -1,4 +1,4 @@
-"""The command line: a user's mistake is one line and exit code 2, and leaves every file as it was."""
+"""The command line: a user's mistake prints one line, exits with code 2, and changes no file."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def other_space(data):
 
 SEARCH, FINETUNE = ("search", "--config", "config.yaml"), ("finetune", "--config", "config.yaml")
 DATA = ("--data_root", "data")
-# name -> what is spoiled, the command, what its one line must name
+# name -> what is broken, the command, words that its one line must contain
 FAULTS = {
     "no data root": (lambda: None, (*SEARCH, "--data_root", "none"), ("data root not found: none", "give a folder with")),
     "no data root for finetuning": (lambda: None, (*FINETUNE, "--data-root", "none"), ("data root not found: none",)),
@@ -74,12 +74,12 @@ FAULTS = {
     "unreadable image": (
         lambda: Path("data/train_data/imgs/00002.png").write_bytes(b"no image"),
         (*FINETUNE, *DATA),
-        ("list.txt:3", "00002.png cannot be decoded; give one that OpenCV reads"),
+        ("list.txt:3", "00002.png cannot be decoded; give an image that OpenCV can read"),
     ),
     "coordinate not finite": (
         lambda: edit_line(Path("data"), 5, lambda tokens: [*tokens[:4], "nan", *tokens[5:]]),
         (*SEARCH, *DATA),
-        ("list.txt:5: field 5 is 'nan', no finite number",),
+        ("list.txt:5: field 5 is 'nan'; it must be a finite number",),
     ),
     "word for a coordinate": (
         lambda: edit_line(Path("data"), 5, lambda tokens: [*tokens[:4], "left", *tokens[5:]]),
@@ -115,32 +115,32 @@ FAULTS = {
     "subnet of 68 points": (
         lambda: None,
         ("evaluate", *DATA, "--points", "106", "--checkpoint", "points68.pth"),
-        ("points68.pth: checkpoint of 68 points, but 106 are wanted",),
+        ("points68.pth: the checkpoint has 68 points, but 106 are needed",),
     ),
     "subnet of 68 points on data of 106": (
         lambda: None,
         ("evaluate", *DATA, "--checkpoint", "points68.pth"),
-        ("list.txt:1: 216 fields, but 68 points need 140", "of 106 points: --points 106"),
+        ("list.txt:1: 216 fields, but 68 points need 140", "have 106 points: --points 106"),
     ),
     "subnets of 106 and 68 points": (
         lambda: None,
         ("evaluate", *DATA, "--checkpoint", "ckpt_save/subnet/checkpoint_best.pth", "--checkpoint", "points68.pth"),
-        ("points68.pth: checkpoint of 68 points, but 106 are wanted",),
+        ("points68.pth: the checkpoint has 68 points, but 106 are needed",),
     ),
     "network of another input size": (
         lambda: Path("config.yaml").write_text("input_size: 96\n"),
         ("evaluate", *DATA, "--config", "config.yaml"),
-        ("checkpoint_best.pth: network of input size 112, but 96 is wanted",),
+        ("checkpoint_best.pth: the network has input size 112, not 96",),
     ),
     "export of 68 points": (
         lambda: None,
         ("export", *DATA, "--checkpoint", "points68.pth", "--points", "106"),
-        ("points68.pth: checkpoint of 68 points, but 106",),
+        ("points68.pth: the checkpoint has 68 points, but 106",),
     ),
     "data of other points": (
         lambda: None,
         ("export", *DATA, "--checkpoint", "points68.pth", "--baseline", "points68.pth"),
-        ("list.txt:1: 216 fields, but 68 points need 140", "of 106 points: --points 106"),
+        ("list.txt:1: 216 fields, but 68 points need 140", "have 106 points: --points 106"),
     ),
     "export of another architecture": (
         spoil_json(lambda data: data["choices"].update(layer_1="gh_k5")),
@@ -160,7 +160,7 @@ FAULTS = {
     "export beside a baseline of other points": (
         lambda: None,
         ("export", *DATA, "--baseline", "points68.pth"),
-        ("points68.pth: checkpoint of 68 points, but 106",),
+        ("points68.pth: the checkpoint has 68 points, but 106",),
     ),
     "export to no ONNX file": (
         lambda: None,
@@ -208,7 +208,7 @@ FAULTS = {
     "target that nothing meets": (
         lambda: None,
         (*SEARCH, *DATA, "--target-us", "1700"),
-        (f"no architecture within 1700 us; allowed: from {CHEAPEST_US:.1f} us, the cheapest (the slowest",),
+        (f"no architecture within 1700 us; the fastest takes {CHEAPEST_US:.1f} us, the slowest",),
     ),
     "target in milliseconds": (lambda: None, (*SEARCH, *DATA, "--target-ms", "1.7"), ("no architecture within 1700 us",)),
     "supernet of another space": (
@@ -230,15 +230,14 @@ FAULTS = {
         in_first_stage,
         ("pareto", *DATA),
         (
-            "checkpoint_best.pth: the supernet of a search that "
-            "stopped in its first stage, teacher, in which one subnet alone learns; finish it with "
-            "search --resume auto",
+            "checkpoint_best.pth: the search of this supernet stopped in its first stage, teacher, "
+            "which trains only one subnet; finish it with search --resume auto",
         ),
     ),
     "two targets": (
         lambda: None,
         (*SEARCH, *DATA, "--target-us", "2000", "--target-ms", "2"),
-        ("--target-us and --target-ms are both given; give one of them",),
+        ("--target-us and --target-ms are both given; give only one of them",),
     ),
     "target of nothing": (
         lambda: None,
@@ -255,14 +254,14 @@ FAULTS = {
         (*SEARCH, *DATA),
         (
             "list.txt:3: coordinates from ",
-            "wanted: parts of the crop's sides, 0 to 1",
+            "they must be fractions of the crop's side, 0 to 1",
             "if these are pixels: fbnet-pfld data prepare --format pixels106 data data-106points",
         ),
     ),
     "angle that is none": (
         lambda: edit_line(Path("data"), 3, lambda tokens: [*tokens[:-1], "1000"]),
         (*SEARCH, *DATA),
-        ("list.txt:3: angles ", " 1000; wanted: pitch, yaw and roll in degrees, from -360 to 360"),
+        ("list.txt:3: angles ", " 1000; pitch, yaw and roll must be degrees from -360 to 360"),
     ),
     "WFLW of another repository": (
         lambda: edit_line(Path("data"), 1, lambda tokens: [*tokens[:197], *["0"] * 6, *tokens[-3:]]),
@@ -293,7 +292,7 @@ def test_faults_are_one_line_and_change_nothing(place, refused, fault):
 
 
 def test_the_sound_place_is_sound(place, run, capfd):
-    """What the faults start from works, so that each of them is the only one; the last line is JSON."""
+    """The place before a fault works, so that each fault is the only one; the last line is JSON."""
     assert run(*FINETUNE, *DATA, "--json") == 0
     finetuned = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert finetuned["checkpoint"] == "ckpt_save/subnet/checkpoint_best.pth"
@@ -306,7 +305,7 @@ def test_the_sound_place_is_sound(place, run, capfd):
 
 
 def test_options_can_be_written_with_underscores(place, run, capfd):
-    """As the reference writes them."""
+    """Option names as the reference writes them."""
     assert run("data", "synth", "--out=new", "--train", "1", "--test", "1", "--size", "32") == 0
     assert run("search", "--data_root", "none", "--target_us=2000", "--dev_id", "cpu") == 2
     assert "data root not found: none" in capfd.readouterr().err

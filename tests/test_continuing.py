@@ -1,4 +1,4 @@
-"""Trainings that go on, are extended, or start from trained weights; and every file from which none can."""
+"""Trainings that resume, are extended, or start from trained weights; and files that they refuse."""
 
 import shutil
 from dataclasses import replace
@@ -57,19 +57,18 @@ def flip(path: str) -> None:
     Path(path).write_bytes(content)
 
 
-WANTED = "--resume goes on from the last.ckpt of a run"
-# name -> what is done before, the command, what its one line says
+WANTED = "--resume needs the last.ckpt of a run"
+# name -> preparation, the command, words of its one line
 REFUSED = {
     "weights of a subnet": (
         lambda: None,
         (*FINETUNE, "--resume", "ckpt_save/subnet/checkpoint_best.pth"),
-        "checkpoint_best.pth has the weights of a trained subnet and no state of its training; "
-        f"{WANTED}, --init starts from them",
+        f"checkpoint_best.pth is the checkpoint of a trained subnet, without training state; {WANTED}; use it with --init",
     ),
     "weights of a supernet": (
         lambda: None,
         (*SEARCH, "--resume", "ckpt_save/supernet/checkpoint_best.pth"),
-        "has the weights of a trained supernet and no state of its training",
+        "is the checkpoint of a trained supernet, without training state",
     ),
     "text": (lambda: None, (*FINETUNE, "--resume", "config.yaml"), f"config.yaml is a text file; {WANTED}"),
     "nothing": (lambda: None, (*SEARCH, "--resume", "none.ckpt"), "nothing to resume from: none.ckpt not found"),
@@ -79,18 +78,18 @@ REFUSED = {
     "truncated file": (
         lambda: cut("subnet.ckpt", 0.7),
         (*FINETUNE, "--resume", "subnet.ckpt"),
-        f"subnet.ckpt is damaged or cut short; {WANTED}",
+        f"subnet.ckpt is damaged or incomplete; {WANTED}",
     ),
-    "damaged file": (lambda: flip("subnet.ckpt"), (*FINETUNE, "--resume", "subnet.ckpt"), "is damaged or cut short"),
+    "damaged file": (lambda: flip("subnet.ckpt"), (*FINETUNE, "--resume", "subnet.ckpt"), "is damaged or incomplete"),
     "truncated file, auto": (
         lambda: (shutil.copy("subnet.ckpt", "ckpt_save/subnet/last.ckpt"), cut("ckpt_save/subnet/last.ckpt", 0.5)),
         (*FINETUNE, "--resume", "auto"),
-        f"ckpt_save/subnet/last.ckpt is damaged or cut short; {WANTED}",
+        f"ckpt_save/subnet/last.ckpt is damaged or incomplete; {WANTED}",
     ),
     "another program's file": (
         lambda: torch.save({"epoch": 3}, "other.pt"),
         (*FINETUNE, "--resume", "other.pt"),
-        f"other.pt is no state of a training; {WANTED}",
+        f"other.pt is not a training state; {WANTED}",
     ),
     "a search's state": (
         lambda: None,
@@ -141,7 +140,7 @@ REFUSED = {
     "a record that is missing": (
         lambda: spoil_record("subnet.ckpt"),
         (*FINETUNE, "--resume", "subnet.ckpt"),
-        "subnet.ckpt does not say what run it is of: another program or an older version",
+        "subnet.ckpt has no record of its run: another program or an older version",
     ),
     "init from a state": (
         lambda: None,
@@ -151,12 +150,12 @@ REFUSED = {
     "init from a supernet": (
         lambda: None,
         (*FINETUNE, "--arch", "ckpt_save/supernet/architecture.json", "--init", "ckpt_save/supernet/checkpoint_best.pth"),
-        "the weights of a supernet; a subnet inherits them with --supernet",
+        "a supernet; use --supernet to inherit its weights",
     ),
     "init from another network": (
         lambda: None,
         (*FINETUNE, "--model", "pfld_lite", "--init", "ckpt_save/subnet/checkpoint_best.pth"),
-        "the weights of another network, gh_k3 gh_k3 gh_k5 gh_k5 gh_k5; wanted: pfld_lite",
+        "weights of another network, gh_k3 gh_k3 gh_k5 gh_k5 gh_k5; expected pfld_lite",
     ),
     "init from what is written": (
         lambda: None,
@@ -198,7 +197,7 @@ def test_what_cannot_go_on_is_told_in_one_line_and_changes_nothing(at, refused, 
 
 def test_a_baseline_is_given_no_supernet_by_code_either(place):
     supernet = Path("ckpt_save/supernet/checkpoint_best.pth")
-    with pytest.raises(InputError, match="the baseline pfld_lite inherits nothing from a supernet"):
+    with pytest.raises(InputError, match="the baseline pfld_lite cannot inherit from a supernet"):
         finetune_network(Config(), Config().faces("data"), Path("out"), "pfld_lite", supernet)
 
 
@@ -229,7 +228,7 @@ def one_cycle(peak: float, steps: int) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("epochs", [2, 3])
 def test_an_extended_training_goes_on_along_the_longer_schedule(blobs, states, tmp_path, rates, epochs):
-    """From the state of one epoch, in its own folder or another; killed and resumed it ends in the same bits."""
+    """From the state of one epoch, in its own folder or another; a killed and resumed run ends in the same bits."""
     config = Config.load(None, finetune__epochs=epochs, finetune__batch_size=16, finetune__learning_rate=0.005)
     shutil.copytree(states / "subnet", tmp_path / "own")
     faces, state = config.faces(blobs), str(states / "subnet" / "last.ckpt")
@@ -321,7 +320,7 @@ def test_finetuning_starts_from_a_checkpoint_also_with_other_points(place, run, 
     capfd.readouterr()
     Path("c.yaml").write_text(Path("c.yaml").read_text() + "eye_corners: [0, 10]\n")
     assert run(*start, "--data-root", "data21", "--points", "21") == 0
-    assert "checkpoint_best.pth: all weights are taken over but the last layer's, points." in capfd.readouterr().err
+    assert "checkpoint_best.pth: all weights are loaded except the last layer's, points." in capfd.readouterr().err
     few = Checkpoint.load("runs/subnet/checkpoint_best.pth")
     assert few.num_points == 21
     for name, parameter in before.build().named_parameters():
@@ -338,7 +337,7 @@ def test_the_warm_up_follows_the_epochs(epochs):
 
 
 def test_weights_are_kept_where_no_epoch_after_was_better(blobs, states, tmp_path):
-    """A run that goes on in another folder ends with the best epoch of the whole run, also if that was in the first folder."""
+    """A run that resumes in another folder ends with the best epoch of the whole run, even if it was in the first folder."""
     options = FinetuneOptions(epochs=1, batch_size=16, learning_rate=0.005)
     best = finetune(
         SMALL.build(),

@@ -1,4 +1,4 @@
-"""The demo, small: what it chooses, and what it writes."""
+"""A small demo: its choice, and the files that it writes."""
 
 import json
 from pathlib import Path
@@ -32,19 +32,19 @@ def small(monkeypatch, tmp_path, quick_exports):
 def test_the_best_subnet_of_the_front_within_the_limit_is_exported(small, run, capfd):
     assert run("demo", "--max-us", MAX_US, "--json") == 0
     result = json.loads(capfd.readouterr().out.splitlines()[-1])
-    # the front's best within the limit, found again by brute force
+    # the most accurate subnet within the limit, found by brute force
     front = pd.read_csv("ckpt_save/demo/supernet/pareto.csv")
     best = front[front.us <= MAX_US].sort_values("nme").iloc[0]
     chosen = Architecture.load("ckpt_save/demo/supernet/architecture.json")
     assert result["choices"] == chosen.choices == Architecture.load(f"ckpt_save/demo/supernet/{best.file}").choices
     assert result["us"] == pytest.approx(best.us, abs=0.06)
-    # one row before the finetuning, one after, and the file, which has the finetuned network's error
+    # one row before finetuning, one after, and the file, whose error is that of the finetuned network
     before, after, file = result["networks"]
     assert before["nme"] != after["nme"] == pytest.approx(file["nme"], abs=1e-3)
     session = onnxruntime.InferenceSession("output/subnet.onnx")
     assert session.get_outputs()[0].shape[-1] == 212
     assert Image.open("output/demo.png").size[0] > 1000
-    # the faces are not those that the pretrained supernet has seen
+    # the pretrained supernet has not seen these faces
     settings = pretrained(SUPERNET).path.parent / "settings.json"
     assert json.loads(Path("data/demo/synthetic.json").read_text())["seed"] != json.loads(settings.read_text())["faces"]["seed"]
 

@@ -1,4 +1,4 @@
-"""Exported files: the same network in every format, what the files say, and INT8 numbers against a closed form."""
+"""Exported files: the same network in every format, metadata, and INT8 numbers against a closed form."""
 
 import json
 import subprocess
@@ -64,7 +64,7 @@ def test_every_engine_gives_the_golden_outputs(files, images, name, tolerance):
 
 
 def test_no_engine_passes_for_another_network(files, images):
-    """The tolerance of the test above is worth something: the other image's outputs are outside of it."""
+    """The tolerance of the test above is strict enough: the other image's outputs are outside it."""
     expected = np.array(golden.outputs())
     assert np.sqrt(((expected[::-1] - expected) ** 2).mean()) > 0.45 * expected.std()
 
@@ -74,7 +74,7 @@ def test_folding_leaves_no_batch_norm_and_changes_nothing(model):
     torch.manual_seed(0)
     network = model()
     with torch.no_grad():
-        network.train()(torch.rand(4, 3, 112, 112))  # so that the statistics are not those of a new one
+        network.train()(torch.rand(4, 3, 112, 112))  # so that the statistics are not the initial ones
         before = network.eval()(images := torch.rand(2, 3, 112, 112))
         folded = deployable(network)
         assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
@@ -132,7 +132,7 @@ def test_onnx_files_are_slim_and_carry_no_paths(files):
 def test_int8_weights_are_the_rounded_ones(files):
     """By output channel, a 64th of the largest absolute weight is the step.
 
-    And no two products of such a weight and an activation overflow 16 bits, in which some processors add them up.
+    No two products of such a weight and an activation overflow 16 bits, in which some processors add them.
     """
     folded = deployable(golden.network())
     expected = folded.stem.first[0].weight.detach().numpy()
@@ -164,7 +164,7 @@ def test_a_dynamic_batch_takes_any_number_of_images(images, tmp_path):
     assert net(x) == pytest.approx(expected, abs=1e-4)
     assert run_each(net, x) == pytest.approx(expected, abs=1e-4)
     source = Source(model, torch.from_numpy(x), SAID, tmp_path, torch.from_numpy(images), dynamic_batch=True)
-    for name in ("mnn", "ncnn", "int8-onnx", "int8-mnn", "int8-ncnn"):  # that are made of such a file work as well
+    for name in ("mnn", "ncnn", "int8-onnx", "int8-mnn", "int8-ncnn"):  # made from such a file also work
         got = run_each(open_net(FORMATS[name].make(source)), x[:2])
         assert np.sqrt(((got - expected[:2]) ** 2).mean()) < 0.25 * expected.std()
 

@@ -1,4 +1,4 @@
-"""A latency table of another engine or precision than the network will have is refused before any work."""
+"""A latency table for another engine or precision than the network's is refused before any work."""
 
 import pytest
 
@@ -9,9 +9,9 @@ from fbnet_pfld.search_space import InputError
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("deploy: {precision: int8}", "table snapdragon625-4t is of precision fp32, but deploy.precision is int8"),
-        ("deploy: {engine: MNN}", "table snapdragon625-4t is of engine ncnn, but deploy.engine is MNN; give a table of MNN"),
-        ("lut: snapdragon625-int8-1t\ndeploy: {precision: fp32}", "is of precision int8, but deploy.precision is fp32"),
+        ("deploy: {precision: int8}", "table snapdragon625-4t is for precision fp32, but deploy.precision is int8"),
+        ("deploy: {engine: MNN}", "table snapdragon625-4t is for engine ncnn, but deploy.engine is MNN; give a table for MNN"),
+        ("lut: snapdragon625-int8-1t\ndeploy: {precision: fp32}", "is for precision int8, but deploy.precision is fp32"),
         ("deploy: {precision: fp16}", "deploy.precision"),
     ],
 )

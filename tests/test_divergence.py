@@ -1,4 +1,4 @@
-"""A search that diverges: what is named, and what is kept."""
+"""A diverging search: the error's content, and the files that are kept."""
 
 import pytest
 import torch
@@ -18,14 +18,14 @@ def four_epochs(place):
     (place / "search.yaml").write_text(
         "search: {batch_size: 16, front: 0, stages: {teacher: 1, distillation: 1, sandwich: 1, logits: 1}}\n"
     )
-    write_blobs(place / "few", 48, 8)  # two steps an epoch
+    write_blobs(place / "few", 48, 8)  # two steps per epoch
     return place / "runs" / "supernet"
 
 
 @pytest.mark.parametrize(
     ("spoil", "epoch", "message"),
     [
-        ("loss", 2, "task loss is nan in stage sandwich in epoch 2, step 0; all weights are finite: look at the data"),
+        ("loss", 2, "task loss is nan in stage sandwich in epoch 2, step 0; all weights are finite: check the data"),
         ("weight", 1, "weight 'layers.3.gh_k5.primary.0.weight' is not finite at the end of epoch 1; a lower learning rate"),
         (
             "block",

@@ -1,4 +1,4 @@
-"""Emulated counts against programs of which every instruction and every miss is known."""
+"""Emulated counts of programs whose every instruction and miss is known."""
 
 import pytest
 from emulated_core import needs_emulator, run_assembly, run_c
@@ -65,7 +65,7 @@ def test_written_lines_are_fetched_and_written_back(tmp_path):
     walk = "  adr x9, 2f\n  b 3f\n.ltorg\n2: .quad buffer\n3: ldr x1, [x9]\n" + loop("  str x3, [x1], #64", LINES)
     found = counts_of(walk, tmp_path)
     assert found.stores == LINES
-    # those that are still in a cache at the end have not been written back
+    # lines that are still in a cache at the end have not been written back
     assert 2 * LINES - 8192 <= found.lines256 <= 2 * LINES - 4096 + 8
 
 
@@ -94,7 +94,7 @@ void _start(void) {
 @needs_emulator
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_region_takes_as_long_as_its_slowest_share(tmp_path, threads):
-    """Shares of 1,000 to 1,000 times the threads loops of two instructions; the slowest is not the last."""
+    """Shares run 1,000 to 1,000 x threads loops of two instructions; the slowest share is not the last."""
     found = read_counts(run_c(SHARES.replace("THREADS", str(threads)), tmp_path)).frame()
     regions, rest = found[found.region == 1], found[found.region == 0]
     assert len(regions) == 2
@@ -116,5 +116,5 @@ def test_parts_are_read_from_what_the_plugin_writes():
     assert found.region == 1
     assert found.instructions == 3 * 2 + 2
     assert (found.jumps, found.streams, found.stores) == (30 - 25, 25, 7)
-    # of each size of level 2: fetched for loads, for stores, and written back, by all shares
+    # for each size of level 2: lines fetched for loads, for stores, and written back, by all shares
     assert [found[f"lines{kb}"] for kb in (256, 512, 1024)] == [10 * (i + i + 6 + i + 9) for i in (1, 2, 3)]

@@ -4,7 +4,7 @@ import pytest
 
 from fbnet_pfld.latency.emulator.in_order import classify, cycles, decode
 
-# words as an assembler gives them
+# machine words
 ADD = {register: f"{0x91000400 | register << 5 | register:08x}" for register in range(8)}  # add xN, xN, #1
 MUL_ADD = {register: f"{0x4E22CC20 | register:08x}" for register in range(3, 16)}  # fmla vN.4s, v1.4s, v2.4s
 LOAD_D = "fd400001"  # ldr d1, [x0]: a new value for what the others read

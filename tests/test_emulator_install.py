@@ -1,4 +1,4 @@
-"""Making the arm64 system, with stand-ins for Debian's tools and pip: whole or not at all."""
+"""Making the arm64 system, with stand-ins for Debian's tools and pip: complete or not at all."""
 
 import json
 import zipfile
@@ -13,7 +13,7 @@ from fbnet_pfld.search_space import InputError
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch):
-    """Stand-ins: what they are called with, and a name of a command that fails."""
+    """Stand-ins: their recorded calls, and the name of a command that fails."""
     calls: list[list[str]] = []
     broken: list[str] = []
 
@@ -49,7 +49,7 @@ def test_a_system_is_made_once(tmp_path, tools):
     assert sum("update" in call for call in calls) == 1
     assert made.install() == root
     assert sum("update" in call for call in calls) == 1
-    # one that is not whole, or of other versions, is made again
+    # an incomplete one, or one of other versions, is made again
     (root / PYTHON).unlink()
     made.install()
     assert (root / PYTHON).is_file()
@@ -79,6 +79,6 @@ def test_a_machine_without_debians_tools_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        InputError, match="apt-get not found; the arm64 system is made by Debian's apt-get and dpkg, so use Debian 12"
+        InputError, match="apt-get not found; the arm64 system needs Debian's apt-get and dpkg, so use Debian 12"
     ):
         made.install()

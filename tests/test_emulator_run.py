@@ -1,4 +1,4 @@
-"""Networks on the emulated core: the same counts in every run, the outputs of x86, and every fault in one line."""
+"""Networks on the emulated core: equal counts in every run, the outputs of x86, and one-line errors."""
 
 import json
 import random
@@ -57,7 +57,7 @@ def test_threads_share_the_work(network):
     components = find_components()
     one, four = (counted(components, network.with_suffix(".param"), SHAPE, threads) for threads in (1, 4))
     assert 1 < one.instructions / four.instructions < 4
-    # what was counted is kept, and read again
+    # counts are kept and read again
     assert np.array_equal(counted(components, network.with_suffix(".param"), SHAPE, 4).parts, four.parts)
     assert len(list(network.parent.glob("net.param.*.npy"))) == 2
 
@@ -75,7 +75,7 @@ def test_outputs_are_those_of_this_machine(network, suffix):
 @needs_emulator
 @pytest.mark.slow
 def test_a_table_is_the_same_again_after_an_interruption(tmp_path, monkeypatch, run):
-    """Killed after some networks, begun anew elsewhere: equal bytes."""
+    """A run that was killed and resumed gives the same bytes as a run elsewhere."""
     from fbnet_pfld.latency.measure.emulated import EmulatedCore
 
     monkeypatch.chdir(tmp_path)
@@ -111,7 +111,7 @@ def test_another_core_gives_instructions(tmp_path, network):
     with EmulatedCore("ncnn", 1, 32, "cortex-a72") as core:
         assert core.us(network) == pytest.approx(core.count(core.file(network)).instructions / 1000)
         assert core.clock_ghz is None
-        assert "scaled by nothing" in core.remarks(None)
+        assert "not scaled" in core.remarks(None)
 
 
 @needs_emulator

@@ -1,4 +1,4 @@
-"""Data, losses and metrics against closed forms and other libraries; a tiny training end to end."""
+"""Data, losses and metrics compared with closed forms and other libraries; a tiny training end to end."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def no_lines(root, lines):
     ("change", "message"),
     [
         (shorten, "list.txt:2: 215 fields, but 106 points need 216"),
-        (to_nan, "list.txt:3: field 6 is 'nan', no finite number"),
+        (to_nan, "list.txt:3: field 6 is 'nan'; it must be a finite number"),
         (to_word, "list.txt:1: could not convert string to float"),
         (remove_image, "list.txt:2: image "),
         (spoil_image, "cannot be decoded"),
@@ -160,7 +160,7 @@ def test_pfld_loss_takes_the_cosine_of_radians():
 @settings(deadline=None)
 @given(st.lists(st.floats(0.001, 0.3), min_size=1, max_size=20))
 def test_metrics_equal_their_definitions(errors):
-    """Faces whose points are all off by a known share of the eye distance; AUC by numerical integration of the curve."""
+    """All points are off by a known share of the eye distance; AUC by numerical integration of the curve."""
     true = torch.zeros(len(errors), 68, 2)
     true[:, 45, 0] = 2.0
     predicted = true + 2.0 * torch.tensor(errors)[:, None, None] * torch.tensor([0.6, 0.8])
@@ -182,7 +182,7 @@ def test_checkpoint_round_trip_and_its_faults(tmp_path):
     x = torch.rand(2, 3, 112, 112)
     assert torch.allclose(loaded.build()(x), model(x), atol=1e-5)
     assert loaded.architecture() == SMALL
-    with pytest.raises(InputError, match="checkpoint of 106 points, but 68 are wanted"):
+    with pytest.raises(InputError, match="the checkpoint has 106 points, but 68 are needed"):
         loaded.check_points(68)
     (tmp_path / "x.pth").write_bytes(b"nonsense")
     for bad, message in ((tmp_path / "x.pth", "not a checkpoint of this package"), (tmp_path / "n.pth", "cannot be read")):

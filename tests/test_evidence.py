@@ -1,4 +1,4 @@
-"""The evidence experiment: its files, and a short run of all its parts."""
+"""The evidence experiment: its files, and a short run of all commands."""
 
 import json
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_subnets_trained_alone_are_rows_that_are_not_trained_again(blobs, tmp_pa
     evidence.alone(blobs, "pfld-wide", 0, tmp_path)
     assert (tmp_path / "alone.csv").read_bytes() == before
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2, "finetune__batch_size": 16})
-    with pytest.raises(InputError, match=r"alone.csv: results with other settings"):
+    with pytest.raises(InputError, match=r"alone.csv: has results of other settings"):
         evidence.alone(blobs, "pfld-wide", 1, tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_the_truth_in_the_repository_is_of_todays_recipe_and_table():
 
 
 class Stop(pl.Callback):
-    """Stands for a kill between two epochs."""
+    """Stand-in for a kill between two epochs."""
 
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == 1:
@@ -190,7 +190,7 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     assert np.isfinite(rows["scores"][["us", "held_out_nme", "test_nme"]]).all(axis=None)
     assert rows["scores"].groupby("method").us.nunique().eq(2).all()
     assert rows["finetuning"].test_nme.nunique() == 2
-    # the front's choice as it is: one figure in both files
+    # the front's choice before finetuning has the same NME in both files
     as_it_is = rows["choices"].query("method == 'stages' and choice == 'front'").test_nme.item()
     assert rows["finetuning"].query("epochs == 0").test_nme.item() == as_it_is
 
@@ -218,11 +218,11 @@ def test_all_parts_run_and_go_on(tmp_path, monkeypatch, capsys):
     assert min(value for name, value in found["spreads"][0].items() if name.startswith("layer")) > 0
     assert (results / "correlation.png").stat().st_size > 10_000
 
-    # other settings: rows are refused, and nothing is trained
+    # rows of other settings are refused, and nothing is trained
     monkeypatch.setitem(supernets.METHODS, "stages", {"search__augment": "full"})
     monkeypatch.setattr(alone, "RECIPE", {"finetune__epochs": 2})
     for name in ("supernet", "choices", "blocks", "finetuning", "inherited"):
-        with pytest.raises(InputError, match=rf"{name}s?.csv: results with other settings"):
+        with pytest.raises(InputError, match=rf"{name}s?.csv: has results of other settings"):
             getattr(evidence, name)(data, space, "stages", 2, 0, results=results, work=work)
     assert {path: time for path, time in written().items() if path.suffix != ".png"} == kept[1]
 

@@ -78,7 +78,7 @@ def test_a_latency_without_subnets_near_it_gets_a_faster_one_and_none_comes_twic
         fixed_us = 100.0
         blocks_us = {"a": {"x": 0.0, "y": 100.0}, "b": {"x": 0.0, "y": 1.0}}
 
-    # 100, 133.7, 167.3 and 201 us, of which the second gets the subnet of 101 us, and the third none that is new
+    # 100, 133.7, 167.3 and 201 us: the second gets the subnet of 101 us, and the third finds no new one
     *fast, slow = [tuple(subnet.values()) for subnet in spread(Cost(), 4)]
     assert fast == [("x", "x"), ("x", "y")]
     assert slow[0] == "y"

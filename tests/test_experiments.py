@@ -1,4 +1,4 @@
-"""The commands' functions on a tiny data set: files written, figures that agree, faults told and nothing overwritten."""
+"""The commands' functions on a tiny data set: written files, consistent metrics, reported faults, and nothing overwritten."""
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ def test_config_overrides_and_defaults(tmp_path):
         ("search: {epochs: many}", "search.epochs: input should be a valid integer"),
         (
             "search: {method: reference, epochs: 2, warmup_epochs: 2}",
-            "search: warmup_epochs is 2 of 2 epochs: none is left to train the architecture",
+            "search: warmup_epochs is 2 of 2 epochs; leave some to train the architecture",
         ),
         ("search: {loss: l3}", "search.loss: 'l3' is unknown; allowed: l1, l2, pfld, smooth_l1"),
         ("finetune: {schedule: steps}", "finetune.schedule: 'steps' is unknown; allowed: one_cycle"),
@@ -58,19 +58,19 @@ def test_config_overrides_and_defaults(tmp_path):
         ("lut: mine.csv", "lut: latency table not found: {folder}/mine.csv"),
         ("eye_corners: [3, 3]", "eye_corners: 3, 3 do not fit 106 points"),
         ("points: 40", "points: no eye corners known for 40 points"),
-        ("search: {target_us: 2000, mode: add}", "search: mode means nothing beside target_us"),
-        ("search: {target_us: 2000, alpha: 0.2}", "search: alpha means nothing beside target_us"),
-        ("search: {method: reference, paths: 3}", "search: paths means nothing with method: reference"),
-        ("search: {learning_rate: 0.1}", "search: learning_rate means nothing with method: stages"),
-        ("search: {epochs: 9, stages: {teacher: 2}}", "search: epochs means nothing beside the length of a stage"),
+        ("search: {target_us: 2000, mode: add}", "search: mode has no effect beside target_us"),
+        ("search: {target_us: 2000, alpha: 0.2}", "search: alpha has no effect beside target_us"),
+        ("search: {method: reference, paths: 3}", "search: paths has no effect with method: reference"),
+        ("search: {learning_rate: 0.1}", "search: learning_rate has no effect with method: stages"),
+        ("search: {epochs: 9, stages: {teacher: 2}}", "search: epochs has no effect beside the length of a stage"),
         ("search: {stages: {sandwhich: 2}}", "unknown key 'search.stages.sandwhich'; allowed: distillation"),
         (
             "search: {stages: {teacher: 0, distillation: 0, sandwich: 0, logits: 0}}",
-            "search: all stages have a length of 0 epochs",
+            "search: all stages have 0 epochs",
         ),
         ("search: {loss: pfld}", "search: loss: pfld is for method: reference; the stages train no pose branch"),
-        ("finetune: {distillation: 0.5}", "finetune: distillation means nothing without a teacher"),
-        ("# nothing", "no settings in it"),
+        ("finetune: {distillation: 0.5}", "finetune: distillation has no effect without a teacher"),
+        ("# nothing", "contains no settings"),
         ("- a", "not a mapping"),
         ("a: [", "c.yaml:"),
     ],
@@ -110,12 +110,12 @@ def test_comparison_agrees_with_its_parts(blobs, checkpoint, small_file, quick_e
     assert lite.file_bytes > subnet.file_bytes
     mine = table.model_copy(update={"method": "measured", "device": "my phone", "networks_us": {}})
     (lite, subnet), _ = compare({name: candidates[name] for name in ("lite", "subnet")}, test, mine)
-    assert lite.table_us is None  # nothing is known of that phone but its rows
+    assert lite.table_us is None  # only the rows of that phone are known
     assert subnet.table_us == table.latency_us(SMALL)
 
 
 def test_a_file_of_other_points_is_refused(small_file):
-    with pytest.raises(InputError, match=r"output \(1, 212\); allowed: .*\(1, 136\), for 68 points"):
+    with pytest.raises(InputError, match=r"output \(1, 212\); expected .*\(1, 136\), for 68 points"):
         load_candidate(small_file, 68, 112)
 
 
@@ -156,7 +156,7 @@ def test_search_then_finetune_leaves_the_documented_files(blobs, tmp_path):
     config = Config.load(None, **{**TINY, "search__front": 12})
     chosen = search_supernet(config, config.faces(blobs), tmp_path / "supernet")
     front = pd.read_csv(tmp_path / "supernet" / "pareto.csv")
-    assert len(pd.read_csv(tmp_path / "supernet" / "scores.csv")) in (12, 13)  # the chosen one may be none of the evolution's
+    assert len(pd.read_csv(tmp_path / "supernet" / "scores.csv")) in (12, 13)  # with or without the chosen one
     for row in front.to_dict("records"):
         listed = Architecture.load(tmp_path / "supernet" / row["file"])
         assert (listed.latency.us, listed.metrics) == (row["us"], {"val_nme": row["nme"]})

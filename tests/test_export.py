@@ -37,7 +37,7 @@ def save_baseline(path="ckpt_save/pfld_lite/checkpoint_best.pth"):
 
 
 def save_another(path, **changes):
-    """A checkpoint of a subnet like that of the place, but for ``changes`` of its architecture file."""
+    """A checkpoint of a subnet like the place's, with ``changes`` of its architecture file."""
     torch.manual_seed(1)
     data = json.loads(Path("ckpt_save/supernet/architecture.json").read_text())
     other = Architecture.from_dict(data | changes | {"choices": data["choices"] | changes.get("choices", {})}, "")
@@ -110,7 +110,7 @@ def test_int8_epochs_change_the_int8_file_alone(place, run, capfd, monkeypatch):
     assert run("export", *DATA, *ITSELF, "--formats", "int8-onnx", "--json") == 0
     assert last_line(capfd)["int8_epochs"] == 0
     before = {name: Path(f"output/{name}").read_bytes() for name in ("subnet.onnx", "subnet.int8.onnx")}
-    monkeypatch.setattr(quick_exports, "GRAPHS", {})  # torch writes the same file again
+    monkeypatch.setattr(quick_exports, "GRAPHS", {})  # torch writes an identical file
     assert run("export", *DATA, *ITSELF, "--formats", "int8-onnx", "--int8-epochs", "1", "--json") == 0
     report = last_line(capfd)
     assert report["int8_epochs"] == 1
@@ -125,7 +125,7 @@ def test_a_network_that_has_diverged_is_refused(place, refused):
     loaded = Checkpoint.load(SUBNET)
     loaded.weights["points.0.bias"][0] = float("nan")
     loaded.save(SUBNET)
-    refused("export", *DATA, words=("checkpoint_best.pth: predicts points that are not finite: its training",))
+    refused("export", *DATA, words=("checkpoint_best.pth: predicts points that are not finite, because its training",))
 
 
 def test_networks_of_equal_names_are_not_taken_for_one(place, run, capfd):
@@ -153,6 +153,6 @@ def test_a_network_that_the_table_does_not_know_is_exported_without_its_latency(
     printed = capfd.readouterr()
     own, baseline = json.loads(printed.out.splitlines()[-1])["files"]
     assert own["table_us"] is None
-    assert baseline["table_us"] is None  # the table has the baseline for images of 112 pixels only
+    assert baseline["table_us"] is None  # the table only has the baseline for images of 112 pixels
     assert open_net("output/subnet.onnx").shape == (1, 3, 64, 64)
-    assert "output/subnet.mnn is of an earlier export" in printed.err
+    assert "output/subnet.mnn is from an earlier export" in printed.err

@@ -1,4 +1,4 @@
-"""``export`` and ``benchmark-models`` given damaged, foreign or odd files: one line, and nothing half done."""
+"""``export`` and ``benchmark-models`` with damaged, foreign or odd files: one line, and no partial results."""
 
 import io
 import resource
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("quick_exports")
 
 
 def spoiled(content: bytes) -> dict[str, bytes]:
-    """What a checkpoint may have become, or may be instead."""
+    """Damaged and foreign files in place of a checkpoint."""
     middle = len(content) // 2
     foreign, weights = io.BytesIO(), io.BytesIO()
     torch.save({"model": {"w": torch.zeros(3)}, "epoch": 3}, foreign)
@@ -85,7 +85,7 @@ FOREIGN = {
 
 
 def write_foreign(path, inputs, outputs):
-    """A file whose outputs are constants or its first input, and whose inputs are what they should not be."""
+    """A file whose outputs are constants or its first input, with invalid inputs."""
 
     def values(name, side):
         return [onnx.helper.make_tensor_value_info(f"{name}{i}", *each) for i, each in enumerate(side)]
@@ -109,7 +109,7 @@ def write_foreign(path, inputs, outputs):
 @pytest.mark.parametrize("name", FOREIGN)
 def test_foreign_onnx_files_are_refused(place, refused, name):
     write_foreign("f.onnx", *FOREIGN[name])
-    words = ("f.onnx: inputs [", "allowed: one input (1, channels, height, width) and one output, both of floats")
+    words = ("f.onnx: inputs [", "expected one input (1, channels, height, width) and one output, both of floats")
     refused("benchmark-models", "f.onnx", words=words)
     refused("evaluate", *DATA, "--checkpoint", "f.onnx", words=words)
 
@@ -125,7 +125,7 @@ def test_files_for_other_images_are_not_evaluated(place, refused, shape):
         "size.yaml",
         "--checkpoint",
         "f.onnx",
-        words=(f"f.onnx: input {tuple(shape)}, output (1, 212); allowed: (1, 3, 112, 112) and (1, 212), for 106 points",),
+        words=(f"f.onnx: input {tuple(shape)}, output (1, 212); expected (1, 3, 112, 112) and (1, 212), for 106 points",),
     )
 
 
@@ -135,13 +135,13 @@ def test_a_foreign_mnn_file_is_refused(place, refused):
     model.graph.node[0].CopyFrom(onnx.helper.make_node("Relu", ["in0"], ["out0"]))
     onnx.save(model, "f.onnx")
     to_mnn(Path("f.onnx"), Path("f.mnn"))
-    refused("benchmark-models", "f.mnn", words=("f.mnn: inputs [", "allowed: one input"))
+    refused("benchmark-models", "f.mnn", words=("f.mnn: inputs [", "expected one input"))
 
 
 @pytest.mark.parametrize("limit", [40_000, 150_000, 480_000])
 def test_a_full_disk_leaves_everything_as_it_was(place, refused, monkeypatch, limit):
-    """No file may grow beyond some size, those of other programs neither: what a full disk does, wherever it hits."""
-    monkeypatch.setattr(quick_exports, "GRAPHS", {})  # torch writes a file as well
+    """Like a full disk: no file, including those of other programs, may grow beyond some size."""
+    monkeypatch.setattr(quick_exports, "GRAPHS", {})  # torch also writes a file
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
@@ -151,14 +151,14 @@ def test_a_full_disk_leaves_everything_as_it_was(place, refused, monkeypatch, li
 
 
 def test_several_files_get_their_names_together(place, run):
-    """A directory in the way of the last one: the first ones are not written either."""
+    """A directory at the path of the last file: the first files are not written either."""
     Path("output/report.png").mkdir()
     assert run("export", *DATA, *ITSELF) == 2
     assert Path("output/subnet.onnx").read_text() == "older file"
     assert not Path("output/report.json").exists()
 
 
-# where a file's outputs are compared with torch's, and what the message says of the file
+# where a file's outputs are compared with torch's, and the file's name in the message
 COMPARED = {"as it is made": (onnx_file, "the ONNX file"), "on the test set": (assess, "the onnx file")}
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_differs_from_torch_is_told_by_the_users_names(place, run, c
 
 
 def test_a_network_in_pixels_is_exported(place, run):
-    """Trained on lists in pixels: the outputs' rounding errors are a hundred times larger, as the outputs are."""
+    """Trained on lists in pixels: the rounding errors are a hundred times larger, like the outputs."""
     loaded = Checkpoint.load(SUBNET)
     for name in ("points.0.weight", "points.0.bias"):
         loaded.weights[name] *= 1e4
@@ -190,7 +190,7 @@ def link_to_unreadable(path):
     path.symlink_to("/proc/self/mem")
 
 
-# kind of file that an option is given -> how it is made
+# kind of file that an option gets -> how it is made
 ODD = {
     "missing": lambda path: None,
     "empty": Path.touch,
@@ -210,9 +210,9 @@ def test_odd_files_of_export_are_named(place, refused, option, name, kind):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("folder.onnx", "cannot write folder.onnx: it is a folder, where a file is wanted"),
+        ("folder.onnx", "cannot write folder.onnx: it is a folder, but a file is needed"),
         ("config.yaml/n.onnx", "cannot write config.yaml/n.onnx: "),
-        ("output", "cannot write output: it is a folder, where a file is wanted"),
+        ("output", "cannot write output: it is a folder, but a file is needed"),
         ("n.tflite", "--out n.tflite: the name of the ONNX file must end with .onnx"),
         (f"{300 * 'n'}.onnx", "n.onnx: File name too long"),
     ],

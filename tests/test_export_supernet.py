@@ -1,4 +1,4 @@
-"""``export --supernet``: a subnet with the weights that it has in the supernet, and faults that leave nothing half done."""
+"""``export --supernet``: a subnet with its weights in the supernet, and faults that leave no partial results."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("quick_exports")
 SUPERNET, ARCH = Path("ckpt_save/supernet/checkpoint_best.pth"), Path("ckpt_save/supernet/architecture.json")
 SUBNET = Path("ckpt_save/subnet/checkpoint_best.pth")
 BATCH = 64
-"""Of the faces whose BatchNorm statistics are taken at once."""
+"""Number of faces per batch of the BatchNorm statistics."""
 
 
 def save_supernet(path: str, space: str = "pfld", points: int = 106, size: int = 112) -> None:
@@ -30,7 +30,7 @@ def save_supernet(path: str, space: str = "pfld", points: int = 106, size: int =
 
 
 def vary_images(root: Path) -> None:
-    """Put pictures with much in them in place of the blobs, whose statistics float32 rounds too much to compare."""
+    """Replace the blobs by images with more contrast; float32 rounds the blobs' statistics too much to compare them."""
     rng = np.random.default_rng(0)
     for file in root.glob("*/imgs/*.png"):
         cv2.imwrite(str(file), cv2.resize(rng.integers(0, 256, (14, 14, 3), np.uint8), (112, 112)))
@@ -78,7 +78,7 @@ def test_the_file_is_the_subnet_with_new_statistics(place, run, capfd):
     report = json.loads(printed.out.splitlines()[-1])
     assert (
         "output/subnet.pth: the subnet with the weights of ckpt_save/supernet/checkpoint_best.pth, not finetuned; its "
-        "BatchNorm statistics are those of 96 training faces"
+        "BatchNorm statistics come from 96 training faces"
     ) in printed.err
     faces, test = (LandmarkDataset("data", split).images.double() / 255 for split in ("train", "test"))
     expected = outputs_of(expected_model(faces), test)
@@ -89,7 +89,7 @@ def test_the_file_is_the_subnet_with_new_statistics(place, run, capfd):
     assert exported == pytest.approx(expected, abs=2e-3)
     for norm in (model := saved.build()).modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
-            norm.reset_running_stats()  # those of the supernet here, which has not been trained
+            norm.reset_running_stats()  # those of the supernet, which is untrained here
     assert np.abs(outputs_of(model.double(), test) - expected).max() > 0.1
     own, _ = report["files"]
     assert own["network"] == "subnet"
@@ -133,15 +133,15 @@ def test_supernet_needs_an_architecture_and_no_checkpoint(place, refused):
         SUPERNET,
         "--checkpoint",
         SUBNET,
-        words=("--supernet and --checkpoint are both given; give one of them",),
+        words=("--supernet and --checkpoint are both given; give only one of them",),
     )
 
 
-# what a supernet may be other than the architecture -> what is said of it
+# how a supernet may differ from the architecture -> words of the message
 OTHERS = {
     "space": ({"space": "pfld-wide"}, "other.pth: supernet of another search space; "),
-    "points": ({"points": 68}, "other.pth: checkpoint of 68 points, but 106 are wanted"),
-    "size": ({"size": 64}, "other.pth: network of input size 64, but 112 is wanted"),
+    "points": ({"points": 68}, "other.pth: the checkpoint has 68 points, but 106 are needed"),
+    "size": ({"size": 64}, "other.pth: the network has input size 64, not 112"),
 }
 
 
@@ -156,7 +156,7 @@ def test_a_supernet_of_another_kind_is_refused(place, refused, what):
 
 
 def shorten(root: str, points: int) -> None:
-    """A copy of the data set with the first points of each face alone."""
+    """A copy of the data set with only the first points of each face."""
     Path(root).symlink_to("data")
     for file in Path("data").glob("*/list.txt"):
         lines = [line.split() for line in file.read_text().splitlines()]
@@ -193,7 +193,7 @@ def test_an_output_that_cannot_be_written_is_refused(place, refused):
         ARCH,
         "--supernet",
         SUPERNET,
-        words=("cannot write output/subnet.pth: it is a folder, where a file is wanted",),
+        words=("cannot write output/subnet.pth: it is a folder, but a file is needed",),
     )
     refused(
         "export",
@@ -260,7 +260,7 @@ def test_a_supernet_that_has_diverged_is_refused(place, refused):
         ARCH,
         "--supernet",
         SUPERNET,
-        words=(f"{SUPERNET}: predicts points that are not finite: its training",),
+        words=(f"{SUPERNET}: predicts points that are not finite, because its training",),
     )
 
 

@@ -1,4 +1,4 @@
-"""What users add from outside the package, in one place each: a block, a data format, an engine, a loss."""
+"""Extensions from outside the package, each in one place: a block, a data format, an engine, a loss."""
 
 import json
 from functools import partial
@@ -13,24 +13,14 @@ from torch.nn import functional
 from fbnet_pfld.evaluators import LandmarkDataset, Loss, register_loss
 from fbnet_pfld.evaluators.data.prepare import FORMATS, Format, register_format
 from fbnet_pfld.evaluators.data.prepare.source_face import SourceFace
-from fbnet_pfld.evaluators.training.loss import LOSSES
 from fbnet_pfld.experiments.pipeline.config import Config
 from fbnet_pfld.experiments.pipeline.finetuning import finetune_network
-from fbnet_pfld.latency import ENGINES, NETS, fit_table, open_net, table_signatures
+from fbnet_pfld.latency import fit_table, open_net, table_signatures
 from fbnet_pfld.latency.engines.nets import register_engine
 from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec, register_block
 from fbnet_pfld.search_space.blocks import SepConv
-from fbnet_pfld.search_space.registry import BLOCKS
 
-
-@pytest.fixture(autouse=True)
-def registries():
-    """Each test leaves them as they were."""
-    before = [(registry, dict(registry)) for registry in (BLOCKS, FORMATS, NETS, ENGINES, LOSSES)]
-    yield
-    for registry, entries in before:
-        registry.clear()
-        registry.update(entries)
+pytestmark = pytest.mark.usefixtures("registries")
 
 
 @pytest.mark.slow
@@ -41,7 +31,7 @@ def test_a_block_is_searched_tabled_trained_and_loaded(few_blobs, tmp_path):
         "stages:\n- {layers: 2, channels: 24, stride: 2, candidates: [sep_k3, sep_k7]}\nhead: 32\n"
     )
     spec = SpaceSpec.load(tmp_path / "mine.yaml")
-    table = fit_table(table_signatures(spec), 4, "mine")  # the model behind the tables takes it for what it is made of
+    table = fit_table(table_signatures(spec), 4, "mine")  # the tables' model estimates the block from its parts
     cost = table.cost(spec.layout(106, 112))
     assert cost.blocks_us["layer_1"]["sep_k7"] > cost.blocks_us["layer_1"]["sep_k3"] > 0
 
@@ -76,7 +66,7 @@ def test_a_format_is_prepared(tmp_path, run):
 
 def test_an_engine_opens_files_and_is_compared(tmp_path, run, capfd):
     class Constant:
-        """Predicts what its file says."""
+        """Predicts the content of its file."""
 
         engine = "constant 1.0"
         shape = (1, 3, 8, 8)

@@ -1,4 +1,4 @@
-"""Few labelled faces: nested subsets, lengths, the last layer that knows another layout, and the walk through all trainings."""
+"""Few labelled faces: nested subsets, lengths, the last layer from another layout, and the sequence of all trainings."""
 
 import json
 from dataclasses import replace
@@ -34,7 +34,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def init(tmp_path_factory):
     """Checkpoint of a subnet of 106 points."""
-    torch.manual_seed(7)  # no seed of a training
+    torch.manual_seed(7)  # differs from the seeds of all trainings
     path = tmp_path_factory.mktemp("init") / "init.pth"
     Checkpoint.of(CHEAP.build(), CHEAP, {"val_nme": 5.0}).save(path)
     return str(path)
@@ -97,7 +97,7 @@ def test_other_layouts_have_no_partners():
 
 @pytest.mark.parametrize("points", [68, 98])
 def test_weights_of_106_points_start_a_network_of_points_that_it_knows(points):
-    """A subnet, a baseline, a subnet of a supernet, and a search space: nothing stays new."""
+    """A subnet, a baseline, a subnet of a supernet, and a search space: all weights are inherited."""
     supernet = Checkpoint.of(PfldSpace(PFLD, 106), PFLD, {})
     twin = CHEAP.build()
     inherit(twin, CHEAP, supernet)
@@ -125,7 +125,7 @@ def test_weights_of_106_points_start_a_network_of_points_that_it_knows(points):
 
 
 class Trainings:
-    """Stands for the trainings: each is known by what it was given, and the rate of 0.01 is the best."""
+    """Stand-in for the trainings: it records their arguments, and the rate 0.01 is the best."""
 
     def __init__(self, monkeypatch):
         self.done = []
@@ -156,7 +156,7 @@ def test_the_first_seed_chooses_the_rate_and_nothing_is_trained_twice(photos, in
     assert [each[:4] for each in trainings.done] == expected
     assert all(epochs == epochs_for(count, Config(), seed) for _, count, seed, _, epochs in trainings.done)
     rows = Records(tmp_path / "few_labels.csv").frame()
-    assert len(rows) == len(expected) + 1  # and the network as it is
+    assert len(rows) == len(expected) + 1  # and the untrained checkpoint
 
 
 def test_without_training_the_network_is_rated_as_it_is(photos, init, tmp_path, monkeypatch):
@@ -178,11 +178,11 @@ def test_rows_of_other_weights_or_recipes_are_refused(photos, init, tmp_path, mo
     config = tmp_path / "c.yaml"
     config.write_text("finetune: {augment: geometry}\n")
     count = len(trainings.done)
-    with pytest.raises(InputError, match="results with other settings"):
+    with pytest.raises(InputError, match="has results of other settings"):
         few_labels.train("photos", photos, init, faces=[10], seeds=1, config=config, results=tmp_path)
     other = tmp_path / "other.pth"
     Checkpoint.of(CHEAP.build(), CHEAP, {}).save(other)
-    with pytest.raises(InputError, match="results with other settings"):
+    with pytest.raises(InputError, match="has results of other settings"):
         few_labels.train("photos", photos, str(other), faces=[10], seeds=1, results=tmp_path)
     with pytest.raises(InputError, match="'scretch' is unknown"):
         few_labels.train("photos", photos, init, faces=[10], start=["scretch"], seeds=1, results=tmp_path)

@@ -1,4 +1,4 @@
-"""The house itself: folders and packages, what imports load, old spellings of options."""
+"""The repository itself: folders and packages, modules that imports load, old spellings of options."""
 
 import ast
 import configparser
@@ -53,7 +53,7 @@ def test_a_package_exports_what_its_stub_lists(package):
     module = import_module(f"fbnet_pfld.{package}")
     assert sorted(names) == sorted(module.__all__)
     submodules = {path.stem for path in (ROOT / package).iterdir()}
-    assert submodules.isdisjoint(names)  # importing a module of that name would take the place of what is exported
+    assert submodules.isdisjoint(names)  # importing a module of that name would replace the exported object
     for name in names:
         getattr(module, name)
 
@@ -93,7 +93,7 @@ def help_of(option: object) -> str:
 
 
 def test_help_names_what_there_is():
-    """The texts are written out, so that a command's help need not import what they name."""
+    """The texts are written out, so that a command's help does not import the objects that they name."""
     assert all(name in help_of(Formats) for name in FORMATS)
     assert all(name in help_of(FormatName) for name in SOURCE_FORMATS)
     assert any(name in help_of(Model) for name in BASELINES)
@@ -117,7 +117,7 @@ def test_every_command_has_an_example_that_parses():
     [
         (["--data_root", "a_b", "--seed=1"], ["--data-root", "a_b", "--seed=1"], ""),
         (["--resume", "a.pth", "--plot=b_c.png"], ["--checkpoint", "a.pth", "--out=b_c.png"], "--resume is now --checkpoint"),
-        (["--gone", "1", "--gone=2", "x"], ["x"], "--gone does nothing here any more"),
+        (["--gone", "1", "--gone=2", "x"], ["x"], "--gone has no effect any more"),
     ],
 )
 def test_old_spellings(given, wanted, says, capsys):

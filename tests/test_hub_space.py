@@ -1,4 +1,4 @@
-"""The strategy, unchanged, on a space of NNI's hub with a table of multiply-accumulates as its cost."""
+"""The unchanged strategy on a space from NNI's hub, with multiply-accumulates as cost."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ SIZE = 64
 
 
 class Reduced(ProxylessNAS):
-    """ProxylessNAS with narrow stages of fixed depth: six searched layers of six blocks."""
+    """ProxylessNAS with narrow stages of fixed depth: six searched layers of six blocks each."""
 
     def __init__(self):
         super().__init__(num_labels=4, base_widths=(8, 8, 8, 8, 16, 16, 24, 24, 32))
@@ -88,7 +88,7 @@ def test_proxylessnas_within_a_budget_of_macs(method):
     else:
         strategy = FBNet(cost, target_us=budget, warmup_epochs=1)
     chosen = run_search(space, evaluator(4), strategy)
-    # NNI's own counter agrees about what was chosen
+    # NNI's own counter agrees on the chosen architecture
     nnis = FlopsProfiler(
         Reduced(), torch.zeros(1, 3, SIZE, SIZE), count_bias=False, count_normalization=False, count_activation=False
     )
@@ -99,5 +99,7 @@ def test_proxylessnas_within_a_budget_of_macs(method):
 
 
 def test_choices_of_another_kind_are_refused():
-    with pytest.raises(InputError, match="choice 's._depth' of the space is no LayerChoice; only LayerChoices are searched"):
+    with pytest.raises(
+        InputError, match="choice 's._depth' of the space is not a LayerChoice; only LayerChoices can be searched"
+    ):
         FBNet().mutate_model(ProxylessNAS(num_labels=4))

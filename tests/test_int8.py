@@ -56,7 +56,7 @@ NETWORKS = ("subnet", "wide subnet", "pfld_lite", "pfld_mobilenetv3")
 
 
 def affine(values, low=None, high=None):
-    """Round to 256 steps of the range from ``low`` to ``high``, by default the values' own; both include zero."""
+    """Round to 256 steps of the range from ``low`` to ``high``, by default that of the values; both include zero."""
     x = values.detach().numpy()
     low, high = min(x.min() if low is None else low, 0), max(x.max() if high is None else high, 0)
     step = np.float32((high - low) / 255)
@@ -65,7 +65,7 @@ def affine(values, low=None, high=None):
 
 
 def rounded_by_numpy(weight):
-    """Each output channel in whole multiples of a 127th of its largest absolute value."""
+    """Round each output channel to multiples of a 127th of its largest absolute value."""
     w = weight.detach().numpy().reshape(len(weight), -1)
     step = np.abs(w).max(1, keepdims=True) / np.float32(127)
     step[step == 0] = 1
@@ -101,7 +101,7 @@ def test_gradients_pass_the_rounding():
     (round_weight(weight) * pull).sum().backward()
     assert torch.equal(weight.grad, pull)
     net, images = Net(nn.Conv2d(3, 2, 1)), torch.randint(0, 256, (4, 3, 8, 8)) / 255
-    images[0, :, 0, 0], images[1, :, 0, 0] = 0, 1  # rounding leaves such images as they are
+    images[0, :, 0, 0], images[1, :, 0, 0] = 0, 1  # rounding does not change such images
     with int8_rounding(net):
         net(images).sum().backward()
     assert torch.allclose(net.body.weight.grad, images.sum((0, 2, 3)).view(1, 3, 1, 1).expand(2, 3, 1, 1))
@@ -152,7 +152,7 @@ def test_a_block_is_rounded_where_an_engine_rounds():
         with int8_rounding(net.eval()):
             result = net(images)
     step = float(expected.max() - expected.min()) / 255
-    assert float((result - expected).abs().max()) < 1.5 * step  # what lies halfway may go either way
+    assert float((result - expected).abs().max()) < 1.5 * step  # halfway values may be rounded either way
     assert float((result - expected).abs().mean()) < 0.01 * step
 
 
@@ -193,7 +193,7 @@ def test_a_network_is_rounded_within_and_as_before_after(name):
 def test_batchnorms_are_the_constants_in_training_that_they_are_in_an_engine():
     net = network("subnet")
     images = torch.rand(4, 3, net.input_size, net.input_size)
-    recalibrated = net.train()(images)  # statistics that are not the first ones
+    recalibrated = net.train()(images)  # statistics that are not the initial ones
     before = {name: tensor.clone() for name, tensor in net.named_buffers()}
     with int8_rounding(net):
         assert torch.equal(net.eval()(images), net.train()(images))
@@ -210,7 +210,7 @@ def test_every_weight_of_a_network_learns(name):
 
 
 def test_training_repairs_what_rounding_breaks():
-    """Many small weights beside a large one are rounded to zero, and what they add up to is missing."""
+    """Many small weights beside a large one are rounded to zero, and their sum is missing."""
     torch.manual_seed(0)
     net, images = Net(nn.Conv2d(65, 1, 1)), torch.rand(64, 65, 4, 4)
     net.body.weight.data = torch.tensor([1.0] + 64 * [1 / 300]).view(1, 65, 1, 1)

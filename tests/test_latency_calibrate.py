@@ -1,4 +1,4 @@
-"""Calibration: corrections that are known are found again, and what they leave is told."""
+"""Calibration: known corrections are recovered, and the remaining errors are reported."""
 
 import random
 from datetime import date
@@ -39,7 +39,7 @@ def test_exact_timings_give_scale_and_offset(scale, fixed, seed):
 
 
 def test_noise_is_not_taken_for_an_offset():
-    """Of a device that is merely slower a scale alone is right; then the offset is 0 in most cases, and errors are told."""
+    """For a device that is merely slower a scale is enough: the offset is 0 in most cases, and errors are reported."""
     offsets, left_out, real = [], [], []
     for seed in range(30):
         rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def test_every_row_is_corrected_and_the_table_says_how():
     assert (found.table.name, found.table.device, found.table.method) == ("mine", "a phone", "modelled")
     assert found.table.uncertainty.startswith(
         "calibrated (scale) by 3 whole subnets: mean error 66.7 % before, 0.0 % after, "
-        "0.0 % on a subnet left out; engine and threads are the old table's; before that"
+        "0.0 % on a held-out subnet; engine and threads are the old table's; before that"
     )
     assert found.table.sources[:-1] == TABLE.sources
     assert found.table.clock_ghz is None
@@ -120,9 +120,9 @@ def test_the_command_corrects_a_table(timings, run, capfd):
         ),
         (
             lambda lines: lines[1:],
-            "whole.csv:1: no header line with the names of the columns; wanted: architecture, latency_us",
+            "whole.csv:1: no header line with the column names; expected columns: architecture, latency_us",
         ),
-        (lambda lines: ["architecture,runs", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; wanted: arch"),
+        (lambda lines: ["architecture,runs", *lines[1:]], "whole.csv:1: column 'latency_us' is missing; expected columns:"),
         (lambda lines: lines[:3], "whole.csv: 2 subnets; expected 3 or more"),
         (lambda lines: [*lines, "0.json,0"], "whole.csv:5: latency_us is 0; expected microseconds above 0"),
         (lambda lines: [*lines, "0.json,-3"], "whole.csv:5: latency_us is '-3'"),

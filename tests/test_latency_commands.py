@@ -1,4 +1,4 @@
-"""``fbnet-pfld latency``: files written, figures printed, faults told."""
+"""``fbnet-pfld latency``: files written, figures printed, errors reported."""
 
 import json
 import random
@@ -31,7 +31,7 @@ def test_fit_without_points_writes_a_table_with_the_shipped_ones_rows(tmp_path):
 
 @pytest.mark.slow
 def test_the_report_is_printed_and_drawn(tmp_path, monkeypatch):
-    # settings to choose from: two, to be quick
+    # only two candidates for the settings, to be quick
     monkeypatch.setattr(board_validation, "CANDIDATES", board_validation.CANDIDATES[:2])
     result = run("fit", "--report", "--figure", tmp_path / "fit.png", "--json")
     assert result.exit_code == 0, result.output
@@ -133,7 +133,7 @@ def test_compare_wants_common_rows(tmp_path):
     table = LookupTable.load("snapdragon625-1t")
     table.model_copy(update={"rows": {Signature("x", 1, 1, 1, 1): 1.0}}).save(tmp_path / "other.csv")
     result = run("compare", "snapdragon625-1t", tmp_path / "other.csv", "--out", tmp_path / "c.png")
-    assert "have 0 rows in common; allowed: 3 or more" in str(result.exception)
+    assert "have 0 rows in common; at least 3 are needed" in str(result.exception)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_compare_wants_common_rows(tmp_path):
     [
         (["--threads", 3], "threads is 3; allowed: 1, 4"),
         (["--space", "nowhere"], "unknown search space 'nowhere'; allowed: "),
-        (["--points", 0], "points is 0; allowed: 1 or more"),
+        (["--points", 0], "points is 0; must be 1 or more"),
         (["--input-size", 100], "input size 100 does not fit"),
     ],
 )

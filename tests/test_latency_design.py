@@ -1,4 +1,4 @@
-"""Which subnets are timed for a table, and the blocks' shares that are found from them, against closed forms."""
+"""The choice of subnets that are timed for a table, and the solved latencies of blocks, against closed forms."""
 
 import random
 from collections import Counter
@@ -109,7 +109,7 @@ def test_an_identity_costs_nothing_and_what_is_not_told_is_uncertain():
 
 
 def test_a_misfit_counts_as_uncertainty():
-    """Subnets whose latency is no sum of blocks: the errors told are those made."""
+    """Subnets whose latency is not a sum of blocks: the reported errors are the actual ones."""
     design, us, rng = make_design(PFLD, 106, 112, 5, 5, seed=0), truth(3), np.random.default_rng(0)
     exact = latencies(design.known, us)
     solution = solve(design.known, exact * (1 + 0.01 * rng.standard_normal(len(exact))), noise=0.0005, threads=1)

@@ -61,7 +61,7 @@ def test_fit_data_is_other_boards_and_other_networks(threads):
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_coefficients_have_the_least_deviation(threads):
-    """Against the dual problem, solved on its own: no coefficients do better with these scales, nor scales with them."""
+    """Compared with the dual problem: no coefficients do better with these scales, and no scales with these coefficients."""
     figures, model = fit_data(threads), fit(threads)
     ratio = modelled_ms(model, figures) / figures["latency_ms"]
     scale = (model.scales[figures["soc"]].to_numpy() / (figures["latency_ms"] * figures["clock_ghz"] * 1e6)).to_numpy()
@@ -77,7 +77,7 @@ def test_coefficients_have_the_least_deviation(threads):
 
 
 def made_figures(far_off: float, seed: int = 0) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """Figures of boards and coefficients that are known, a share of them far off; the coefficients and the scales."""
+    """Figures from known boards and coefficients, a share of them far off; the coefficients and the scales."""
     rng = np.random.default_rng(seed)
     work = network_work()
     coefficients = pd.Series(rng.uniform(0.2, 3, work.shape[1]), work.columns)
@@ -188,11 +188,11 @@ def test_the_model_is_as_good_as_its_tables_say(threads, left_out, separable):
     assert found["left_out_board_scaled_percent"] < 10 < found["left_out_board_percent"] < 20
     errors = {name: entry["error_percent"] for name, entry in found["paddle"].items()}
     assert all(abs(errors[name]) < 15 for name in ("MobileNetV1", "MobileNetV2", "MobileNetV3_large_x1_0"))
-    assert errors["MobileNetV3_small_x1_0"] < -30  # a known weakness, which the tables' uncertainty tells
+    assert errors["MobileNetV3_small_x1_0"] < -30  # a known weakness, stated in the tables' uncertainty
     said = layer_table(threads).uncertainty
     for figure in (
         f"{errors['MobileNetV3_small_x1_0']:+.0f} %",
-        f"out of the fit {found['left_out_percent']:.1f} %",
+        f"held-out network {found['left_out_percent']:.1f} %",
         f"missed by {found['left_out_board_percent']:.0f} %",
     ):
         assert figure in said
@@ -200,7 +200,7 @@ def test_the_model_is_as_good_as_its_tables_say(threads, left_out, separable):
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_left_out_networks_and_boards_are_left_out(threads):
-    """Changing the left-out figures changes nothing in the fit; leaving out any other does."""
+    """Changing the held-out figures does not change the fit; holding out any others does."""
     figures = fit_data(threads)
     unseen = fit(threads, network="shufflenet")
     assert "shufflenet" in set(figures["model"])
@@ -224,13 +224,13 @@ def test_every_block_has_the_uncertainty_that_the_errors_justify(threads):
     found = table.uncertainty_percent
     assert set(found) == {signature.op for signature, us in table.rows.items() if us > 0}
     blocks = {op: found[op] for op in BLOCKS if op in found}
-    assert all(5 < percent < 50 for percent in blocks.values())  # a block is told no better than whole networks are
-    assert found["points"] > 50  # a layer of weights alone, which the networks hardly tell
+    assert all(5 < percent < 50 for percent in blocks.values())  # a block's error is no smaller than whole networks'
+    assert found["points"] > 50  # a layer of weights only, which the networks hardly determine
     assert uncertainty_percent([Signature("skip", 64, 64, 1, 7)], threads) == {}
 
 
 def test_a_family_that_the_model_misses_is_the_uncertain_one(monkeypatch):
-    """Networks with much depthwise work made wrong: the depthwise family's error grows most."""
+    """If networks with much depthwise work have wrong figures, the depthwise family's error grows most."""
     from fbnet_pfld.latency.a53_model import uncertainty
 
     before = uncertainty._family_errors(1)

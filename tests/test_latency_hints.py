@@ -1,4 +1,4 @@
-"""Commands that messages suggest: pasted into the shell, they mend what the message is about."""
+"""Commands that messages suggest: pasted into the shell, they fix the reported problem."""
 
 import json
 import shlex
@@ -25,7 +25,7 @@ TINY = {
 
 @pytest.fixture
 def paste(run, capfd):
-    """Run a command that fails, then what its message suggests; returns the words of that command."""
+    """Run a command that fails, then the command that its message suggests; return the latter's words."""
 
     def command(*failing) -> list[str]:
         assert run(*failing) == 2
@@ -78,13 +78,13 @@ def test_a_search_whose_table_lacks_rows(place, paste, run, capfd):
     Path("spaces/own.yaml").write_text("space: my space.yaml\npoints: 106\ninput_size: 32\nsearch: {epochs: 1, front: 0}\n")
     command = ("search", "--data-root", "none", "--config", "spaces/own.yaml")
     words = paste(*command)
-    # the next thing that is missing
+    # the next missing component
     assert run(*command, "--lut", out_of(words)) == 2
     assert "data root not found: none" in capfd.readouterr().err
 
 
 def test_an_architectures_own_space_is_taken_from_its_file(folder, paste, run):
-    """Subnets to calibrate by, of a space that nobody has but they."""
+    """Subnets to calibrate with, of a space that exists only in their files."""
     spec = SpaceSpec.from_dict(TINY | {"name": "lost"}, "test")
     first = Architecture(spec, 5, 32, {"layer_0": "gh_k3", "layer_1": "mb_k3"})
     lines = ["architecture,latency_us"]
@@ -107,7 +107,7 @@ def test_a_space_without_a_file_has_no_command(folder, paste):
 
 @pytest.mark.parametrize("engine", ["onnxruntime 1.20", "MNN 3.6"])
 def test_a_table_measured_on_this_machine_is_measured_again(folder, paste, run, monkeypatch, engine):
-    """One network in place of all, since what matters is that the command runs to its end."""
+    """One network instead of all: the test only needs the command to finish."""
     monkeypatch.setattr(Host, "rounds", 2)
     spec = SpaceSpec.from_dict(TINY, "test")
     write_subnet(Architecture(spec, 5, 32, {"layer_0": "gh_k3", "layer_1": "mb_k3"}), Path("one.onnx"))
@@ -157,8 +157,8 @@ def test_a_file_that_is_no_architecture_is_no_space(folder, refused, content):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--report", "--space", "pfld"), "--space is for a table, which --out writes"),
-        (("--report", "--points", "5"), "--points is for a table, which --out writes"),
+        (("--report", "--space", "pfld"), "--space is for a table; add --out"),
+        (("--report", "--points", "5"), "--points is for a table; add --out"),
         (("--report", "--threads", "4"), "--threads is for a table"),
         (("--out", "t.csv", "--figure", "t.png"), "--figure is for the report; add --report"),
     ],

@@ -39,7 +39,7 @@ def lowered(module: nn.Module) -> Counter:
         ("regnety_400m", models.regnet_y_400mf, 0, 0),
         ("shufflenet_v2", models.shufflenet_v2_x1_0, 0, 0),
         ("vgg16", models.vgg16, 1, 0),  # torchvision's average pool of 7x7 to 7x7
-        ("mobilenet_v2", models.mobilenet_v2, 0, 1),  # the published one expands its first block, by a factor of 1
+        ("mobilenet_v2", models.mobilenet_v2, 0, 1),  # the published list expands the first block, by a factor of 1
     ],
 )
 def test_known_networks_have_the_published_layers(name, builder, ours, theirs):
@@ -110,7 +110,7 @@ def test_a_module_is_left_as_it_was_and_an_identity_is_nothing():
 
 @pytest.mark.parametrize("module", [nn.Softplus(), nn.ConvTranspose2d(3, 4, 2), nn.Conv2d(3, 4, (1, 3)), nn.BatchNorm2d(3)])
 def test_an_unknown_operation_is_refused(module):
-    with pytest.raises(InputError, match="cannot model the latency of .*(; allowed: |; it knows )"):
+    with pytest.raises(InputError, match="cannot model the latency of .*(; allowed: |; use a )"):
         lower(module, 3, 8, 8)
 
 

@@ -1,4 +1,4 @@
-"""Measuring: kept timings, faults, and this machine's engines."""
+"""Measuring: kept timings, errors, and this machine's engines."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def test_levels_of_rounds_are_taken_out_and_noise_is_told():
 
 
 class Fake:
-    """A device whose models take as long as their files say, and which can break."""
+    """A device that runs each model for the time in its file, and can fail."""
 
     device, clock_ghz, engine, precision, threads, rounds, identity = "fake", None, "fake", "fp32", 1, 2, "fake"
 
@@ -84,7 +84,7 @@ def run_measure(folder, backend, **different):
 
 
 def test_a_stopped_run_goes_on(tmp_path):
-    with pytest.raises(InputError, match=r"the device is gone; 10 of 21 timings are kept in .*, the same command goes on"):
+    with pytest.raises(InputError, match=r"the device is gone; 10 of 21 timings are kept in .*; run the same command again"):
         run_measure(tmp_path, first := Fake(10))
     with (tmp_path / "times.csv").open("a") as file:
         file.write("2,m00")  # a kill in the middle of a line
@@ -109,7 +109,7 @@ def test_another_measurements_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"holds timings with another seed \(0, now 1\); use the same options"):
         run_measure(tmp_path, Fake(), seed=1)
     (tmp_path / "settings.json").write_text("[]")
-    with pytest.raises(InputError, match="no record of a measurement"):
+    with pytest.raises(InputError, match="not a record of a measurement"):
         run_measure(tmp_path, Fake())
     (tmp_path / "settings.json").write_text('{"seed": 0, "backend": "fake"}')
     (tmp_path / "times.csv").write_text(before + "1,m0000,fast,,\n")
@@ -123,7 +123,7 @@ def test_another_measurements_folder_is_refused(tmp_path):
         (("--backend", "tflite"), "unknown backend 'tflite'; allowed: adb, emulator, mnn, ncnn, onnxruntime"),
         (("--space", "none"), "unknown search space 'none'"),
         (("--input-size", 100), "input size 100 does not fit"),
-        (("--points", 0), "points is 0; allowed: 1 or more"),
+        (("--points", 0), "points is 0; must be 1 or more"),
         (("--out", "mine.txt"), "cannot write latency table mine.txt: its name must end in .csv"),
         (("--serial", "A1"), "--serial is for --backend adb, not for backend 'onnxruntime'"),
         (("--out", "file/mine.csv"), "cannot write"),
@@ -149,7 +149,7 @@ def test_an_engine_that_is_not_installed_is_told(tmp_path, run, capfd, monkeypat
         told = rf"fbnet-pfld: {package} is not installed; install it with: pip install '{package}>=[0-9.]+'\n"
         assert re.fullmatch(told, capfd.readouterr().err)
     monkeypatch.setitem(sys.modules, "pnnx", None)
-    # what can be pasted is a requirement of this package, by which pip finds it
+    # the suggested command names a requirement of this package that pip finds
     with pytest.raises(InputError, match="pnnx is not installed; install it with: pip install 'pnnx>=[0-9]+'$"):
         to_ncnn(tmp_path / "x.onnx", tmp_path / "x.param")
 
@@ -215,7 +215,7 @@ def test_damaged_ncnn_files_are_one_line(small, tmp_path):
     to_ncnn(small, path)
     text, weights = path.read_text(), path.with_suffix(".bin")
     content = weights.read_bytes()
-    # what the text becomes -> what is said of it
+    # changed text -> expected message
     damaged = {
         text.replace("0=32 1=32 2=3", ""): r"small\.param: inputs \[\[1, 0, 0, 0\]\]",
         text.replace("0=32 1=32 2=3", "0=two"): "not a network that ncnn can run",
@@ -252,7 +252,7 @@ def test_files_that_are_no_network_are_refused(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["onnxruntime", "mnn", "ncnn"])
 def test_this_machine_is_measured(tmp_path, run, capfd, monkeypatch, backend):
-    """The whole command on a tiny space; a search could use its table. How good its figures are is not asked here."""
+    """The complete command on a tiny space, with a table that a search can use; its accuracy is not tested here."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(json.dumps(TINY))
     command = (
@@ -287,7 +287,7 @@ def test_this_machine_is_measured(tmp_path, run, capfd, monkeypatch, backend):
         subnet = Architecture(spec, 5, 32, {"layer_0": row.layer_0, "layer_1": row.layer_1})
         assert table.latency_us(subnet) == pytest.approx(row.predicted_us, abs=0.01)
     assert figures["subnets"] == 2
-    # each has a figure of its own; two may coincide, for the clock has steps
+    # each has its own latency; two may coincide, because the clock has steps
     assert subnets["measured_us"].nunique() >= len(subnets) - 1
     assert not Path("mine.measuring").exists()
 

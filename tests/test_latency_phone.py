@@ -1,4 +1,4 @@
-"""Measuring on a phone: the whole way with a stand-in for ``adb``, and everything that can go wrong on it."""
+"""Measuring on a phone: the complete command with a stand-in for ``adb``, and every error on the way."""
 
 import json
 import random
@@ -27,13 +27,13 @@ PROGRAMS = ("benchmark.out", "benchncnn")
 
 
 def true_us(signature) -> float:
-    """A latency for every block, known to the test alone."""
+    """A latency for every block, known only to the test."""
     return 0.0 if signature.op == "skip" else round(random.Random(str(signature)).uniform(100, 900))
 
 
 @pytest.fixture
 def device(tmp_path, monkeypatch):
-    """A phone, both programs for it in ``build/``, and models that are nothing but their latency in milliseconds."""
+    """A phone, both programs for it in ``build/``, and models that contain only their latency in milliseconds."""
     monkeypatch.chdir(tmp_path)
     Path("two.yaml").write_text(json.dumps(SPEC))
     root = fake_adb.install(tmp_path, monkeypatch)
@@ -121,7 +121,7 @@ def test_a_phone_that_tells_nothing_is_measured_all_the_same(device, run):
     assert run(*measure()) == 0
     table = LookupTable.load("mine.csv")
     assert table.clock_ghz is None
-    assert "cores chosen by the engine, clocks not readable; the fixed parts" in table.uncertainty
+    assert "cores chosen by the engine, clocks not readable; of the fixed parts" in table.uncertainty
 
 
 def test_timings_of_another_phone_or_program_are_not_mixed_in(device, run, capfd):
@@ -163,7 +163,7 @@ def test_a_lost_connection_loses_no_timing(device, run, capfd, fault):
     assert run(*measure()) == 2
     error = capfd.readouterr().err
     done = fault.get("dies_after", 0)
-    assert f"{done} of {count} timings are kept in mine.measuring, the same command goes on from there" in error
+    assert f"{done} of {count} timings are kept in mine.measuring; run the same command again to resume" in error
     assert ("device 'FAKE01' not found" if done else "connection to device FAKE01 lost during") in error
     assert not Path("mine.csv").exists()
     plan(device)
@@ -177,7 +177,7 @@ def test_a_lost_connection_loses_no_timing(device, run, capfd, fault):
     [
         (
             {"instead": "echo nonsense; : ./bench"},
-            "benchmark.out printed 0 timings for one model, and last 'nonsense'; allowed",
+            "benchmark.out printed 0 timings for one model, and last 'nonsense'; expected one",
         ),
         ({"instead": "cat none && ./bench"}, "exit code 1: cat: none: No such file or directory"),
     ],
@@ -216,10 +216,10 @@ def test_no_adb(device, run, capfd, monkeypatch):
         (
             "List of devices attached\nB2\tdevice\nA1\tdevice\n",
             (),
-            "2 Android devices are connected; choose one by --serial: A1",
+            "2 Android devices are connected; choose one with --serial: A1",
         ),
-        ("List of devices attached\nB2\toffline\nA1\tdevice\n", ("--serial", "B2"), "device 'B2' is offline; allowed: A1"),
-        ("List of devices attached\nA1\tdevice\n", ("--serial", "C3"), "device 'C3' is not connected; allowed: A1"),
+        ("List of devices attached\nB2\toffline\nA1\tdevice\n", ("--serial", "B2"), "device 'B2' is offline; ready: A1"),
+        ("List of devices attached\nA1\tdevice\n", ("--serial", "C3"), "device 'C3' is not connected; ready: A1"),
     ],
 )
 def test_which_device(device, run, capfd, devices, more, message):
@@ -250,7 +250,7 @@ def test_one_of_two_devices_can_be_named(device, run, monkeypatch):
     ],
 )
 def test_which_program(device, refused, arguments, message, monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("PATH", "/nowhere")  # told without a phone, too
+    monkeypatch.setenv("PATH", "/nowhere")  # reported without a phone, too
     Path("folder/benchmark.out").mkdir(parents=True)
     # reading it fails, for root as well
     (tmp_path_factory.getbasetemp() / "link").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""``LookupTable``: sums, files, and a message for every fault in them."""
+"""``LookupTable``: sums, files, and a message for every error in a file."""
 
 import json
 
@@ -126,29 +126,29 @@ def test_no_row_names_signature_and_table(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], r"t.csv: the file is empty; the first line names the columns: op, "),
-        ([ROW], r"t.csv:1: no header line with the names of the columns; wanted: op, in_channels"),
+        ([], r"t.csv: the file is empty; the first line must name the columns: op, "),
+        ([ROW], r"t.csv:1: no header line with the column names; expected columns: op, in_channels"),
         ([HEADER.replace(",stride", ""), "sep_k3,32,32,14,99.5"], "t.csv:1: column 'stride' is missing"),
         (
             [HEADER.replace("_us", "_ms"), ROW],
             "t.csv:1: column 'latency_ms'; .* column 'latency_us': multiply the values by 1000",
         ),
         ([HEADER.replace("latency_us", "time (ns)"), ROW], r"t.csv:1: column 'time \(ns\)'; .*: divide the values by 1000"),
-        ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; wanted: op, in_channels"),
+        ([HEADER + ",watts", ROW + ",1"], "t.csv:1: unknown column 'watts'; expected columns: op, in_channels"),
         ([HEADER + ",", ROW + ","], "t.csv:1: column 7 has no name"),
-        ([HEADER + ",op", ROW + ",sep_k3"], "t.csv:1: column 'op' is there twice"),
-        ([HEADER, ROW + ",7"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
-        ([HEADER, "sep_k3,32,32,1,14,99,5"], "t.csv:2: 7 values for 6 columns; is there a decimal comma"),
+        ([HEADER + ",op", ROW + ",sep_k3"], "t.csv:1: column 'op' occurs twice; remove one"),
+        ([HEADER, ROW + ",7"], "t.csv:2: 7 values for 6 columns; if a number has a decimal comma, write a point"),
+        ([HEADER, "sep_k3,32,32,1,14,99,5"], "t.csv:2: 7 values for 6 columns; if a number has a decimal comma"),
         ([HEADER, "sep_k3,32,32,1,14"], "t.csv:2: 5 values for 6 columns$"),
         ([HEADER, "sep_k3,32,32,1,14,"], "t.csv:2: latency_us is ''"),
         ([HEADER, "", ROW, ",32,32,1,14,5"], "t.csv:4: op is empty"),
         ([HEADER, 'sep_k3,32,32,1,14,"99.5'], "t.csv:2: not a CSV file: unexpected end of data"),
-        ([HEADER, 'sep_k3,32,32,1,14,"99,5"'], "t.csv:2: latency_us is '99,5'; write a decimal point, and nothing "),
-        ([HEADER, ROW, "sep_k3,32,32,one,14,99.5"], "t.csv:3: stride is 'one'; allowed: a whole number from 1"),
+        ([HEADER, 'sep_k3,32,32,1,14,"99,5"'], "t.csv:2: latency_us is '99,5'; write a decimal point and no thou"),
+        ([HEADER, ROW, "sep_k3,32,32,one,14,99.5"], "t.csv:3: stride is 'one'; give an integer of at least 1"),
         ([HEADER, "sep_k3,0,32,1,14,99.5"], "t.csv:2: in_channels is '0'"),
         ([HEADER, "sep_k3,32,32,1,14.0,99.5"], "t.csv:2: size is '14.0'"),
         ([HEADER, "sep_k3,32,32,1,14,fast"], "t.csv:2: latency_us is 'fast'; write a number without a unit"),
-        ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'; write microseconds, a finite number from 0"),
+        ([HEADER, "sep_k3,32,32,1,14,nan"], "t.csv:2: latency_us is 'nan'; give microseconds, a finite number of at least 0"),
         ([HEADER, "sep_k3,32,32,1,14,inf"], "t.csv:2: latency_us is 'inf'"),
         ([HEADER, "sep_k3,32,32,1,14,-1"], "t.csv:2: latency_us is '-1'"),
         ([HEADER, ROW, ROW], "t.csv:3: a second row for sep_k3 32->32 stride 1 at 14x14"),

@@ -1,4 +1,4 @@
-"""Latencies in another unit than microseconds: told wherever they enter, with the likely cause, unless the user insists."""
+"""Latencies in another unit than microseconds: refused at every entry with the likely cause, unless the user insists."""
 
 import json
 import random
@@ -16,13 +16,13 @@ from fbnet_pfld.strategies import check_target, unit_hint
 SPEC = SpaceSpec.load("pfld")
 TABLE = LookupTable.load("snapdragon625-4t")
 FASTER = {"s": 1e-6, "ms": 1e-3, "us": 1, "ns": 1e3}
-"""Unit -> figure in it per microsecond."""
+"""Unit -> its number per microsecond."""
 
 NAMES = {"s": "seconds", "ms": "milliseconds", "ns": "nanoseconds"}
 
 
 def write_table(unit: str, name: str = "mine.csv", **changes) -> None:
-    """The shipped table with its figures in another unit."""
+    """The shipped table with its latencies in another unit."""
     frame = pd.read_csv(SHIPPED / "snapdragon625-4t.csv")
     frame["latency_us"] *= FASTER[unit]
     frame.to_csv(name, index=False)
@@ -39,7 +39,7 @@ def subnets(count: int) -> list[Architecture]:
 
 
 def write_measured(figures) -> None:
-    """Three subnets or more with these latencies, as a script might write them."""
+    """Write a file of three or more subnets with these latencies, as a script might do."""
     lines = ["architecture,latency_us"]
     for i, (subnet, figure) in enumerate(zip(subnets(len(figures)), figures, strict=True)):
         subnet.save(f"{i}.json")
@@ -48,7 +48,7 @@ def write_measured(figures) -> None:
 
 
 def macs_by_hand() -> int:
-    """Of a depthwise-separable block: 3x3 depthwise, then 1x1, on a 14 x 14 map of 32 channels."""
+    """MACs of a depthwise-separable block: 3x3 depthwise, then 1x1, on a 14 x 14 map of 32 channels."""
     return 14 * 14 * (32 * 9 + 32 * 32)
 
 
@@ -60,7 +60,7 @@ def test_the_work_of_a_block_is_that_of_its_convolutions():
 
 @pytest.mark.parametrize("faster", [1 / 30, 1, 12, 240])
 def test_no_device_of_today_is_refused(faster):
-    """The shipped tables, slower boards, a server's core (12 times) and what is 20 times as fast as that."""
+    """The shipped tables, slower boards, a server core (12 times as fast), and a device 20 times as fast as that."""
     rows = LookupTable.load("snapdragon625-1t").rows
     check_rows({key: us / faster for key, us in rows.items()}, "t.csv", "insist")
 
@@ -140,7 +140,7 @@ def test_timings_in_another_unit_are_refused(tmp_path, refused, run, capfd, monk
     refused(*command, words=[NAMES[unit], "microseconds", "add --insist"])
     assert run(*command, "--insist") == 0
     assert f"scale: {2 * FASTER[unit]:.4g}\n" in capfd.readouterr().out
-    # it can be loaded, because it is noted that somebody insists
+    # it can be loaded, because it records the user's insistence
     assert LookupTable.load("new.csv").insist
     write_measured(real)
     assert run(*command) == 0
@@ -157,13 +157,13 @@ def test_a_scale_that_no_other_device_explains_is_refused(tmp_path, refused, run
     else:
         refused(
             *command,
-            words=[f"the timings are {scale:g} times what table snapdragon625-4t says; both are to be in", "add --insist"],
+            words=[f"the timings are {scale:g} times the latencies in table snapdragon625-4t; both must be in", "add --insist"],
         )
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
 def test_one_timing_in_another_unit_is_named(tmp_path, refused, run, monkeypatch, factor):
-    """On a device so slow, or so fast, that the figure alone could be right."""
+    """On a device so slow, or so fast, that a single latency could be right."""
     monkeypatch.chdir(tmp_path)
     figures = [(60 if factor < 1 else 1 / 14) * TABLE.latency_us(subnet) for subnet in subnets(4)]
     figures[2] *= factor
@@ -174,7 +174,7 @@ def test_one_timing_in_another_unit_is_named(tmp_path, refused, run, monkeypatch
         *command,
         words=[
             f"whole.csv:4: latency_us is {figures[2]:g}",
-            "than the other subnets let expect",
+            "than the other subnets suggest",
             f"this looks like {unit}",
             "if it is right, add --insist",
         ],
@@ -200,12 +200,12 @@ class Range:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (2, r"^no architecture within 2 us; allowed: from 1000.0 us, .*; did you mean 2 ms, which are 2000 us\?$"),
-        (0.0015, r"^no architecture within 0.0015 us; .*; did you mean 0.0015 s, which are 1500 us\?$"),
-        (0.5, r"^no architecture within 0.5 us; allowed: from 1000.0 us, the cheapest \(the slowest takes 3000.0 us\)$"),
+        (2, r"^no architecture within 2 us; the fastest takes 1000.0 us, .*; did you mean 2 ms, which is 2000 us\?$"),
+        (0.0015, r"^no architecture within 0.0015 us; .*; did you mean 0.0015 s, which is 1500 us\?$"),
+        (0.5, r"^no architecture within 0.5 us; the fastest takes 1000.0 us, the slowest 3000.0 us$"),
         (
             2e6,
-            r"^2000000 us is no limit, for the slowest architecture takes 3000.0 us; did you mean 2000000 ns, which are 2000",
+            r"^2000000 us limits nothing: the slowest architecture takes 3000.0 us; did you mean 2000000 ns, which is 2000",
         ),
     ],
 )
@@ -228,4 +228,4 @@ def test_no_hint_where_no_unit_explains():
     [("search", "--data-root", "data", "--target-us", "2"), ("launch", "multi-trial", "--data-root", "data", "--max-us", "2")],
 )
 def test_commands_ask_whether_milliseconds_are_meant(place, refused, command):
-    refused(*command, words=["no architecture within 2 us", "did you mean 2 ms, which are 2000 us?"])
+    refused(*command, words=["no architecture within 2 us", "did you mean 2 ms, which is 2000 us?"])

@@ -1,4 +1,4 @@
-"""Experiments as users launch them: nnictl with the shipped YAML files, and NasExperiment; what they leave behind."""
+"""Experiments as users launch them: nnictl with the shipped YAML files, and NasExperiment; and their results."""
 
 import csv
 import json
@@ -43,12 +43,12 @@ DATA = "--data-root ../../../data"
 STATUS = "http://localhost:{}/api/v1/nni/check-status"
 TRIALS = "http://localhost:{}/api/v1/nni/trial-jobs"
 FILE = "http://localhost:{}/api/v1/nni/trial-file/{}/model.onnx"
-"""What the web UI asks for when a trial's Visualization tab is opened."""
+"""Path that the web UI requests for a trial's Visualization tab."""
 SUBNET = f"timeout 100s fbnet-pfld trial subnet {DATA} --supernet ../../../ckpt_save/supernet/checkpoint_best.pth --max-us 2550"
 FAST = SUBNET.replace("2550", str(HARDLY_ANY_US))
-"""Where it does not matter what a subnet is worth: nearly all are over this budget, and are reported without being rated."""
+"""For tests that need no ratings: nearly all subnets are over this budget, and are reported without being rated."""
 CRASHING = SUBNET.replace("--max-us 2550", f"--max-us {int(SLOWEST_US) + 10}").replace("../../../data", "../../../none")
-"""Rates any subnet, and so fails on the data that are not there."""
+"""Rates any subnet, so it fails on the missing data."""
 
 
 def finals(experiment) -> dict[str, dict]:
@@ -62,7 +62,7 @@ def finals(experiment) -> dict[str, dict]:
 
 
 def test_subnets_from_nnictl_to_a_network(place, run):
-    """As shipped, but for three trials and a budget that nearly all random ones keep."""
+    """As shipped, except for three trials and a budget that nearly all random subnets meet."""
     Path("data").rename("moved")
     Path("data").mkdir()
     Path("moved").rename("data/106points")
@@ -123,7 +123,7 @@ def test_failed_trials_and_a_killed_manager_end_no_experiment(place):
 
 
 def test_an_experiment_all_of_whose_trials_fail_says_why_and_what_mends_it(place, run, capfd):
-    """Started by the path of nnictl, without the environment on the PATH, as a service does; then as the message says."""
+    """Started by the path of nnictl, without the environment on the PATH, like a service; then as the message advises."""
     config = shipped("subnets", maxTrialNumber=2, trialCommand=SUBNET, tuner={"name": "Random"})
     bare = {**ENV, "PATH": os.defpath}
     with nnictl("create", "--config", config, env=bare) as experiment:
@@ -143,7 +143,7 @@ def test_an_experiment_all_of_whose_trials_fail_says_why_and_what_mends_it(place
     assert shell.stdout.strip() == str(BIN / "fbnet-pfld")
     assert run("from-experiment", "out.json") == 2
     assert (
-        capfd.readouterr().err == "fbnet-pfld: out.json: no trial in it has a result; give the experiment's id instead of "
+        capfd.readouterr().err == "fbnet-pfld: out.json: no trial has a result; give the experiment's id instead of "
         "the file to see why\n"
     )
     assert not Path("output/architecture.json").exists()
@@ -151,7 +151,7 @@ def test_an_experiment_all_of_whose_trials_fail_says_why_and_what_mends_it(place
 
 def test_a_poor_finetuning_is_stopped_early(place, run, capfd):
     Path("experiments/nni_jobs/configs").mkdir(parents=True)
-    for trial, epochs in enumerate((12, 60)):  # the second is long, since it goes on until NNI has stopped it
+    for trial, epochs in enumerate((12, 60)):  # the second is long, because it runs until NNI has stopped it
         Path(f"experiments/nni_jobs/configs/c{trial}.yaml").write_text(f"finetune: {{epochs: {epochs}, batch_size: 16}}\n")
     space = {"finetune.learning_rate": {"_type": "choice", "_value": [0.005, 1e-9]}}
     assessor = {"name": "Medianstop", "classArgs": {"optimize_mode": "minimize", "start_step": 3}}
@@ -230,7 +230,7 @@ def test_nas_experiment_stops_at_ctrl_c_and_resumes(place, run, capfd):
         _, message = launch.communicate(timeout=60)
         assert launch.returncode == 1
         hint, _, pasted = message.splitlines()[-1].partition(": ")
-        assert hint == "interrupted; go on with"
+        assert hint == "interrupted; resume with"
         assert pasted.endswith(f" --resume {experiment}")
     assert processes_of(experiment) == []
     done = execute(*shlex.split(pasted), "--json")

@@ -18,7 +18,7 @@ SSHD = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
 
 @pytest.fixture
 def machine(tmp_path_factory):
-    """An ssh server of this user with keys and a home that are thrown away; as an entry of machineList."""
+    """An ssh server of this user with temporary keys and home, as an entry of machineList."""
     if SSHD is None or not shutil.which("ssh-keygen"):
         pytest.skip("no openssh-server on this machine")
     folder, port = tmp_path_factory.mktemp("ssh"), free_port()
@@ -26,7 +26,7 @@ def machine(tmp_path_factory):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     (folder / "home").mkdir()
     if os.getuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # where sshd, started by root, wants to be separated from its privileges
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd, started by root, needs this folder for its privilege separation
     (folder / "config").write_text(f"""
         Port {port}
         ListenAddress 127.0.0.1
@@ -78,7 +78,7 @@ def test_two_trials_over_ssh(place, machine):
     found = read_trials(experiment.id, Config())
     assert {trial.id for trial in found} == {trial.trialJobId for trial in trials}
     for trial in found:
-        # the result stands under the parameters that the trial had, on other machines too
+        # the result is listed under the trial's parameters, also on other machines
         assert trial.parameters == trial.architecture.choices
         assert trial.nme > 0
     wait_for(lambda: processes_of(experiment.id) == [], 30)

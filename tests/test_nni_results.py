@@ -1,4 +1,4 @@
-"""Reading experiments back: the best trial, exports as editors save them, and why there is no result."""
+"""Reading experiments back: the best trial, exports as editors save them, and reasons for missing results."""
 
 import json
 import sqlite3
@@ -23,7 +23,7 @@ NO_COMMAND = "timeout: failed to run command \u2018fbnet-pfld\u2019: No such fil
 
 
 def test_results_are_read_under_the_parameters_that_the_trial_had(tmp_path):
-    """Two trials listed under each other's parameters, as NNI does it; one of them reported twice."""
+    """Two trials listed under each other's parameters, as NNI does; one of them reported twice."""
     make_database(
         tmp_path / "e",
         [
@@ -53,9 +53,9 @@ def test_the_best_within_a_latency_or_a_named_trial(tmp_path, run, monkeypatch, 
     assert Architecture.load("output/architecture.json").metrics == {}
     before = Path("output/architecture.json").read_bytes()
     for options, message in (
-        (("--max-us", 100), f"no trial within 100 us; allowed: from {SMALL_US:.1f} us, its fastest\n"),
-        (("--max-us", 2), "its fastest; did you mean 2 ms, which are 2000 us?"),
-        (("--trial", "a", "--max-us", 2000), "--trial and --max-us are both given; give one of them"),
+        (("--max-us", 100), f"no trial within 100 us; give at least {SMALL_US:.1f} us, its fastest\n"),
+        (("--max-us", 2), "its fastest; did you mean 2 ms, which is 2000 us?"),
+        (("--trial", "a", "--max-us", 2000), "--trial and --max-us are both given; give only one of them"),
         (("--trial", "d"), "no finished trial 'd'; allowed: a, b, c"),
     ):
         assert run("from-experiment", "e", *options) == 2
@@ -73,7 +73,7 @@ def exported(final: dict) -> str:
         ("none", None, "no NNI experiment 'none'"),
         ("e.json", None, "exported trials not found: e.json"),
         ("e.json", "{", "exported trials is not valid JSON: e.json:1"),
-        ("e.json", '[{"a": 1}]', "e.json: not a file that nnictl experiment export has written"),
+        ("e.json", '[{"a": 1}]', "e.json: not a file of nnictl experiment export"),
         ("e.csv", "a,b\n1,2\n", "e.csv:1: column 'trialJobId' is missing; expected exported trials"),
         ("e.csv", "", "e.csv: the file is empty"),
         ("e.csv", "trialJobId,default\nx,2,3\n", "e.csv:2: 3 values for 2 columns"),
@@ -81,11 +81,11 @@ def exported(final: dict) -> str:
         ("e" * 300, None, "no NNI experiment 'eee"),
         ("e.csv", "trialJobId,reward\nx,2\n", "trial x has not reported a block for each of layer_0"),
         ("e.json", '[{"trialJobId": "x", "parameter": {}, "value": "0.5"}]', "trial x has not reported a block for each"),
-        ("e.json", "[]", "e.json: no trial in it has a result; give the experiment's id instead of the file to see why"),
+        ("e.json", "[]", "e.json: no trial has a result; give the experiment's id instead of the file to see why"),
         (
             "e.json",
             exported({"default": 5, **SMALL, "layer_0": "no"}),
-            "e.json: trial x: layer_0: block 'no' is not a candidate there",
+            "e.json: trial x: layer_0: block 'no' is not a candidate in search space",
         ),
         ("e.json", exported({"default": "5,1", **SMALL}), "e.json: trial x: default is '5,1'; write a decimal point"),
     ],
@@ -103,7 +103,7 @@ def test_sources_that_are_none_are_told(tmp_path, monkeypatch, run, capfd, name,
 
 RUN, WAIT, FAIL = ["RUNNING"], ["WAITING"], ["WAITING", "RUNNING", "FAILED"]
 
-# trials without a result, the error output of some, and the end of the message
+# trials without a result, standard error of some, and the end of the message
 FAILURES = {
     "command not on the PATH": (
         {"a": FAIL, "b": FAIL, "c": FAIL},
@@ -126,9 +126,9 @@ FAILURES = {
     "nobody says anything": (
         {"b": FAIL},
         {"b": b""},
-        ": no trial has a result: 1 failed; nothing is in FOLDER/trials/b/trial.stderr of trial b on this machine",
+        ": no trial has a result: 1 failed; FOLDER/trials/b/trial.stderr of trial b is empty or not on this machine",
     ),
-    "on another machine": ({"b": FAIL}, {}, "1 failed; nothing is in FOLDER/trials/b/trial.stderr of trial b on this machine"),
+    "on another machine": ({"b": FAIL}, {}, "FOLDER/trials/b/trial.stderr of trial b is empty or not on this machine"),
     "long, and no text": (
         {"b": FAIL},
         {"b": b"\xff" + 400 * b"x" + b"\n"},
@@ -146,7 +146,7 @@ FAILURES = {
         ": no trial has a result: 1 ended without a result, 2 canceled",
     ),
     "resumed": ({"a": [*FAIL, "RUNNING"]}, {}, ": no trial has a result: 1 running"),
-    "none has begun": ({}, {}, ": no trial of the experiment has begun; NNI's log is e/log"),
+    "none has begun": ({}, {}, ": no trial of the experiment has started; see NNI's log e/log"),
 }
 
 
@@ -178,13 +178,13 @@ def test_trials_without_a_result_are_counted_beside_the_others(tmp_path, run, mo
 
 
 def test_trials_of_a_stopped_experiment_do_not_run(tmp_path, monkeypatch, refused):
-    """Its manager was killed, and has left the note that they do."""
+    """The manager was killed, so its trials are still recorded as running."""
     monkeypatch.chdir(tmp_path)
     known = {"e": {"status": "STOPPED", "logDir": str(tmp_path)}}
     monkeypatch.setattr(trial_states.Experiments, "get_all_experiments", lambda self: known)
     monkeypatch.setattr(trial_states, "update_experiment", lambda: None)
     make_database(Path("e"), [], {"a": RUN, "b": WAIT, "c": FAIL})
-    refused("from-experiment", "e", words=["e: no trial has a result: 1 cut off, 1 not begun, 1 failed; nothing is in "])
+    refused("from-experiment", "e", words=["e: no trial has a result: 1 cut off, 1 not begun, 1 failed; "])
 
 
 def test_all_over_the_budget_is_told(tmp_path, monkeypatch, refused, run):
@@ -209,10 +209,10 @@ def without_json(file: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda file: file.write_text("no data base, though long enough to be one"), "cannot be read as NNI's data base"),
-        (Path.touch, "cannot be read as NNI's data base"),
-        (of_something_else, "cannot be read as NNI's data base: no such table"),
-        (without_json, "its data base holds no trials as NNI notes them"),
+        (lambda file: file.write_text("no data base, though long enough to be one"), "cannot be read as NNI's database"),
+        (Path.touch, "cannot be read as NNI's database"),
+        (of_something_else, "cannot be read as NNI's database: no such table"),
+        (without_json, "its database does not hold trials in NNI's format"),
     ],
 )
 def test_a_database_that_is_none_is_told(tmp_path, refused, make, message):

@@ -1,4 +1,4 @@
-"""Trials one by one, without a manager; what the YAML files and commands say."""
+"""Single trials without a manager, and the content of the YAML files and commands."""
 
 import json
 import re
@@ -114,15 +114,15 @@ def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch,
         (
             {"search.target_us": 1000},
             ["search"],
-            f"within 1000 us; allowed: from {CHEAPEST_US:.1f} us, the cheapest",
+            f"within 1000 us; the fastest takes {CHEAPEST_US:.1f} us",
         ),
         ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
         (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
         (
             SMALL,
             ["subnet", "--max-us", "2"],
-            f"no architecture within 2 us; allowed: from {CHEAPEST_US:.1f} us, the cheapest (the slowest "
-            f"takes {SLOWEST_US:.1f} us); did you mean 2 ms, which are 2000 us?",
+            f"no architecture within 2 us; the fastest takes {CHEAPEST_US:.1f} us, the slowest "
+            f"{SLOWEST_US:.1f} us; did you mean 2 ms, which is 2000 us?",
         ),
     ],
 )
@@ -170,7 +170,7 @@ def test_only_an_id_can_be_viewed_or_resumed(place, refused):
         (("--strategy", "best"), "unknown strategy 'best'; allowed: evolution, random"),
         (
             ("--max-us", "1000"),
-            f"within 1000 us; allowed: from {CHEAPEST_US:.1f} us, the cheapest (the slowest takes",
+            f"within 1000 us; the fastest takes {CHEAPEST_US:.1f} us, the slowest",
         ),
         (("--supernet", "none.pth"), "checkpoint cannot be read: none.pth"),
         (("--data-root", "none"), "data root not found: none"),
@@ -190,10 +190,10 @@ def test_a_port_in_use_is_told(place, run, capfd):
             assert run(*LAUNCH, "--port", port) == 2
         finally:
             server.terminate()
-    free = re.search(rf"port {port} is in use; a free one is --port (\d+)$", capfd.readouterr().err.strip())
+    free = re.search(rf"port {port} is in use; give a free one, such as --port (\d+)$", capfd.readouterr().err.strip())
     assert int(free[1]) > port
     assert not answers(int(free[1]))
-    assert not answers(int(free[1]) + 1)  # NNI takes it as well
+    assert not answers(int(free[1]) + 1)  # NNI also uses it
 
 
 def example(name: str) -> Path:

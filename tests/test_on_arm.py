@@ -1,4 +1,4 @@
-"""Exported files on the emulated core: figures against the same files on this machine, and refusals."""
+"""Exported files on the emulated core: the same figures as on this machine, and errors."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The accuracy experiment's headline and lengths of training: sizes, choices and walks against brute force and closed forms."""
+"""The accuracy experiment's headline and training lengths: sizes, choices and walks against brute force and closed forms."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ FIGURES = {"held_out_nme": 5.0, "test_fr8": 1.0, "test_auc8": 40.0, "seconds": 2
 
 
 def supernet_of(space, work):
-    """A supernet of the experiment that counts as trained, without weights."""
+    """A supernet of the experiment that counts as trained but has no weights."""
     found = Supernet(space, "stages", 0, None, work)
     found.folder.mkdir(parents=True)
     (found.folder / "time.json").write_text('{"seconds": 700.0, "cpu_seconds": 600.0}')
@@ -53,7 +53,7 @@ def test_the_baseline_costs_what_the_table_and_the_network_say():
 
 
 class Scores:
-    """Stands for the scorer: a score per block, better for larger blocks, so that limits cut off the best."""
+    """Stand-in for the scorer: larger blocks score better, so that limits exclude the best subnets."""
 
     def __init__(self, *arguments):
         self.space = PfldSpace("pfld")
@@ -77,7 +77,7 @@ def scored(tmp_path, monkeypatch):
 
 
 def test_the_choice_is_among_the_best_within_both_limits(scored, monkeypatch):
-    # limits within the space, so that each of them cuts off a part
+    # limits inside the space, so that each excludes a part of it
     limits = headline.Limits(15_312 / 2_300, 0.5)
     monkeypatch.setattr(headline, "AIMS", {"fast": limits})
     (chosen,) = headline.candidates(scored, None, "fast")
@@ -101,7 +101,7 @@ def test_the_walk_begins_with_the_cheapest_subnet_and_each_is_better_than_the_la
     assert walk[0].us == pytest.approx(min(cost_of(cost, subnet) for subnet in every), abs=0.1)
     scores = Scores()([tuple(each.choices.values()) for each in walk])
     us = [each.us for each in walk]
-    assert us[0] == us[1]  # the first stands for itself, without scores
+    assert us[0] == us[1]  # first without scores, then on the front
     assert sorted(us) == us
     assert sorted(scores[1:], reverse=True) == scores[1:]
     assert len(walk) > 10
@@ -131,7 +131,7 @@ def test_the_walk_ends_where_the_baseline_is_reached_and_goes_on_there(tmp_path,
     headline.finetune_headline("d", None, supernet, Config(), REACHED, 5.2, tmp_path)
     assert trained == rows
     supernet.setup = "another"
-    with pytest.raises(InputError, match=r"headline\.csv: results with other settings"):
+    with pytest.raises(InputError, match=r"headline\.csv: has results of other settings"):
         headline.finetune_headline("d", None, supernet, Config(), REACHED, 5.2, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""``app``: what the page shows of pictures and frames, and the page itself in headless Chromium."""
+"""``app``: views of pictures and frames, and the page itself in headless Chromium."""
 
 import base64
 import contextlib
@@ -35,7 +35,7 @@ def two_faces(x=150) -> np.ndarray:
 
 
 def difference(picture: np.ndarray, other: np.ndarray, x: int, y: int) -> float:
-    """Mean difference of two pictures around a place, in grey levels."""
+    """Mean difference of two pictures around a point, in grey levels."""
     around = slice(y - 4, y + 5), slice(x - 4, x + 5)
     return float(np.abs(picture[around].astype(int) - other[around]).mean())
 
@@ -46,7 +46,7 @@ def find(image) -> list[Face]:
 
 @pytest.fixture
 def opened(tmp_path):
-    """A live view of networks that predict the blob's centre, and the list of those that it has opened."""
+    """A live view of networks that predict the blob's centre, and the list of opened networks."""
     names = []
 
     def open_model(name: str) -> Landmarker:
@@ -64,7 +64,7 @@ def test_a_picture_is_drawn_and_told(opened):
     faces = [{"box": box, "points": [place]} for box, place in zip(BOXES, places, strict=True)]
     expected = annotate(image, faces)
     assert seen.picture.shape == image.shape
-    for x, y in (*places, (360, 200)):  # the points, and a place on the edge of a box
+    for x, y in (*places, (360, 200)):  # the points, and a point on the edge of a box
         assert difference(seen.picture, expected, x, y) < 5
         assert difference(expected, image, x, y) > 20
     assert seen.text.startswith("**2 faces**")
@@ -95,7 +95,7 @@ def test_a_picture_without_faces_stays_as_it_is(opened, monkeypatch):
 
 
 def test_a_webcam_s_faces_are_followed_and_smoothed_on_demand(opened, monkeypatch):
-    """Points are those of each frame, or with the toggle what the videos' smoother makes of them at 20 frames a second."""
+    """Points are those of each frame or, with the toggle, those of the videos' smoother at 20 frames per second."""
     live, _ = opened
     shown = []
     monkeypatch.setattr("fbnet_pfld.experiments.predict.live.annotate", lambda image, faces: shown.append(faces) or image)
@@ -119,7 +119,7 @@ def test_a_webcam_s_faces_are_followed_and_smoothed_on_demand(opened, monkeypatc
 
 
 def test_files_of_the_browser(tmp_path):
-    """Uploads come as files, frames as data URLs; a damaged one is told by its name, and a picture goes back as a JPEG."""
+    """Uploads arrive as files, frames as data URLs; the name of a damaged one is reported, and pictures return as JPEG."""
     page = pytest.importorskip("fbnet_pfld.experiments.predict.page", exc_type=ImportError)
     image = two_faces()
     cv2.imwrite(str(tmp_path / "a.png"), image)
@@ -132,7 +132,7 @@ def test_files_of_the_browser(tmp_path):
     back = upload.preprocess(upload.postprocess(image)).decode()
     assert back.shape == image.shape
     assert np.abs(back.astype(int) - image).mean() < 1
-    assert not list(Path(page.__file__).parent.glob("*.pyi"))  # which Gradio writes for classes that derive from its own
+    assert not list(Path(page.__file__).parent.glob("*.pyi"))  # Gradio writes these for subclasses of its own classes
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_the_port_is_taken(files, refused):
 
 @contextlib.contextmanager
 def served():
-    """The page's process and address, on a free port and with a proxy that does not answer; Ctrl-C must end it cleanly."""
+    """The page's process and address, on a free port and with an unreachable proxy; Ctrl-C must end it cleanly."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     start = "import sys; from fbnet_pfld.experiments.cli.app import main; main()"
@@ -189,7 +189,7 @@ def served():
 
 @pytest.mark.slow
 def test_the_page_in_a_browser(files):
-    """Pictures, one that is none and a webcam are shown with their faces; the page asks nobody else for anything."""
+    """Pictures, an invalid one and a webcam are shown with their faces; the page loads nothing from other servers."""
     pytest.importorskip("gradio")
     playwright = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium") or pytest.skip("chromium is not installed")

@@ -1,4 +1,4 @@
-"""Sweep and front against brute force, evolution on a large space, and the ``pareto`` command."""
+"""Sweep and front compared with brute force, evolution on a large space, and the ``pareto`` command."""
 
 import itertools
 import json
@@ -33,7 +33,7 @@ SMALL = {
 
 @pytest.fixture
 def small(place):
-    """A supernet of 12 subnets, with trained-looking statistics, and a table for its space."""
+    """A supernet of 12 subnets with plausible statistics, and a table for its space."""
     torch.manual_seed(0)
     spec = SpaceSpec.from_dict(SMALL, "test")
     space = PfldSpace(spec)
@@ -48,7 +48,7 @@ def small(place):
 
 
 def reference(spec, choices, images):
-    """A subnet on its own, in training mode: BatchNorm by the statistics of the batch."""
+    """A separate subnet in training mode: BatchNorm uses the statistics of the batch."""
     architecture = Architecture(spec, 106, 112, choices)
     model = architecture.build()
     inherit(model, architecture, Checkpoint.load("small.pth"))
@@ -57,7 +57,7 @@ def reference(spec, choices, images):
 
 
 def as_exported(spec, choices, trained, held_out):
-    """NME of a subnet with the supernet's weights and BatchNorm statistics of the training faces."""
+    """NME of a subnet with the supernet's weights and BatchNorm statistics from the training faces."""
     architecture = Architecture(spec, 106, 112, choices)
     model = architecture.build()
     inherit(model, architecture, Checkpoint.load("small.pth"))
@@ -101,7 +101,7 @@ def test_front_equals_brute_force(points):
 
 
 def test_evolution_comes_near_the_front_of_a_space_too_large_to_score():
-    """Ten layers of five blocks: 9.8 million subnets, with an additive score whose front k_best knows."""
+    """Ten layers of five blocks: 9.8 million subnets, with an additive score for which k_best gives the front."""
     rng = np.random.default_rng(0)
     cost = SimpleNamespace(
         fixed_us=10.0, blocks_us={f"l{i}": {f"b{j}": float(rng.uniform(1, 20)) for j in range(5)} for i in range(10)}
@@ -173,7 +173,7 @@ def test_known_scores_serve_another_table_and_a_stopped_run(small, run, monkeypa
     assert run(*arguments) == 0
     assert run(*arguments) == 0
     assert swept == [12, 7, 0]
-    assert run(*arguments[:-1], 8) == 0  # other faces: nothing that is known counts
+    assert run(*arguments[:-1], 8) == 0  # other faces: no known score is reused
     assert swept[-1] == 12
 
 

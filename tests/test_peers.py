@@ -1,4 +1,4 @@
-"""The comparison with networks of others: its networks, its table against brute force, and a short run of all its parts."""
+"""The comparison with other networks: its networks, its table against brute force, and a short run of all commands."""
 
 import json
 import math
@@ -82,7 +82,7 @@ def test_training_branches_are_merged_in_a_file():
 
 @pytest.mark.parametrize("width", [1.0, 0.25])
 def test_the_original_pfld_is_its_papers_table(width):
-    """Parameters and MACs, added up from table 1 of the paper by hand: convolutions, BatchNorms, last layer."""
+    """Parameters and MACs, computed by hand from table 1 of the paper: convolutions, BatchNorms, last layer."""
     c64, c128, c16, c32 = (round(c * width) for c in (64, 128, 16, 32))
     parameters = macs = 0
 
@@ -108,7 +108,7 @@ def test_the_original_pfld_is_its_papers_table(width):
             convolution(expand * inputs, outputs, 1, side)
             inputs, stride = outputs, 1
     convolution(c16, c32, 3, 7)
-    # the 7x7 convolution has a bias and no BatchNorm, and so has the last layer
+    # the 7x7 convolution and the last layer have a bias and no BatchNorm
     parameters += 49 * c32 * c128 + c128 + (c16 + c32 + c128) * 212 + 212
     macs += 49 * c32 * c128 + (c16 + c32 + c128) * 212
     assert count(OriginalPfld(width).eval(), 112) == (parameters, macs)
@@ -156,7 +156,7 @@ def test_the_rate_is_chosen_on_held_out_faces_of_the_first_seed():
 
 
 def test_peers_are_compared_with_subnets_that_were_measured():
-    """Against brute force over all subnets, in random tables."""
+    """Compared with brute force over all subnets, for random tables."""
     rng = np.random.default_rng(0)
     for _ in range(20):
         ours = [(f"ours, at most {i} us", rng.uniform(100, 1000), rng.uniform(4, 8)) for i in range(4)]
@@ -203,7 +203,7 @@ def test_results_in_the_repository_are_whole_and_of_todays_recipe():
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Trainings of one tiny batch, few scores, and an emulator that counts a million of everything."""
+    """Trainings of one tiny batch, few scores, and a stand-in for the emulator that counts a million of everything."""
     monkeypatch.setattr(peers, "RECIPE", {"finetune__augment": "geometry", "finetune__batch_size": 16})
     monkeypatch.setattr(our_front, "EVALUATIONS", 30)
     monkeypatch.setattr(peer_costs, "find_components", lambda: None)
@@ -229,7 +229,7 @@ def test_the_whole_study_runs_and_goes_on(quick, quick_exports, tmp_path, capsys
     # both rates with the first seed, the second seed at the one that was better on held-out faces
     assert theirs.seed.tolist() == [0, 0, 1]
     assert theirs.rate.tolist() == [0.01, 0.001, theirs.rate.iloc[theirs.held_out_nme.iloc[:2].argmin()]]
-    # each subnet fits its budget and is the most accurate of the front that does
+    # each subnet is the most accurate of the front within its budget
     assert ours.start.tolist() == ["supernet"] * 2 + ["scratch"] * 2
     assert ours.supernet_seconds.tolist() == [120.0] * 2 + [0.0] * 2
     front = pd.read_csv(results / "front-0/pareto.csv")
@@ -249,11 +249,11 @@ def test_the_whole_study_runs_and_goes_on(quick, quick_exports, tmp_path, capsys
     assert [(row["network"], row["seeds"]) for row in found["peers"]] == [("pfld_original_025", 2)]
     assert len(found["ours"]) == 4
     assert (results / "peers.png").stat().st_size > 10_000
-    # another recipe, or a budget that nothing fits
+    # another recipe, or a budget below all subnets
     with pytest.raises(InputError, match="budget 100 us: the fastest subnet of the front takes"):
         peers.ours("blobs", data, supernet, 0, 1, [100.0], results, results)
     peers.RECIPE["finetune__batch_size"] = 8
-    with pytest.raises(InputError, match=r"trainings.csv: results with other settings"):
+    with pytest.raises(InputError, match=r"trainings.csv: has results of other settings"):
         peers.train("blobs", data, 106, 1, 1, [0.01], ["pfld_original_025"], results)
 
 
@@ -275,7 +275,7 @@ def test_finetuning_starts_from_the_supernet(quick, tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(our_front, "train_and_test", lambda *given: started.append((given[3], given[2])) or {})
     data = write_blobs(tmp_path / "data", 32, 8)
-    torch.manual_seed(1)  # a subnet is built with the random numbers of its supernet
+    torch.manual_seed(1)  # not the training's seed, so that inherited and new weights differ
     space = PfldSpace("pfld-wide")
     supernet = tmp_path / "supernet.pth"
     Checkpoint("supernet", space.spec.to_dict(), 106, 112, space.state_dict(), {}).save(supernet)

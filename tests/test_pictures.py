@@ -1,4 +1,4 @@
-"""Parts of the face, errors per part, and what the pictures of faces and of an evaluation show, against counting by hand."""
+"""Parts of the face, errors per part, and the figures of faces and of an evaluation, against counts by hand."""
 
 import json
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_bars_are_the_parts_errors():
 
 @pytest.fixture
 def figures(monkeypatch):
-    """The figures that are written, in place of their files."""
+    """The figures, captured instead of written."""
     kept = []
     for module in (faces, evaluation):
         monkeypatch.setattr(module, "write_figure", lambda path, figure, dpi: kept.append(figure))
@@ -130,7 +130,7 @@ def test_the_worst_faces_are_the_last_networks_sixteen(blobs, figures):
     [
         ((0, 0, 0), [(1, 0), (0, 1), (0, 0)]),
         ((90, 0, 0), [(1, 0), (0, 0), (0, 1)]),  # looks down: the nose points down
-        ((0, 90, 0), [(0, 0), (0, 1), (1, 0)]),  # looks to the right of the picture
+        ((0, 90, 0), [(0, 0), (0, 1), (1, 0)]),  # looks to the right of the image
         ((0, 0, 90), [(0, -1), (1, 0), (0, 0)]),  # turned counter-clockwise: its right is up
         ((-30, 0, 0), [(1, 0), (0, np.sqrt(0.75)), (0, -0.5)]),
     ],
@@ -194,7 +194,7 @@ def test_pictures_of_no_known_kind_are_refused(place, run, capfd, command):
     *words, option = command
     assert run(*words, "--data_root", "data", option, "out/e.xyz") == 2
     error = capfd.readouterr().err.strip()
-    assert error.startswith("fbnet-pfld: cannot write out/e.xyz: no picture's suffix; allowed: ")
+    assert error.startswith("fbnet-pfld: cannot write out/e.xyz: unknown figure suffix; allowed: ")
     assert "\n" not in error
     assert not Path("out").exists()
 

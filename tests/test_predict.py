@@ -1,4 +1,4 @@
-"""``predict``: points of networks whose answer is known, files written, faults told; videos stand in test_predict_video.py."""
+"""``predict``: points of networks with known answers, written files, reported faults; test_predict_video.py tests videos."""
 
 import csv
 import json
@@ -43,7 +43,7 @@ def result(capfd):
 
 
 def test_the_detector_decodes_what_the_file_says(tmp_path):
-    """A picture of 1280 x 960 is seen at half its size; scores below OpenCV's threshold of 0.9 are no faces."""
+    """A picture of 1280 x 960 pixels is scaled to half its size; scores below OpenCV's threshold of 0.9 are no faces."""
     path = yunet(tmp_path / "y.onnx", [(100, 50, 200, 260, 0.95), (400, 300, 40, 50, 0.99), (20, 400, 30, 30, 0.5)])
     faces = sorted(Detector(path)(np.zeros((960, 1280, 3), np.uint8)), key=lambda face: face.box)
     assert [face.box for face in faces] == [
@@ -67,7 +67,7 @@ def test_points_are_drawn_where_they_are():
     assert drawn[480, 680].tolist() == [90, 90, 90]
     small = annotate(image[:100, :200], [{"box": [0, 0, 200, 100], "points": [[50.5, 60.5], [150, 20]]}])
     assert small.shape == (300, 600, 3)
-    assert small[181, 151].tolist() == [77, 255, 77]  # of an unknown layout one colour
+    assert small[181, 151].tolist() == [77, 255, 77]  # one colour for an unknown layout
 
 
 def test_an_image_gets_an_image_and_points(folder, run, capfd):
@@ -99,7 +99,7 @@ def test_files_of_every_engine_give_the_same_points(folder, run, tmp_path):
 
 def test_other_engines_files_that_predict_no_points_are_refused(folder, refused):
     to_ncnn(constant_network(Path("wide.onnx"), [[0.5, 0.5]], shape=[1, 3, 112, 96]), Path("wide.param"))
-    refused("predict", "faces", "--model", "wide.param", words=("wide.param: input (1, 3, 112, 96), output (1, 2); allowed",))
+    refused("predict", "faces", "--model", "wide.param", words=("wide.param: input (1, 3, 112, 96), output (1, 2); expected",))
     refused("predict", "faces", "--model", "none.param", words=("network not found: none.param",))
 
 
@@ -120,13 +120,13 @@ def test_a_folder_skips_and_lists_what_cannot_be_used(folder, run, capfd):
 
 
 def test_a_folder_skips_images_whose_points_are_not_finite(folder, run, capfd):
-    """The middle of the light where there is none."""
+    """A black image has no centre of light."""
     cv2.imwrite("faces/black.png", np.zeros((50, 50, 3), np.uint8))
     assert run("predict", "faces", "--model", "centre.onnx", "--json") == 0
     said = result(capfd)
     assert said["images"] == 2
     assert list(said["skipped"]) == ["faces/black.png"]
-    assert "centre.onnx: points that are not finite" in said["skipped"]["faces/black.png"]
+    assert "centre.onnx: predicted points are not finite" in said["skipped"]["faces/black.png"]
     assert not Path("output/predict/black.json").exists()
 
 
@@ -146,7 +146,7 @@ def test_images_without_a_face_say_so(folder, run, capfd):
     assert run("predict", "faces/a.png", "--model", "centre.onnx", "--detector", "none.onnx", "--json") == 0
     said = result(capfd)
     assert (said["images"], said["faces"], said["ms_per_face"]) == (1, 0, None)
-    assert said["skipped"] == {"faces/a.png": "no face found; if it is one face's crop, give --crop"}
+    assert said["skipped"] == {"faces/a.png": "no face found; if the image is one face's crop, give --crop"}
     record = json.loads(Path("output/predict/a.json").read_text())
     assert record["faces"] == []
     assert record["ms"] is None
@@ -156,7 +156,7 @@ def test_images_without_a_face_say_so(folder, run, capfd):
 
 
 def test_points_are_of_the_upright_image(folder, run):
-    """A file that is stored lying on its side, with the EXIF tag that says so."""
+    """A file whose pixels are stored sideways, with the EXIF orientation."""
     jpeg = cv2.imencode(".jpg", np.rot90(blob(320, 240, 70, 60)))[1].tobytes()
     exif = b"Exif\0\0" + b"II*\0\x08\0\0\0" + struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
     Path("lying.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:])
@@ -177,7 +177,7 @@ def test_an_image_beyond_jpegs_size_is_drawn_smaller(folder, run):
 def test_further_frames_of_an_image_are_told(folder, run, capfd):
     assert cv2.imwritemulti("pages.tiff", [blob(320, 240, 70, 60), blob(320, 240, 200, 60)])
     assert run("predict", "pages.tiff", "--model", "centre.onnx", "--json") == 0
-    assert result(capfd)["skipped"] == {"pages.tiff": "an image of 2 frames, of which the first alone is used"}
+    assert result(capfd)["skipped"] == {"pages.tiff": "only the first of the image's 2 frames is used"}
     (face,) = json.loads(Path("output/predict/pages.json").read_text())["faces"]
     assert face["points"][0] == pytest.approx([70, 60], abs=0.3)
 
@@ -203,19 +203,23 @@ def unreadable(path):
 
 
 A = ("predict", "faces/a.png", "--model", "centre.onnx")
-# name -> what is spoiled, the command, what its one line must name
+# name -> what is broken, the command, words that its one line must contain
 FAULTS = {
-    "no source": (nothing, ("predict", "none.png", *A[2:]), ("none.png not found; it may be an image, a video, a folder,",)),
-    "empty source": (nothing, ("predict", "", *A[2:]), ("SOURCE is empty text; it may be",)),
-    "source of too long a name": (nothing, ("predict", 300 * "n", *A[2:]), ("nnn not found; it may be",)),
+    "no source": (nothing, ("predict", "none.png", *A[2:]), ("none.png not found; give an image, a video, a folder,",)),
+    "empty source": (nothing, ("predict", "", *A[2:]), ("SOURCE is empty; give",)),
+    "source of too long a name": (nothing, ("predict", 300 * "n", *A[2:]), ("nnn not found; give",)),
     "link that leads nowhere": (lambda: Path("l.png").symlink_to("l.png"), ("predict", "l.png", *A[2:]), ("l.png not found",)),
-    "no model": (nothing, (*A[:2], "--model", "none.onnx"), ("none.onnx: No such file or directory; allowed: an ONNX file",)),
-    "model of too long a name": (nothing, (*A[:2], "--model", 300 * "n"), ("nnn: File name too long; allowed: an ONNX file",)),
-    "folder for a model": (nothing, (*A[:2], "--model", "faces"), ("faces: Is a directory; allowed: an ONNX file",)),
+    "no model": (nothing, (*A[:2], "--model", "none.onnx"), ("none.onnx: No such file or directory; give an ONNX file",)),
+    "model of too long a name": (nothing, (*A[:2], "--model", 300 * "n"), ("nnn: File name too long; give an ONNX file",)),
+    "folder for a model": (nothing, (*A[:2], "--model", "faces"), ("faces: Is a directory; give an ONNX file",)),
     "unreadable model": (lambda: unreadable("m.onnx"), (*A[:2], "--model", "m.onnx"), ("m.onnx: Input/output error",)),
-    "empty model": (lambda: Path("m.onnx").touch(), (*A[:2], "--model", "m.onnx"), ("m.onnx: no model that onnxruntime",)),
-    "detector for a model": (nothing, (*A[:2], "--model", "yunet.onnx"), ("yunet.onnx: inputs", "allowed: one float input")),
-    "model that has diverged": (no_numbers, (*A[:2], "--model", "nan.onnx"), ("nan.onnx: points that are not finite",)),
+    "empty model": (
+        lambda: Path("m.onnx").touch(),
+        (*A[:2], "--model", "m.onnx"),
+        ("m.onnx: onnxruntime cannot run this model",),
+    ),
+    "detector for a model": (nothing, (*A[:2], "--model", "yunet.onnx"), ("yunet.onnx: inputs", "must have one float input")),
+    "model that has diverged": (no_numbers, (*A[:2], "--model", "nan.onnx"), ("nan.onnx: predicted points are not finite",)),
     "box outside": (nothing, (*A, "--box", "320,10,50,50"), ("--box 320,10,50,50 must overlap the image of 320 x 240 pixels",)),
     "box outside of all images": (nothing, ("predict", "faces", *A[2:], "--box", "0,-90,50,50"), ("--box 0,-90,50,50",)),
     "box outside of a video": (nothing, ("predict", "clip.avi", *A[2:], "--box", "0,240,50,50"), ("--box 0,240,50,50",)),
@@ -224,9 +228,9 @@ FAULTS = {
     "box of words": (nothing, (*A, "--box", "a,b,c,d"), ("--box a,b,c,d is not a box",)),
     "box of no width": (nothing, (*A, "--box", "1,2,0,3"), ("--box 1,2,0,3 is not a box", "above 0")),
     "box that is not finite": (nothing, (*A, "--box", "nan,2,3,3"), ("--box nan,2,3,3 is not a box",)),
-    "box and detector": (nothing, (*A, "--box", "1,2,3,4", "--detector", "yunet.onnx"), ("give one of them",)),
+    "box and detector": (nothing, (*A, "--box", "1,2,3,4", "--detector", "yunet.onnx"), ("give only one of them",)),
     "crop and detector": (nothing, (*A, "--crop", "--detector", "yunet.onnx"), ("--detector and --crop are both given",)),
-    "window for an image": (nothing, (*A, "--show"), ("--show: faces/a.png has no video to show",)),
+    "window for an image": (nothing, (*A, "--show"), ("--show: faces/a.png contains no video",)),
     "no detector": (nothing, (*A, "--detector", "none.onnx"), ("face detector not found: none.onnx",)),
     "folder for a detector": (nothing, (*A, "--detector", "faces"), ("face detector not found: faces",)),
     "detector of too long a name": (nothing, (*A, "--detector", 300 * "n"), ("face detector not found: nnn",)),
@@ -263,9 +267,13 @@ FAULTS = {
         ("clip.mp4 cannot be read: Input/output error",),
     ),
     "text for a video": (lambda: Path("a.txt").write_text("a"), ("predict", "a.txt", *A[2:]), ("a.txt is neither",)),
-    "frames of an image": (nothing, (*A, "--frames", "3"), ("--frames 3: faces/a.png has no video to end",)),
-    "out that is the source's folder": (nothing, (*A, "--out", "faces"), ("--out faces: results would lie in faces",)),
-    "out that is the folder given": (nothing, ("predict", "faces", *A[2:], "--out", "faces"), ("results would lie in faces",)),
+    "frames of an image": (nothing, (*A, "--frames", "3"), ("--frames 3: faces/a.png contains no video",)),
+    "out that is the source's folder": (nothing, (*A, "--out", "faces"), ("--out faces: results would be written to faces",)),
+    "out that is the folder given": (
+        nothing,
+        ("predict", "faces", *A[2:], "--out", "faces"),
+        ("results would be written to faces",),
+    ),
     "out that is a file": (nothing, (*A, "--out", "centre.onnx"), ("cannot write into centre.onnx: it is a file",)),
     "out within a file": (nothing, (*A, "--out", "centre.onnx/x"), ("cannot write centre.onnx/x: centre.onnx is a file",)),
     "out of too long a name": (nothing, (*A, "--out", 300 * "n"), ("nnn: File name too long",)),
@@ -292,7 +300,7 @@ def test_faults_are_one_line_and_write_nothing(folder, refused, fault):
 
 
 def test_a_box_may_reach_out_of_the_image():
-    """Half out of the image is allowed, to touch it from outside is not."""
+    """A box may be half outside the image, but not touch it from outside."""
     image = np.zeros((100, 100, 3), np.uint8)
     assert GivenBox("-50,-50,100,100")(image)[0].box == (-50, -50, 100, 100)
     with pytest.raises(ValueError, match="must overlap"):

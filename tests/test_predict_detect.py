@@ -1,4 +1,4 @@
-"""Face detectors: what CenterFace's file says in pixels, which detector is taken, and what is told without one."""
+"""Face detectors: decoding of CenterFace's outputs, choice of the detector, and remarks without one."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ from fbnet_pfld.runtime import square_of
 
 
 def lit(height, width, cells):
-    """A picture that is black but for cells of 4 x 4 pixels, (row, column) -> brightness of the red channel."""
+    """A picture that is black except for cells of 4 x 4 pixels, (row, column) -> brightness of the red channel."""
     image = np.zeros((height, width, 3), np.uint8)
     for (row, column), brightness in cells.items():
         image[4 * row : 4 * row + 4, 4 * column : 4 * column + 4, 2] = brightness
@@ -31,7 +31,7 @@ def lit(height, width, cells):
 
 
 def test_centerface_decodes_what_the_file_says(tmp_path):
-    """Pictures whose sides the network takes are seen as they are; the green and blue channels are not the red one."""
+    """Pictures with suitable sides are not scaled; the green and blue channels are not swapped with the red one."""
     detector = CenterFace(centerface(tmp_path / "c.onnx", 40, 30, down=0.25, right=-0.5))
     image = lit(320, 640, {(10, 20): 250, (60, 100): 200, (30, 60): 120})
     image[200:204, 400:404, :2] = 255
@@ -53,7 +53,7 @@ def test_boxes_that_overlap_are_one_face(tmp_path):
     ("height", "width", "seen"), [(960, 1280, (480, 640)), (1000, 150, (640, 96)), (2000, 3000, (416, 640))]
 )
 def test_large_pictures_are_seen_reduced(tmp_path, height, width, seen):
-    """Boxes come back in the picture's pixels, by the factor of each axis."""
+    """Boxes are in pixels of the picture, scaled by the factor of each axis."""
     detector = CenterFace(centerface(tmp_path / "c.onnx", 40, 32))
     image = np.zeros((height, width, 3), np.uint8)
     image[height // 2 :, width // 4 : width // 2, 2] = 255
@@ -88,7 +88,7 @@ def test_each_kind_of_file_is_known(tmp_path):
         (face,) = Detector(path)(image)
         left, upper, side = square_of(face.box)
         kind = DETECTORS[name]
-        # the square grows around its middle, and goes down
+        # the square grows around its middle, and shifts down
         assert face.square[2] == pytest.approx(kind.grow * side)
         assert face.square[0] + face.square[2] / 2 == pytest.approx(left + side / 2)
         assert face.square[1] + face.square[2] / 2 == pytest.approx(upper + side / 2 + kind.down * side)
@@ -159,7 +159,7 @@ def test_the_published_file_finds_faces_where_data_sets_crop_them():
     for image, points in heads(range(6)):
         faces = detector(image)
         assert len(faces) == 1
-        matrix = square(points, 1)  # takes the true square to the unit square
+        matrix = square(points, 1)  # maps the true square to the unit square
         left, upper, side = faces[0].square
         misses.append(matrix[:, :2] @ (left + side / 2, upper + side / 2) + matrix[:, 2] - 0.5)
         sides.append(side * matrix[0, 0])
@@ -169,7 +169,7 @@ def test_the_published_file_finds_faces_where_data_sets_crop_them():
 
 
 def test_several_faces_of_a_photo_are_predicted(tmp_path, run, capfd, monkeypatch):
-    """By the published file, in a picture of three heads; the network's one point is each square's brightest."""
+    """With the published file, in a picture of three heads; the network's only point is each square's brightest."""
     if centerface_file() is None:
         pytest.skip("needs the extra detect")
     monkeypatch.chdir(tmp_path)

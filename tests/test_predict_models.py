@@ -1,4 +1,4 @@
-"""The network that ``predict`` runs: a file, a pretrained subnet by name or by latency, and its file in the user's cache."""
+"""The network of ``predict``: a file, a pretrained subnet by name or by latency, and its file in the user's cache."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def stand_in(tmp_path, monkeypatch):
 
 @pytest.fixture
 def unexported(stand_in, monkeypatch):
-    """For tests of the choice: nothing is exported."""
+    """For tests of the choice, which export nothing."""
     monkeypatch.setattr(module, "pretrained_file", lambda name: Path(f"{name}.onnx"))
 
 
@@ -61,7 +61,7 @@ def test_the_network_is_the_one_that_is_meant(unexported):
     assert model_file("some/net.mnn", None, OWN) == ModelFile(Path("some/net.mnn"), "some/net.mnn")
     chosen = model_file(None, None, OWN)
     assert (chosen.path, chosen.name) == (Path("good.onnx"), "pretrained:good")
-    assert chosen.remark.startswith("pretrained:good, the most accurate, is used, for there is no --model")
+    assert chosen.remark.startswith("pretrained:good, the most accurate, is used, because there is no --model")
     OWN.parent.mkdir()
     OWN.touch()
     assert model_file(None, None, OWN) == ModelFile(OWN, str(OWN))
@@ -69,7 +69,7 @@ def test_the_network_is_the_one_that_is_meant(unexported):
 
 
 def test_a_pretrained_network_is_exported_once(stand_in, monkeypatch):
-    """The file is of these weights; others get a file of their own."""
+    """The file belongs to these weights; others get another file."""
     first = pretrained_file("quick")
     assert first.parent == Path("cache/fbnet-pfld/pretrained").absolute()
     assert (Landmarker(first).num_points, Landmarker(first).size) == (5, 64)
@@ -91,7 +91,7 @@ def test_without_a_cache_a_temporary_file_is_used(stand_in, tmp_path, monkeypatc
 
 
 def test_a_photo_is_predicted_without_any_network_of_ones_own(unexported, run, capfd):
-    """The remark comes last, when the result is there."""
+    """The remark comes last, after the prediction."""
     centre_network(Path("good.onnx"))
     assert run("predict", "a.png", "--crop", "--json") == 0
     captured = capfd.readouterr()
@@ -104,12 +104,12 @@ def other_input(path):
     constant_network(Path(path), [[0.5, 0.5]], shape=[1, 3, 112, 96])
 
 
-# what is given -> what its one line must name
+# options -> words that the one line must contain
 FAULTS = {
     ("--model", "pretrained:best"): ("no pretrained network is called 'best'", "good, quick"),
     ("--max-us", "500"): ("no pretrained subnet runs within 500 us", "the fastest, quick, takes 900 us"),
     ("--max-us", "1000", "--model", "wide.onnx"): ("--model and --max-us are both given",),
-    ("--model", "wide.onnx"): ("wide.onnx: inputs", "allowed: one float input (1, 3, S, S)"),
+    ("--model", "wide.onnx"): ("wide.onnx: inputs", "must have one float input (1, 3, S, S)"),
 }
 
 

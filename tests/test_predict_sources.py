@@ -1,4 +1,4 @@
-"""What ``predict`` reads: folders with all that lies in them, cameras, streams; and where the results go."""
+"""Sources of ``predict``: folders with their content, cameras, streams; and paths of the results."""
 
 import csv
 import http.server
@@ -106,7 +106,7 @@ def test_an_output_folder_within_the_source_is_not_read(folder, run, capfd):
         assert run("predict", "src", *MODEL, "--out", "src/results", "--json") == 0
         told = said(capfd)
         assert told["images"] == 3
-    assert told["skipped"]["src/results/day1"] == "results, for --out is here"
+    assert told["skipped"]["src/results/day1"] == "results, because --out is here"
     assert files("src/results") == [
         "day1/a.jpg",
         "day1/a.json",
@@ -126,11 +126,11 @@ def test_a_source_within_the_output_folder_is_read(folder, run):
 
 
 def test_results_never_lie_among_the_sources(folder, refused):
-    """A folder of the source's name within it: its results would replace the sources."""
+    """A sub-folder with the source's name: its results would replace the sources."""
     image("src/src/b.jpg")
-    refused("predict", "src", *MODEL, "--out", ".", words=("--out .: results would lie in src, among the sources",))
+    refused("predict", "src", *MODEL, "--out", ".", words=("--out .: results would be written to src, among the sources",))
     Path("alias").symlink_to("src")
-    refused("predict", "src", *MODEL, "--out", "alias", words=("--out alias: results would lie in alias/day1, among",))
+    refused("predict", "src", *MODEL, "--out", "alias", words=("--out alias: results would be written to alias/day1, among",))
 
 
 def test_sources_that_differ_in_their_suffix_alone_are_told_apart(folder, run):
@@ -155,7 +155,7 @@ def test_sources_that_differ_in_their_suffix_alone_are_told_apart(folder, run):
 def test_sources_that_cannot_be_told_apart_are_refused(folder, refused):
     for name in ("a.png", "a.jpg", "a.png.bmp"):
         image(f"clash/{name}")
-    refused("predict", "clash", *MODEL, words=("a.png and a.png.bmp: both would have their results in a.png.json; rename",))
+    refused("predict", "clash", *MODEL, words=("a.png and a.png.bmp: both would write their results to a.png.json; rename",))
 
 
 def test_a_fault_of_one_source_costs_that_one(folder, run, capfd):
@@ -169,7 +169,7 @@ def test_a_fault_of_one_source_costs_that_one(folder, run, capfd):
 
 
 def test_results_that_cannot_be_written_end_the_run(folder, run, capfd):
-    """They are no fault of a source, which is skipped: a full disk is not told file by file."""
+    """Write errors are not a source's fault, so it is not skipped: a full disk is not reported for every file."""
     Path("output/predict/day1/a.jpg").mkdir(parents=True)
     assert run("predict", "src", *MODEL) == 2
     assert (
@@ -180,7 +180,7 @@ def test_results_that_cannot_be_written_end_the_run(folder, run, capfd):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_suffix_of_images_is_read(tmp_path, suffix):
-    """By content, for OpenCV cannot write all of them."""
+    """By content, because OpenCV cannot write all of them."""
     (tmp_path / f"a{suffix.upper()}").write_bytes(cv2.imencode(".png", blob(64, 48, 30, 20))[1].tobytes())
     assert [source.kind for source in find_sources(str(tmp_path), tmp_path / "out").sources] == [Kind.IMAGE]
 
@@ -195,7 +195,7 @@ def test_a_file_given_by_name_is_what_its_content_is(folder, run, capfd):
         assert said(capfd)[kind] == 1
 
 
-# what is given -> what it is called, what OpenCV opens, the name of its results
+# text -> name, address for OpenCV, name of the results
 LIVE = {
     "0": ("camera 0", 0, "camera0"),
     "12": ("camera 12", 12, "camera12"),
@@ -219,8 +219,8 @@ def test_numbers_are_cameras_and_addresses_are_streams(tmp_path, text):
 
 
 def test_a_number_beyond_all_cameras_is_none(tmp_path):
-    """To OpenCV, 700 is the first camera of another system."""
-    with pytest.raises(InputError, match=r"^camera 700: cameras have numbers from 0 to 99; \./700 is a file of that name$"):
+    """In OpenCV, 700 is the first camera of another system."""
+    with pytest.raises(InputError, match=r"^camera 700: camera numbers are 0 to 99; for a file of that name, give \./700$"):
         find_sources("700", tmp_path)
 
 
@@ -246,7 +246,7 @@ def camera(monkeypatch, capture):
 
 
 def interrupt():
-    signal.raise_signal(signal.SIGINT)  # in this thread, so that it comes at once: two at a time may count as one elsewhere
+    signal.raise_signal(signal.SIGINT)  # in this thread, so that it arrives at once: elsewhere, two signals may count as one
 
 
 def test_ctrl_c_ends_a_camera_and_its_results_are_written(folder, run, capfd, monkeypatch):
@@ -258,7 +258,7 @@ def test_ctrl_c_ends_a_camera_and_its_results_are_written(folder, run, capfd, mo
     assert capture.released
     assert signal.getsignal(signal.SIGINT) is before
     printed = capfd.readouterr()
-    assert "camera 3: Ctrl-C ends it; the results so far are written then" in printed.err
+    assert "camera 3: press Ctrl-C to stop; the results so far will be written" in printed.err
     assert json.loads(printed.out.splitlines()[-1])["frames"] == 4
     record = json.loads(Path("output/predict/camera3.json").read_text())
     assert (record["video"], record["fps"], record["source_fps"], record["unread_frames"]) == ("camera 3", 25, None, 0)

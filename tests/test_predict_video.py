@@ -1,4 +1,4 @@
-"""``predict`` on videos: rates, damage, sizes and faults of the drawn video, none of which costs a frame's points."""
+"""``predict`` on videos: rates, damage, sizes and faults of the drawn video, none of which loses a frame's points."""
 
 import json
 import math
@@ -22,7 +22,7 @@ DRAWN = Path("output/predict/clip.mp4")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working folder with a network and a video of five frames, in which a blob goes to the right."""
+    """A working folder with a network and a video of five frames, in which a blob moves to the right."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(detect, "centerface_file", lambda: None)
     centre_network(Path("centre.onnx"))
@@ -66,7 +66,7 @@ def test_a_video_gets_a_video_and_the_points_of_its_frames(folder, run, capfd):
     assert not list(DRAWN.parent.glob(".*"))
 
 
-# what a source states -> the rate of the drawn video: that rate in decimals that are at most 65535 parts, or 25
+# stated rate -> rate of the drawn video: a decimal fraction with at most 65535 units per second, or 25
 RATES = {
     7.5: 7.5,
     15: 15,
@@ -106,7 +106,7 @@ def test_a_rate_becomes_one_that_the_container_takes(tmp_path, stated):
 
 
 def test_every_rate_can_be_written(tmp_path):
-    """What OpenCV and FFmpeg make of a rate has steps; none of 200 between them is refused, or written as another."""
+    """OpenCV and FFmpeg round rates in steps; none of 200 rates between the steps is refused or written as another."""
     for stated in np.concatenate([np.geomspace(0.1, 1000, 100), np.random.default_rng(0).uniform(10, 130, 100)]):
         rate = container_rate(stated)
         assert rate == pytest.approx(stated, abs=0.051, rel=0.02)
@@ -141,7 +141,7 @@ def test_a_rate_that_is_none_is_null(folder, run, monkeypatch, stated):
 
 
 def only_for(monkeypatch, name, capture):
-    """Open ``capture`` in place of what is called ``name``; anything else as ever."""
+    """Open ``capture`` in place of the source ``name``, and other sources as usual."""
     opened = cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda what: capture if str(what).endswith(name) else opened(what))
 
@@ -159,7 +159,7 @@ def test_frames_that_cannot_be_read_in_the_middle_are_counted_and_those_behind_t
     times = [frame["time_ms"] for frame in record["frames"]]
     assert times[-1] == pytest.approx(1950)  # the last one
     assert points(record)[0] == pytest.approx([60, 100], abs=1)
-    assert points(record)[-1] == pytest.approx([220, 100], abs=30)  # of a picture that builds on lost ones
+    assert points(record)[-1] == pytest.approx([220, 100], abs=30)  # of a frame that depends on lost ones
 
 
 def test_a_video_that_is_cut_short_says_what_is_missing(folder, run, capfd):
@@ -301,11 +301,11 @@ def test_a_disk_too_full_for_the_points_is_told(folder, run, capfd):
 
 
 def test_a_frame_without_points_costs_itself_alone(folder, run, capfd):
-    """The middle of the light where there is none."""
+    """A black image has no centre of light."""
     write_video("clip.avi", [*moving(2), np.zeros((240, 320, 3), np.uint8), *moving(2)])
     assert run(*CLIP, "--json") == 0
     reason = json.loads(capfd.readouterr().out.splitlines()[-1])["skipped"]["clip.avi"]
-    assert reason.startswith("1 of 5 frames have no points, the first for: centre.onnx: points that are not finite")
+    assert reason.startswith("1 of 5 frames have no points; first reason: centre.onnx: predicted points are not finite")
     assert [len(frame["faces"]) for frame in json.loads(RECORD.read_text())["frames"]] == [1, 1, 0, 1, 1]
 
 

@@ -59,6 +59,6 @@ def test_a_key_ends_one_video_of_a_folder(screen, run):
 
 
 def test_without_a_display_one_line_says_so(screen, refused, monkeypatch):
-    """OpenCV's toolkit aborts the process that opens a window then."""
+    """OpenCV's toolkit aborts a process that opens a window without a display."""
     monkeypatch.setattr(window.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -6))
     refused(*CLIP, words=("--show needs a display and an OpenCV with windows",))

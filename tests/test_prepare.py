@@ -1,4 +1,4 @@
-"""``data prepare``: every format, sound and broken, and the split."""
+"""``data prepare``: every format, valid and broken, and the split."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ from fbnet_pfld.evaluators.data.prepare.split import by_fraction
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_points_are_those_of_the_source_in_the_crop(name, tmp_path):
-    """The crop is 1.2 times the extent around its middle; here the points' extent is 60 around (48, 50), on each picture."""
+    """The crop is 1.2 times the extent around its centre; here the points' extent is 60 around (48, 50) in each picture."""
     points = FORMATS[name].points
     src = tmp_path / "src"
     if name == "ibug":
@@ -69,7 +69,7 @@ def test_points_are_those_of_the_source_in_the_crop(name, tmp_path):
 
 
 def test_the_order_of_jd_is_converted(tmp_path):
-    """Places in JD's published scheme (chin 16, tip 54, outer eye corners 66 and 79, corners of the mouth 84 and 90)."""
+    """Indices in JD's published scheme (chin 16, tip 54, outer eye corners 66 and 79, corners of the mouth 84 and 90)."""
     source_faces.lapa(tmp_path / "src")
     prepare(tmp_path / "src", tmp_path / "out", PrepareOptions("lapa"))
     text = (tmp_path / "src" / "test" / "landmarks" / "c_0.txt").read_text().splitlines()[1:]
@@ -101,19 +101,19 @@ BROKEN_PTS = {
     "more": (pts(view(68, 9)) + "{\n", "no points in braces", ":73"),
     "after": (pts(view(68, 9)) + "1 2\n", "text after the points", ":73"),
     "braces": (pts(view(68, 9)).replace("}", ""), "no points in braces", ":71"),
-    "word": (edited(10, "12 left"), "coordinate is no number", ":10"),
+    "word": (edited(10, "12 left"), "coordinate is not a number", ":10"),
     "nan": (edited(11, "12 nan"), "coordinate is not finite", ":11"),
-    "triple": (edited(12, "12 13 14"), "line is no pair of coordinates", ":12"),
+    "triple": (edited(12, "12 13 14"), "line is not a pair of coordinates", ":12"),
     "empty": ("", "annotation is empty", ":1"),
-    "damaged": (b"\xff\xfe\x00", "annotation is no text", ""),
-    "image": (b"\x89PNG\r\n\x1a\n\0\0", "annotation is no text", ""),
+    "damaged": (b"\xff\xfe\x00", "annotation is not text", ""),
+    "image": (b"\x89PNG\r\n\x1a\n\0\0", "annotation is not text", ""),
     "swapped": (good_pts(lambda p: p[:, ::-1]), "points mirrored, or x and y swapped", ""),
     "mirrored": (good_pts(lambda p: (96, 0) + p * (-1, 1)), "points mirrored, or x and y swapped", ""),
     "shuffled": (good_pts(scattered), "points in another order", ""),
     "offbyone": (good_pts(lambda p: np.roll(p, 1, axis=0)), "points in another order", ""),
-    "outside": (good_pts(lambda p: p + (40, 0)), "points outside of the image", ""),
-    "same": (good_pts(lambda p: p * 0 + 50), "points of no extent", ""),
-    "line": (good_pts(lambda p: p * (1, 0) + (0, 50)), "points of no extent", ""),
+    "outside": (good_pts(lambda p: p + (40, 0)), "points outside the image", ""),
+    "same": (good_pts(lambda p: p * 0 + 50), "points without extent", ""),
+    "line": (good_pts(lambda p: p * (1, 0) + (0, 50)), "points without extent", ""),
 }
 
 
@@ -157,10 +157,10 @@ def write_list(folder: Path, *entries: str) -> Path:
 # name -> the box, the reason
 BROKEN_BOXES = {
     "far": ("0 0 12 12", "points far from their box", ""),
-    "area": ("40 20 40 80", "box of no area", ""),
-    "turned": ("80 85 15 15", "box of no area", ""),
-    "off": ("200 20 300 80", "box outside of the image", ""),
-    "three": ("15 15 80", "box is not of four numbers", ":1"),
+    "area": ("40 20 40 80", "box without area", ""),
+    "turned": ("80 85 15 15", "box without area", ""),
+    "off": ("200 20 300 80", "box outside the image", ""),
+    "three": ("15 15 80", "box does not have four numbers", ":1"),
     "inf": ("15 15 inf 85", "coordinate is not finite", ":1"),
     "none": ("", "annotation is empty", ":1"),
 }
@@ -176,7 +176,7 @@ def test_broken_boxes_and_106_line_files_are_left_out(tmp_path):
         file = f"rect/{name}_0.jpg.rect" if line else f"landmark/{name}_0.jpg.txt"
         expected.append((reason, f"{src}/{file}{line}"))
     write(src / "landmark" / "p_0.jpg.txt", f"105\n{lines(view(106)[:105])}\n")
-    write(src / "landmark" / "q_0.jpg.txt", f"106\n{lines(view(106))}\n")  # in the order of 106points: not JD's
+    write(src / "landmark" / "q_0.jpg.txt", f"106\n{lines(view(106))}\n")  # in the order of 106points instead of JD's
     expected += [
         ("wrong number of points", f"{src}/landmark/p_0.jpg.txt:1"),
         ("points in another order", f"{src}/landmark/q_0.jpg.txt"),
@@ -217,7 +217,7 @@ def test_the_lists_of_wflw_without_boxes_are_read_too(tmp_path):
         write(file.with_name(f"list_98pt_{split}.txt"), "\n".join(short))
     with_boxes = prepare(src, tmp_path / "a", PrepareOptions("wflw"))
     second = src / "WFLW_annotations" / "lists" / "list_98pt_test.txt"
-    assert with_boxes["unused"] == {"list of faces that another list has": {"files": 2, "first": str(second)}}
+    assert with_boxes["unused"] == {"list of faces that another list contains": {"files": 2, "first": str(second)}}
     for file in src.rglob("*rect_attr*"):
         file.unlink()
     assert prepare(src, tmp_path / "b", PrepareOptions("wflw")) == with_boxes | {"unused": {}}

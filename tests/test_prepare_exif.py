@@ -1,4 +1,4 @@
-"""``data prepare``: which way up an image is, by EXIF's own definition of its orientations."""
+"""``data prepare``: orientation of images, by EXIF's own definition."""
 
 import struct
 import zlib
@@ -15,7 +15,7 @@ from fbnet_pfld.evaluators.data.images import decode_content
 from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 from fbnet_pfld.search_space import InputError
 
-# orientation -> where the stored image's first row and first column are to be seen (EXIF 2.3, tag 274)
+# orientation -> visible position of the stored image's first row and first column (EXIF 2.3, tag 274)
 SEEN = {
     1: ("top", "left"),
     2: ("top", "right"),
@@ -31,7 +31,7 @@ HEIGHT, WIDTH = 40, 56
 
 
 def to_upright(stored: np.ndarray, value: int, width: float, height: float) -> np.ndarray:
-    """Points (n, 2), x and y, of the stored image in the upright one of ``width`` and ``height``."""
+    """Map points (n, 2), x and y, from the stored image to the upright image of ``width`` and ``height``."""
     row, column = SEEN[value]
     upright = np.empty_like(stored)
     for side, distance in ((row, stored[:, 1]), (column, stored[:, 0])):
@@ -41,7 +41,7 @@ def to_upright(stored: np.ndarray, value: int, width: float, height: float) -> n
 
 
 def as_stored(upright: np.ndarray, value: int) -> np.ndarray:
-    """The pixels of an image as a file of some orientation stores them."""
+    """Return the pixels of an image as stored in a file with an orientation."""
     height, width = upright.shape[:2]
     size = (width, height) if SEEN[value][0] in ("left", "right") else (height, width)
     y, x = np.mgrid[: size[0], : size[1]]
@@ -51,7 +51,7 @@ def as_stored(upright: np.ndarray, value: int) -> np.ndarray:
 
 
 def tag(value: int, order: str) -> bytes:
-    """EXIF data of an orientation alone, between two other tags."""
+    """EXIF data with an orientation between two other tags."""
     mark = ORDERS[order]
     entries = struct.pack(f"{mark}HHI4s", 0x010F, 2, 2, b"a") + struct.pack(f"{mark}HHIHH", 0x0112, 3, 1, value, 0)
     entries += struct.pack(f"{mark}HHIHH", 0x0128, 3, 1, 2, 0)
@@ -83,7 +83,7 @@ def webp(image: np.ndarray, exif: bytes) -> bytes:
 
 
 def tiff(image: np.ndarray, exif: bytes) -> bytes:
-    """An uncompressed TIFF file whose orientation is that of the EXIF data."""
+    """An uncompressed TIFF file with the orientation of the EXIF data."""
     mark = ORDERS[exif[:2].decode()]
     height, width = image.shape[:2]
     pixels = image[..., ::-1].tobytes()
@@ -104,7 +104,7 @@ def tiff(image: np.ndarray, exif: bytes) -> bytes:
 
 
 WRITERS = {"jpg": (jpeg, 16), "png": (png, 0), "webp": (webp, 0), "tif": (tiff, 0)}
-"""Suffix -> how to write such a file, and how far pixels may be off."""
+"""Suffix -> function that writes such a file, and the tolerance of its pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_damaged_or_senseless_tags_are_no_orientation(content):
 
 @pytest.fixture
 def photographs(tmp_path):
-    """One upright face in a file of each orientation, with its points, upright and as stored (from 0 on); and one untagged."""
+    """One upright face in a file of each orientation, with points for the upright and the stored image; and one untagged."""
     coarse = np.random.default_rng(1).integers(0, 255, (8, 8, 3), np.uint8)
     image = cv2.resize(coarse, (SIDE + 30, SIDE), interpolation=cv2.INTER_CUBIC)
     points = view(68, 1, (58.0, 50.0))
@@ -159,7 +159,7 @@ def photographs(tmp_path):
     (tmp_path / "stored").mkdir()
     for value in SEEN:
         content = png(as_stored(image, value), tag(value, "MM"))
-        # the way back: of each stored orientation, the points whose upright place is that of the face
+        # inverse: for each stored orientation, the points whose upright position is that of the face
         grid = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         corner, right, down = to_upright(grid, value, SIDE + 30, SIDE)
         stored = (points - corner) @ np.linalg.inv(np.stack([right - corner, down - corner]))
@@ -193,13 +193,17 @@ def test_labels_of_the_upright_image_fit_by_default(photographs):
 
 
 def test_labels_of_the_stored_pixels_fit_when_the_orientation_is_ignored(photographs):
-    """Faces that the orientation has mirrored are told by their points."""
+    """The points reveal faces that the orientation mirrors."""
     record = make(photographs / "stored", photographs / "out", origin=0.0, exif="ignore")
     found = crops(photographs / "out")
     assert sorted(found) == ["f1", "f3", "f6", "f8"]
     assert record["left_out"]["points mirrored, or x and y swapped"]["faces"] == 4
     face = found["f1"][0].permute(1, 2, 0).numpy().astype(int)
-    for name, turns in (("f3", 2), ("f6", 1), ("f8", 3)):  # crops of the stored pixels, which turned by 90 degrees are the face
+    for name, turns in (
+        ("f3", 2),
+        ("f6", 1),
+        ("f8", 3),
+    ):  # crops of the stored pixels, which show the face after rotation by 90 degrees
         turned = np.rot90(found[name][0].permute(1, 2, 0).numpy(), -turns)
         assert np.abs(turned - face).mean() < 2
         assert np.abs(turned - face[::-1]).mean() > 20
@@ -229,17 +233,17 @@ def test_a_stopped_run_keeps_what_it_knows_of_orientations(photographs):
 @pytest.mark.parametrize(
     ("labels", "rule", "told"),
     [
-        ("stored", "apply", "2 of 2 faces there lie on their side or upside down, so --exif ignore is probably right"),
-        ("upright", "ignore", "3 of 3 faces there stand upright in images that do not, so --exif apply is probably right"),
+        ("stored", "apply", "2 of their 2 faces lie on their side or upside down, so --exif ignore is probably right"),
+        ("upright", "ignore", "3 of their 3 faces are upright in rotated images, so --exif apply is probably right"),
     ],
 )
 def test_the_other_rule_is_suggested_where_points_lie_on_their_side(labels, rule, told, photographs, run, capfd):
-    for value in (2, 4, 5, 7):  # mirrored images, where both rules leave nothing to compare
+    for value in (2, 4, 5, 7):  # mirrored images, for which neither rule leaves anything to compare
         for suffix in ("png", "pts"):
             (photographs / labels / f"f{value}_0.{suffix}").unlink()
     if labels == "upright":
         for value in (6, 8):
-            write(photographs / labels / f"f{value}_0.pts", pts(view(68, 1, (50.0, 50.0))))  # inside of both images
+            write(photographs / labels / f"f{value}_0.pts", pts(view(68, 1, (50.0, 50.0))))  # inside both images
     assert (
         run(
             "data",

@@ -1,4 +1,4 @@
-"""``data prepare``: crops show what the points say, and the pose is the one that made the points."""
+"""``data prepare``: crops match the points, and the pose is the one that generated the points."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ SIZE = 112
 
 
 def dot(at, width: int, height: int, sigma: float) -> np.ndarray:
-    """A picture with a soft dot at ``at``, a pixel i reaching from i to i + 1."""
+    """A picture with a soft dot at ``at``; pixel i spans i to i + 1."""
     y, x = np.mgrid[:height, :width] + 0.5
     light = 255 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * sigma**2))
     return np.repeat(light[..., None], 3, axis=2).round().astype(np.uint8)
@@ -64,7 +64,7 @@ def test_copies_keep_all_points_inside_and_show_them_turned(seed):
     there = apply(matrix, points)
     assert 0 <= there.min() < there.max() <= SIZE
     assert abs(angle) <= 30
-    # numbers of the complex plane with y up: the copy is the face times one of them
+    # complex numbers with y up: the copy is the face times one number
     before, after = ((p - p.mean(axis=0)) @ (1, -1j) for p in (points, there))
     factor = np.vdot(before, after) / np.vdot(before, before)
     assert np.abs(before * factor - after).max() < 1e-9
@@ -109,7 +109,7 @@ def test_copies_depend_on_the_face_and_the_seed_alone(tmp_path):
 
 
 def photographed(num_points: int, pose) -> np.ndarray:
-    """The average head before a pinhole camera of the assumed focal length, in a crop of 300 pixels, far from the origin."""
+    """The average head in front of a pinhole camera with the assumed focal length, in a crop of 300 pixels, off the origin."""
     size, head = 300.0, average_head(num_points)
     solid = head @ pose_rotation(np.array(pose)).T
     at = np.array([0.0, 0.0, 2.0 * FOCAL])
@@ -187,7 +187,7 @@ def test_true_faces_pass_in_any_pose_and_upside_down():
 
 
 def test_a_first_pixel_at_one_is_the_default_of_ibug_alone(tmp_path):
-    """The corners of a picture of 96 pixels are 0.5 and 96.5 then; a dot in its first pixel has (1, 1)."""
+    """The corners of a picture of 96 pixels are then at 0.5 and 96.5; a dot in its first pixel is at (1, 1)."""
     src = ibug(tmp_path / "src", ("a_0", "b_0"))
     points = view(68)
     image = dot(points[30] - 0.5, 96, 96, 1.5)

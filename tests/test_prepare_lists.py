@@ -1,4 +1,4 @@
-"""``data prepare``: lists of faces: those of the PFLD repositories, those in pixels, and how their images are found."""
+"""``data prepare``: lists of the PFLD repositories, lists in pixels, and the search for their images."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_the_split_of_the_pfld_repositories_is_theirs_and_their_angles_are_found
     assert (names(tmp_path / "out", "train"), names(tmp_path / "out", "test")) == (["0_a_0", "0_a_1", "1_b_0"], ["0_c_0"])
     assert record["train"]["identities"] == 2  # two copies of a face, and another one
     assert record["split"] == "the source's own lists"
-    assert record["notes"] == ["the attributes and angles of the lists are not used; angles are found from the points"]
+    assert record["notes"] == ["the attributes and angles in the lists are not used; angles are computed from the points"]
     before = LandmarkDataset(tmp_path / "out", "train", num_points=98)
     for split in ("train", "test"):
         rewrite(src / f"{split}_data" / "list.txt", lambda line: " ".join([*line.split()[:-3], "0", "0", "0"]))
@@ -32,7 +32,7 @@ def test_the_split_of_the_pfld_repositories_is_theirs_and_their_angles_are_found
 
 
 def test_normalised_points_are_parts_of_width_and_height(tmp_path):
-    """Of an image twice as wide as high."""
+    """For an image twice as wide as high."""
     src = pfld98(tmp_path / "src")
     points = view(98, 5, (120.0, 50.0))
     image = np.zeros((100, 200, 3), np.uint8)
@@ -54,7 +54,7 @@ def test_a_photograph_of_the_pfld_repositories_is_never_on_both_sides(tmp_path):
     assert record["left_out"] == {"its identity is in the test data": {"faces": 1, "first": f"{src}/train_data/list.txt:3"}}
 
 
-# how a list may name the image src/train_data/imgs/0_a_0.png
+# names in a list for the image src/train_data/imgs/0_a_0.png
 PATHS = {
     "of the list's folder": "imgs/{}",
     "of the source": "train_data/imgs/{}",
@@ -70,7 +70,7 @@ PATHS = {
 @pytest.mark.parametrize("way", PATHS)
 def test_paths_of_lists_lead_to_their_images(way, tmp_path):
     src = pfld98(tmp_path / "src", test=("0_a_9",))
-    picture(src / "test_data" / "imgs" / "1_b_0.png", 77)  # of the same name, but in another folder
+    picture(src / "test_data" / "imgs" / "1_b_0.png", 77)  # same name, but in another folder
     for split in ("train", "test"):
 
         def change(line, split=split):
@@ -119,8 +119,8 @@ def test_lists_in_pixels_have_a_split_or_not_and_angles_or_not(tmp_path):
     record = prepare(src, tmp_path / "split_out", PrepareOptions("pixels106"))
     assert (names(tmp_path / "split_out", "train"), names(tmp_path / "split_out", "test")) == (["a", "b"], ["c"])
     assert record["split"] == "the source's own lists"
-    assert record["notes"] == ["the angles of the lists are not used; angles are found from the points"]
-    assert record["unused"] == {"list of faces that another list has": {"files": 1, "first": f"{src}/list.txt"}}
+    assert record["notes"] == ["the angles in the lists are not used; angles are computed from the points"]
+    assert record["unused"] == {"list of faces that another list contains": {"files": 1, "first": f"{src}/list.txt"}}
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_coordinates_of_the_other_kind_are_named_with_their_range(name, count, f
 
     for file in src.rglob("list.txt"):
         rewrite(file, change)
-    with pytest.raises(InputError, match=f"no face can be used: {told}"):
+    with pytest.raises(InputError, match=f"no usable face: {told}"):
         prepare(src, tmp_path / "out", PrepareOptions(name))
-    refused("data", "prepare", src, tmp_path / "out", "--format", name, words=("no face can be used",))
+    refused("data", "prepare", src, tmp_path / "out", "--format", name, words=("no usable face",))
 
 
 def test_lines_of_other_lists_are_skipped_with_the_number_of_their_fields(tmp_path):
@@ -149,6 +149,6 @@ def test_lines_of_other_lists_are_skipped_with_the_number_of_their_fields(tmp_pa
     file = src / "test_data" / "list.txt"
     write(file, file.read_text().rstrip().rsplit(" ", 1)[0] + "\n" + file.read_text())
     record = prepare(src, tmp_path / "out", PrepareOptions("pfld98"))
-    assert record["left_out"] == {"wrong number of fields": {"faces": 1, "first": f"{file}:1 (205, wanted 206)"}}
-    with pytest.raises(InputError, match=r"wrong number of fields \(5, such as .*list.txt:1 \(206, wanted 197 or 200\)"):
+    assert record["left_out"] == {"wrong number of fields": {"faces": 1, "first": f"{file}:1 (205, expected 206)"}}
+    with pytest.raises(InputError, match=r"wrong number of fields \(5, such as .*list.txt:1 \(206, expected 197 or 200\)"):
         prepare(src, tmp_path / "pixels", PrepareOptions("pixels98"))

@@ -1,4 +1,4 @@
-"""``data prepare``: a run that is stopped goes on, nothing of the user's is replaced, and the command itself."""
+"""``data prepare``: a stopped run resumes, no user file is replaced, and the command itself."""
 
 import json
 import multiprocessing
@@ -39,7 +39,7 @@ def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(workers, tmp_path):
     assert not list(work.rglob("list.txt"))
     done = (work / "done.jsonl").read_text()
     assert done.count("\n") == 3
-    (work / "done.jsonl").write_text(done[:-20])  # as a kill may leave it
+    (work / "done.jsonl").write_text(done[:-20])  # as after a kill
     before = {path: path.stat().st_mtime_ns for path in sorted(work.rglob("*ann*.jpg"))}
     with pytest.raises(InputError, match=r"out.preparing holds an unfinished data set with another seed \(0, now 1\); use"):
         prepare(src, out, PrepareOptions("ibug", size=48, copies=2, test_fraction=0.4, seed=1))
@@ -72,7 +72,7 @@ def test_a_killed_run_leaves_no_processes_and_goes_on(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
 
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # a copy of this process would wait for threads that it does not have
+    cv2.setNumThreads(1)  # a fork would wait for threads that it lacks
     process = multiprocessing.get_context("fork").Process(target=prepare, args=(src, out, options, 2, kill))
     process.start()
     cv2.setNumThreads(threads)
@@ -92,7 +92,7 @@ def test_a_killed_run_leaves_no_processes_and_goes_on(tmp_path):
 def test_nothing_of_the_users_is_replaced(tmp_path):
     src, out = ibug(tmp_path / "src", PEOPLE), tmp_path / "out"
     write(out / "mine.txt", "years of work")
-    with pytest.raises(InputError, match="with --overwrite a prepared data set"):
+    with pytest.raises(InputError, match="a prepared data set with --overwrite"):
         prepare(src, out, PrepareOptions("ibug"), overwrite=True)
     assert (out / "mine.txt").read_text() == "years of work"
     (out / "mine.txt").unlink()
@@ -104,7 +104,7 @@ def test_nothing_of_the_users_is_replaced(tmp_path):
     prepare(src, out, PrepareOptions("ibug", test_fraction=0.4, copies=1), overwrite=True)
     assert set(contents(out)) > set(old)
     write(tmp_path / "new.preparing" / "mine.txt", "more work")
-    with pytest.raises(InputError, match="new.preparing is in the way; move it, or give another OUT"):
+    with pytest.raises(InputError, match="new.preparing already exists; move it, or give another OUT"):
         prepare(src, tmp_path / "new", OPTIONS)
     assert contents(tmp_path / "new.preparing") == {"mine.txt": b"more work"}
 
@@ -133,13 +133,13 @@ def test_the_command_prepares_and_tells_what_it_left_out(place, run, capfd):
     assert not Path("out.preparing").exists()
 
 
-# what is wrong -> arguments, what the one line must name
+# fault -> arguments, content of the one-line message
 FAULTS = {
     "format": (("src", "out", "--format", "pts"), ("unknown format 'pts'; allowed: bbox106, ibug, jd106, lapa, pfld98,",)),
-    "no source": (("none", "out", "--format", "ibug"), ("source not found: none; wanted: a folder with *.pts files",)),
+    "no source": (("none", "out", "--format", "ibug"), ("source not found: none; give a folder with *.pts files",)),
     "other source": (
         ("src", "out", "--format", "lapa"),
-        ("src has nothing of format 'lapa' among its 13 files; wanted:", "landmarks/*.txt"),
+        ("src has nothing of format 'lapa' among its 13 files; give a folder", "landmarks/*.txt"),
     ),
     "one side only": (
         ("wflw", "out", "--format", "wflw"),
@@ -147,34 +147,37 @@ FAULTS = {
     ),
     "few identities": (
         ("src", "out", "--format", "ibug"),
-        ("no face for testing among 6 faces of 4 identities, split by fraction 0.1; wanted:",),
+        ("no face for testing among 6 faces of 4 identities, split by fraction 0.1; use",),
     ),
-    "no share": (("src", "out", "--format", "ibug", "--test-fraction", "1"), ("--test-fraction is 1; wanted:",)),
+    "no share": (("src", "out", "--format", "ibug", "--test-fraction", "1"), ("--test-fraction is 1; must be",)),
     "both splits": (
         ("src", "out", "--format", "ibug", "--test-fraction", "0.4", "--test-list", "list.txt"),
-        ("--test-list and --test-fraction are both given; give one",),
+        ("--test-list and --test-fraction are both given; give only one",),
     ),
     "no list": (("src", "out", "--format", "ibug", "--test-list", "none.txt"), ("test list not found: none.txt",)),
-    "unknown name": (("src", "out", "--format", "ibug", "--test-list", "list.txt"), ("list.txt:2: 'zoe' is no identity",)),
-    "no expression": (("src", "out", "--format", "ibug", "--identity", "("), ("--identity: '(' is no regular expression",)),
-    "no group": (("src", "out", "--format", "ibug", "--identity", "a"), ("--identity: 'a' has 0 groups; wanted: one",)),
-    "no match": (("src", "out", "--format", "ibug", "--identity", "(ann)"), ("'(ann)' finds nothing in 'bob_0'; wanted:",)),
+    "unknown name": (
+        ("src", "out", "--format", "ibug", "--test-list", "list.txt"),
+        ("list.txt:2: 'zoe' is neither an identity",),
+    ),
+    "no expression": (("src", "out", "--format", "ibug", "--identity", "("), ("--identity: '(' is not a regular expression",)),
+    "no group": (("src", "out", "--format", "ibug", "--identity", "a"), ("--identity: 'a' has 0 groups; it must have one",)),
+    "no match": (("src", "out", "--format", "ibug", "--identity", "(ann)"), ("'(ann)' does not match 'bob_0';",)),
     "in the way": (("src", "src", "--format", "ibug", "--overwrite"), ("src is not empty; give",)),
     "in the source": (
         ("src", "src/deep/out", "--format", "ibug"),
-        ("src/deep/out is in the source src; wanted: a folder outside of it",),
+        ("src/deep/out is inside the source src; give a folder outside it",),
     ),
     "around the source": (("src", ".", "--format", "ibug"), (". is not empty",)),
-    "source is a file": (("list.txt", "out", "--format", "ibug"), ("list.txt is a file; wanted: a folder with *.pts files",)),
-    "empty source": (("empty", "out", "--format", "ibug"), ("empty has nothing of format 'ibug' among its 0 files; wanted:",)),
-    "no rule": (("src", "out", "--format", "ibug", "--exif", "no"), ("--exif is 'no'; wanted: apply or ignore",)),
+    "source is a file": (("list.txt", "out", "--format", "ibug"), ("list.txt is a file; give a folder with *.pts files",)),
+    "empty source": (("empty", "out", "--format", "ibug"), ("empty has nothing of format 'ibug' among its 0 files; give",)),
+    "no rule": (("src", "out", "--format", "ibug", "--exif", "no"), ("--exif is 'no'; must be apply or ignore",)),
     "no kind of image": (
         ("src", "out", "--format", "ibug", "--image-suffix", "pts"),
-        ("--image-suffix is 'pts'; wanted: one of .jpg, ",),
+        ("--image-suffix is 'pts'; must be one of .jpg, ",),
     ),
     "kind that is not there": (
         ("src", "out", "--format", "ibug", "--image-suffix", ".jpg"),
-        ("--image-suffix .jpg: src has no such image",),
+        ("--image-suffix .jpg: src has no image with this suffix",),
     ),
     "kind of listed images": (
         ("wflw", "out", "--format", "wflw", "--image-suffix", ".jpg"),
@@ -199,11 +202,11 @@ def test_a_source_without_any_usable_face_is_an_error_that_says_why(tmp_path):
     src = ibug(tmp_path / "src", ("a_0", "b_0"))
     for file in src.glob("*.png"):
         file.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"no face for training is left: image cannot be decoded \(2, such as .*a_0.pts"):
+    with pytest.raises(InputError, match=r"no face remains for training: image cannot be decoded \(2, such as .*a_0.pts"):
         prepare(src, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.5))
     for file in src.glob("*.pts"):
         file.write_text("")
-    with pytest.raises(InputError, match=r"no face can be used: annotation is empty \(2, such as .*a_0.pts:1\)"):
+    with pytest.raises(InputError, match=r"no usable face: annotation is empty \(2, such as .*a_0.pts:1\)"):
         prepare(src, tmp_path / "out", PrepareOptions("ibug"))
     assert [path.name for path in tmp_path.iterdir()] == ["src"]
 
@@ -214,7 +217,7 @@ def test_what_is_made_waits_until_the_other_side_is_mended(tmp_path):
     whole = (src / "a_0.png").read_bytes()
     (src / "a_0.png").write_bytes(b"no picture")
     options = PrepareOptions("ibug", test_list=test)
-    with pytest.raises(InputError, match="no face for testing is left"):
+    with pytest.raises(InputError, match="no face remains for testing"):
         prepare(src, tmp_path / "out", options)
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out.preparing").rglob("*.jpg")}
     assert len(made) == 2
@@ -248,4 +251,4 @@ def test_an_interrupted_command_says_how_to_go_on(place, run, capfd, monkeypatch
 
     monkeypatch.setattr(package, "prepare", interrupted)
     assert run("data", "prepare", "--format", "ibug", "src", "out") != 0
-    assert "out.preparing, the same command goes on" in capfd.readouterr().err
+    assert "out.preparing; run the same command again" in capfd.readouterr().err

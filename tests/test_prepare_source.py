@@ -1,4 +1,4 @@
-"""``data prepare``: links, images of one name, and whatever is not used: nothing of a source is passed over in silence."""
+"""``data prepare``: links, images with the same name, and unused files: no file of a source is ignored silently."""
 
 import csv
 import os
@@ -26,7 +26,7 @@ def listed(out: Path, what: str) -> list[tuple[str, ...]]:
 
 @pytest.fixture
 def linked(tmp_path):
-    """Two people in the source, two in a linked folder, one in linked files; links to folders above, and to nowhere."""
+    """Two people in the source, two in a linked folder, one in linked files; links to parent folders, and broken links."""
     src, away = ibug(tmp_path / "src", ("ann_0", "ann_1", "bob_0")), tmp_path / "away"
     ibug(away / "more", ("cleo_0", "dan_0"))
     ibug(away, ("eve_0",))
@@ -45,12 +45,12 @@ def test_links_are_followed_and_loops_end(linked, tmp_path):
     assert everybody(tmp_path / "out") == ["ann_0", "ann_1", "bob_0", "cleo_0", "dan_0", "eve_0"]
     assert record["left_out"] == {}
     assert record["unused"] == {
-        "link that leads nowhere": {"files": 2, "first": f"{linked}/gone.pts"},
+        "broken link": {"files": 2, "first": f"{linked}/gone.pts"},
         "linked folder that is read under another path": {"files": 2, "first": f"{linked}/linked/up"},
     }
     assert listed(tmp_path / "out", "file") == [
-        ("link that leads nowhere", f"{linked}/gone.pts", ""),
-        ("link that leads nowhere", f"{linked}/itself.png", ""),
+        ("broken link", f"{linked}/gone.pts", ""),
+        ("broken link", f"{linked}/itself.png", ""),
         ("linked folder that is read under another path", f"{linked}/linked/up", ""),
         ("linked folder that is read under another path", f"{linked}/loop", ""),
     ]
@@ -67,7 +67,7 @@ def test_a_source_that_is_a_link_and_a_relative_one_are_the_same(linked, tmp_pat
 def test_a_face_that_is_found_twice_is_used_once(tmp_path):
     src = ibug(tmp_path / "src", PEOPLE)
     for suffix in ("png", "pts"):
-        (src / f"zoe_0.{suffix}").symlink_to(src / f"ann_0.{suffix}")  # the same face under a name of the other side
+        (src / f"zoe_0.{suffix}").symlink_to(src / f"ann_0.{suffix}")  # the same face under a name from the other split
     picture(src / "yan_0.png", 9)
     write(src / "yan_0.pts", pts(view(68, 9)))
     (src / "xia_0.png").symlink_to(src / "yan_0.png")  # one photograph with two faces is one identity
@@ -76,7 +76,7 @@ def test_a_face_that_is_found_twice_is_used_once(tmp_path):
         out = tmp_path / str(seed)
         record = make(src, out, seed=seed)
         assert everybody(out) == sorted((*PEOPLE, "xia_0", "yan_0"))
-        assert record["left_out"]["face that is in the source twice"] == {
+        assert record["left_out"]["face that the source contains twice"] == {
             "faces": 1,
             "first": f"{src}/zoe_0.pts (the same as {src}/ann_0.pts)",
         }
@@ -119,7 +119,7 @@ def test_of_two_images_of_one_name_none_is_chosen_in_silence(tmp_path):
     record = make(src, tmp_path / "out")
     assert everybody(tmp_path / "out") == ["ann_1", "cleo_0", "dan_0", "dan_1"]
     assert record["left_out"] == {
-        "several images of one name": {
+        "several images with the same name": {
             "faces": 2,
             "first": f"{src}/ann_0.pts (ann_0.jpg and ann_0.png; --image-suffix chooses one kind)",
         }
@@ -141,21 +141,21 @@ def test_the_whole_name_of_an_image_leaves_no_doubt(tmp_path):
     assert record["unused"] == {"image without annotation": {"files": 1, "first": f"{src}/picture/AFW_1_1_0.png"}}
     (src / "landmark" / "AFW_1_1_0.jpg.txt").rename(src / "landmark" / "AFW_1_1_0.txt")
     record = make(src, tmp_path / "again", format="jd106", test_fraction=0.5)
-    assert list(record["left_out"]) == ["several images of one name"]
+    assert list(record["left_out"]) == ["several images with the same name"]
 
 
-# file -> the reason why it is not used
+# file -> reason why it is not used
 UNUSED = {
     "alone.jpg": "image without annotation",
     "sub/alone.WEBP": "image without annotation",
-    "phone.heic": "image of a kind that is not read",
+    "phone.heic": "image in an unsupported format",
     "vid.avi": "video; extract its frames as images",
     "lfpw.zip": "archive; unpack it",
-    "readme.txt": "no part of this format",
-    ".DS_Store": "no part of this format",
-    "sub/.hidden.jpg": "no part of this format",
-    "boxes.mat": "no part of this format",
-    "no_suffix": "no part of this format",
+    "readme.txt": "not part of this format",
+    ".DS_Store": "not part of this format",
+    "sub/.hidden.jpg": "not part of this format",
+    "boxes.mat": "not part of this format",
+    "no_suffix": "not part of this format",
 }
 
 
@@ -167,7 +167,7 @@ def test_files_that_are_not_used_are_listed_each_with_its_reason(tmp_path):
     (src / "folder.pts").mkdir()
     record = make(src, tmp_path / "out")
     assert everybody(tmp_path / "out") == sorted(PEOPLE)
-    expected = {(reason, f"{src}/{name}", "") for name, reason in {**UNUSED, "pipe.pts": "no regular file"}.items()}
+    expected = {(reason, f"{src}/{name}", "") for name, reason in {**UNUSED, "pipe.pts": "not a regular file"}.items()}
     assert set(listed(tmp_path / "out", "file")) == expected
     assert sum(entry["files"] for entry in record["unused"].values()) == len(expected)
     for reason, entry in record["unused"].items():
@@ -221,7 +221,7 @@ def test_the_image_of_an_annotation_that_is_not_read_is_named(tmp_path):
     (src / "bob_0.png").rename(src / "bob_0.heic")
     record = make(src, tmp_path / "out")
     assert record["left_out"] == {
-        "image not found": {"faces": 1, "first": f"{src}/bob_0.pts (bob_0.heic is of a kind that is not read)"}
+        "image not found": {"faces": 1, "first": f"{src}/bob_0.pts (bob_0.heic has an unsupported format)"}
     }
 
 
@@ -237,7 +237,7 @@ def test_folders_and_names_that_cannot_be_read_are_listed(tmp_path, monkeypatch)
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", closed)  # whoever runs the tests may read every folder
+    monkeypatch.setattr(os, "scandir", closed)  # the tests may run with permission to read every folder
     record = make(src, tmp_path / "out")
     assert record["unused"] == {
         "file name that is not UTF-8": {"files": 1, "first": f"{src}/caf\\xe9.pts"},
@@ -261,9 +261,9 @@ def test_the_set_never_lies_in_its_source_nor_replaces_it(tmp_path):
     ibug(tmp_path / "out" / "raw", PEOPLE)
     before = contents(tmp_path)
     for out in (src / "out", tmp_path / "room" / "out", src / "door" / "out"):
-        with pytest.raises(InputError, match=r"out is in the source .*src; wanted: a folder outside of it"):
+        with pytest.raises(InputError, match=r"out is inside the source .*src; give a folder outside it"):
             make(src, out)
-    with pytest.raises(InputError, match=r"the source .*out/raw is in .*out; wanted: a folder that does not hold it"):
+    with pytest.raises(InputError, match=r"the source .*out/raw is inside .*out; give a folder that does not contain it"):
         prepare(tmp_path / "out" / "raw", tmp_path / "out", PrepareOptions("ibug", test_fraction=0.4), overwrite=True)
     assert contents(tmp_path) == before
 
@@ -274,11 +274,11 @@ def test_a_face_with_points_outside_is_kept_if_one_says_so(tmp_path):
     points = view(68, 6, (48.0, 78.0))
     write(src / "eve_0.pts", pts(points))
     record = make(src, tmp_path / "out")
-    assert record["left_out"] == {"points outside of the image": {"faces": 1, "first": f"{src}/eve_0.pts"}}
+    assert record["left_out"] == {"points outside the image": {"faces": 1, "first": f"{src}/eve_0.pts"}}
     record = make(src, tmp_path / "kept", keep_outside=True)
     assert record["left_out"] == {}
     assert "eve_0" in everybody(tmp_path / "kept")
     share = 100 * (points[:, 1].max() - 0.5 - 96) / np.ptp(points, axis=0).max()
-    assert record["notes"] == [f"faces with points outside of their image: 1, by up to {share:.0f} % of the points' extent"]
+    assert record["notes"] == [f"faces with points outside their image: 1, by up to {share:.0f} % of the points' extent"]
     write(src / "eve_0.pts", pts(np.roll(points, 1, axis=0)))
     assert list(make(src, tmp_path / "checked", keep_outside=True)["left_out"]) == ["points in another order"]

@@ -1,4 +1,4 @@
-"""``data prepare``: which side a face is on, by a list, by the source's folders, and who is on it."""
+"""``data prepare``: the split by a list and by the source's folders, and the identities of faces."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fbnet_pfld.evaluators.data.prepare.source_face import SourceFace
 from fbnet_pfld.evaluators.data.prepare.split import by_folders, split_of_folder
 from fbnet_pfld.search_space import InputError
 
-# as 300W has them: numbers of images begin anew in every folder
+# as in 300W: image numbers start again in every folder
 IN_300W = (
     "afw/134212_1",
     "helen/testset/30427236_1",
@@ -52,9 +52,7 @@ def test_faces_in_no_known_folder_are_for_training_and_counted(src, tmp_path):
     ibug(src / "mine", ("ann_0", "bob_0"))
     record = prepare(src, tmp_path / "out", PrepareOptions("ibug"))
     assert set(sides(tmp_path / "out")[0]) >= {"ann_0", "bob_0"}
-    assert record["notes"] == [
-        "faces for training because no folder of theirs is known to be for training or testing: 2, such as mine/ann_0"
-    ]
+    assert record["notes"] == ["faces used for training because none of their folders names a split: 2, such as mine/ann_0"]
 
 
 def test_a_fraction_overrides_the_folders(src, tmp_path):
@@ -95,8 +93,8 @@ def test_names_of_folders_that_tell_a_split(folder, split):
 def test_the_innermost_folder_counts_and_only_those_in_the_source():
     assert by_folders(["test/train/a", "train/test/b", "c"]) == ["train", "test", None]
     assert by_folders(["/data/test/a", "test/b"]) == [None, "test"]
-    assert by_folders(["train/a", "b"]) is None  # none is for testing
-    assert by_folders(["afw/a", "ibug/b"]) is None  # people, perhaps
+    assert by_folders(["train/a", "b"]) is None  # no folder is for testing
+    assert by_folders(["afw/a", "ibug/b"]) is None  # these might be people
     assert by_folders(["afw/a", "ibug/b", "trainset/c", "300W/02_Outdoor/d"]) == ["train", "test", "train", "test"]
 
 
@@ -153,18 +151,18 @@ def test_entries_that_add_nothing_are_reported(src, tmp_path):
         (
             ("ibug/image_003_1", "image_0001.png"),
             (
-                "test.txt:2: 'image_0001.png' fits several images: lfpw/testset/image_0001.png, "
-                "lfpw/trainset/image_0001.png; wanted: enough of a path to name one",
+                "test.txt:2: 'image_0001.png' matches several images: lfpw/testset/image_0001.png, "
+                "lfpw/trainset/image_0001.png; give a longer part of the path",
             ),
         ),
         (
             ("lfpw/testset/image_0001.jpg",),
             (
-                "test.txt:1: 'lfpw/testset/image_0001.jpg' is no identity and no image of the source; "
+                "test.txt:1: 'lfpw/testset/image_0001.jpg' is neither an identity nor an image of the source; "
                 "entries look like '134212' or 'afw/134212_1.png'",
             ),
         ),
-        (("mage_0001",), ("test.txt:1: 'mage_0001' is no identity",)),
+        (("mage_0001",), ("test.txt:1: 'mage_0001' is neither an identity",)),
         (
             (),
             (
@@ -181,13 +179,13 @@ def test_entries_that_mean_nothing_or_several_images_are_refused(entries, words,
 
 def test_at_most_three_of_many_images_are_named(tmp_path):
     src = ibug(tmp_path / "src", [f"{folder}/image_0001" for folder in "abcde"])
-    with pytest.raises(InputError, match="a/image_0001.png, b/image_0001.png, c/image_0001.png and 2 more; wanted"):
+    with pytest.raises(InputError, match="a/image_0001.png, b/image_0001.png, c/image_0001.png and 2 more; give"):
         prepare(src, tmp_path / "out", PrepareOptions("ibug", test_list=listed(tmp_path, "image_0001")))
 
 
 @pytest.fixture
 def video(tmp_path):
-    """Frames of three people as 300VW has them."""
+    """Frames of three people as in 300VW."""
     src = tmp_path / "300VW"
     for person in range(1, 4):
         for frame in range(1, 11):
@@ -241,7 +239,7 @@ def test_one_person_alone_is_no_split(video, tmp_path, refused):
         "--identity",
         "(image)",
         words=(
-            "no face for testing among 10 faces of 1 identities, split by fraction 0.1; wanted: a larger "
+            "no face for testing among 10 faces of 1 identities, split by fraction 0.1; use a larger "
             "--test-fraction, a --test-list or, if every image shows another person, --identity '(.+)'",
         ),
     )
@@ -254,10 +252,10 @@ def test_identities_that_look_like_images_are_pointed_out_with_a_way_to_name_per
     said = capfd.readouterr().err.splitlines()
     pattern = r"([^/]*?)\d+$"
     assert said == [
-        f"note: each of the 6 images is taken for a person of its own; if several show one person, --identity "
-        f"keeps them on one side: --identity '{pattern}' takes 'anna1' for 'anna'"
+        f"note: each of the 6 images counts as a different person; if several show the same person, --identity "
+        f"keeps them on one side: --identity '{pattern}' maps 'anna1' to 'anna'"
     ]
-    # the pattern works as it stands
+    # the suggested pattern works unchanged
     assert run(*arguments[:3], tmp_path / "again", *arguments[4:], "--identity", pattern) == 0
     assert capfd.readouterr().err == ""
     assert {name[:4] for name in sides(tmp_path / "again")[0]}.isdisjoint(name[:4] for name in sides(tmp_path / "again")[1])
@@ -276,5 +274,5 @@ def test_identities_that_look_like_images_are_pointed_out_with_a_way_to_name_per
 def test_the_example_fits_the_names(images, pattern, tmp_path):
     src = ibug(tmp_path / "src", images)
     record = prepare(src, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.4))
-    assert f"--identity '{pattern}' takes" in record["notes"][0]
+    assert f"--identity '{pattern}' maps" in record["notes"][0]
     prepare(src, tmp_path / "again", PrepareOptions("ibug", test_fraction=0.4, identity=pattern))

@@ -1,4 +1,4 @@
-"""``data prepare``: annotations as editors write them are read alike; what is no text is named for what it is."""
+"""``data prepare``: annotations from different editors are read alike; for other content, the error names its kind."""
 
 import re
 
@@ -8,7 +8,7 @@ from source_faces import PEOPLE, contents, ibug, make, pts, view, write
 
 from fbnet_pfld.evaluators.data.prepare import PrepareOptions, prepare
 
-# how an editor may rewrite a file -> the same file
+# change that an editor may make -> the changed file
 EDITED = {
     "mark": lambda text: text.encode("utf-8-sig"),
     "utf-16": lambda text: text.encode("utf-16"),
@@ -22,7 +22,7 @@ EDITED = {
     "wide": lambda text: "".join(f"\n  {line}  \n" for line in text.splitlines()).encode(),
 }
 
-# how others write a .pts file -> the same points
+# variant of a .pts file -> the same points
 WRITTEN = {
     "brace on the count's line": lambda text: text.replace("68\n{", "68 {"),
     "brace on the version's line": lambda text: text.replace("n_points: 68\n", "").replace("1\n{", "1 {"),
@@ -48,7 +48,7 @@ def rewrite(folder, pattern, change) -> int:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """What is made of sound sources, by format."""
+    """Results for valid sources, by format."""
     root = tmp_path_factory.mktemp("sound")
     made = {}
     for name in ("ibug", "wflw", "lapa", "jd106", "bbox106", "pfld98", "pixels68"):
@@ -99,14 +99,14 @@ def test_the_header_of_other_pts_files_is_not_taken_for_theirs(tmp_path):
     for name, header in broken.items():
         write(src / f"{name}.pts", pts(view(68)).replace("n_points: 68\n{", header))
     record = make(src, tmp_path / "out", test_fraction=0.7)
-    assert record["left_out"] == {"wrong number of points": {"faces": 3, "first": f"{src}/ann_0.pts:2 (39, wanted 68)"}}
+    assert record["left_out"] == {"wrong number of points": {"faces": 3, "first": f"{src}/ann_0.pts:2 (39, expected 68)"}}
 
 
-# content -> what the file is said to be, or where the fault is
+# content -> kind of file in the message, or position of the fault
 CONTENTS = {
     b"\x89PNG\r\n\x1a\n\0\0": "{}.pts (it is a PNG image)",
     b"PK\x03\x04\x14\0": "{}.pts (it is a zip archive, as checkpoints and spreadsheets are)",
-    "version: 1 é".encode("latin-1"): "{}.pts (it is no UTF-8 text: byte 0xe9 in line 1; save it as UTF-8)",
+    "version: 1 é".encode("latin-1"): "{}.pts (it is not UTF-8 text: byte 0xe9 in line 1; save it as UTF-8)",
     pts(view(68)).encode("utf-16-le"): "{}.pts (it is UTF-16 text without a byte-order mark; save it as UTF-8)",
     re.sub(r"(\d)\.(\d)", r"\1,\2", pts(view(68))).replace(" ", "\t").encode(): "{}.pts:4 ('",
 }
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_named(content, tmp_path):
     (src / "bob_0.pts").write_bytes(content)
     ((reason, entry),) = make(src, tmp_path / "out")["left_out"].items()
     assert entry["first"].startswith(CONTENTS[content].format(src / "bob_0"))
-    assert reason == ("coordinate is no number" if b"{" in content and b"\0" not in content else "annotation is no text")
+    assert reason == ("coordinate is not a number" if b"{" in content and b"\0" not in content else "annotation is not text")
 
 
 def test_an_image_that_is_none_is_named(tmp_path):

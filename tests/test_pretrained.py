@@ -1,4 +1,4 @@
-"""The networks that come trained with the package: names, files, half precision, the choice by latency."""
+"""The pretrained networks in the package: names, files, half precision, the choice by latency."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fbnet_pfld.evaluators import Checkpoint, pretrained
-from fbnet_pfld.evaluators.pretrained import PREFIX, SUPERNET, checkpoint_at, names, pick, subnets
+from fbnet_pfld.evaluators import Checkpoint
+from fbnet_pfld.evaluators import names as evaluator_names
+from fbnet_pfld.evaluators.pretrained import PREFIX, SUPERNET, names, pick, subnets
 from fbnet_pfld.evaluators.pretrained import pretrained as load
 from fbnet_pfld.latency import LookupTable
 from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec
@@ -20,7 +21,7 @@ MEGABYTE = 1e6
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """Three subnets as pretrained ones: the slowest is not the most accurate."""
-    monkeypatch.setattr(pretrained, "_FOLDER", tmp_path)
+    monkeypatch.setattr(evaluator_names, "FOLDER", tmp_path)
     table = LookupTable.load("snapdragon625-4t")
     torch.manual_seed(0)
     latencies = {}
@@ -33,11 +34,11 @@ def own(tmp_path, monkeypatch):
 
 
 def test_the_package_has_a_supernet_and_subnets_of_it():
-    files = sorted(Path(pretrained.__path__[0]).glob("*.pth"))
+    files = sorted(evaluator_names.FOLDER.glob("*.pth"))
     assert sum(file.stat().st_size for file in files) <= 5 * MEGABYTE
     assert names() == tuple(file.stem for file in files)
     supernet = load(SUPERNET)
-    space = supernet.supernet()  # every weight has its place
+    space = supernet.supernet()  # raises unless every weight fits
     latencies = subnets()
     assert len(latencies) >= 4
     assert list(latencies.values()) == sorted(latencies.values())
@@ -46,7 +47,7 @@ def test_the_package_has_a_supernet_and_subnets_of_it():
         checkpoint = load(name)
         architecture = checkpoint.architecture()
         assert architecture.space == space.spec
-        assert us == pytest.approx(table.annotate(architecture).us)  # a table that changes shows here
+        assert us == pytest.approx(table.annotate(architecture).us)  # fails if the table changes
         assert name == f"front-{round(us, -1):04.0f}"
         assert checkpoint.build()(torch.zeros(1, 3, 112, 112)).isfinite().all()
 
@@ -64,22 +65,22 @@ def test_names_latencies_and_the_choice(own):
 
 
 def test_a_name_or_a_path(own, tmp_path):
-    by_name, by_path = checkpoint_at(f"{PREFIX}a"), checkpoint_at(tmp_path / "a.pth")
+    by_name, by_path = Checkpoint.load(f"{PREFIX}a"), Checkpoint.load(tmp_path / "a.pth")
     assert by_name.architecture() == by_path.architecture()
-    assert checkpoint_at(Path("pretrained:a")).path == tmp_path / "a.pth"
+    assert Checkpoint.load(Path("pretrained:a")).path == tmp_path / "a.pth"
     with pytest.raises(InputError, match="no pretrained network is called 'd'; allowed: a, b, c, supernet"):
-        checkpoint_at("pretrained:d")
+        Checkpoint.load("pretrained:d")
     with pytest.raises(InputError, match=r"no pretrained network is called '../a'"):
-        checkpoint_at("pretrained:../a")
+        Checkpoint.load("pretrained:../a")
     with pytest.raises(InputError, match="checkpoint cannot be read: missing.pth"):
-        checkpoint_at("missing.pth")
+        Checkpoint.load("missing.pth")
 
 
 def test_half_precision_halves_the_file_and_is_read_as_float32(tmp_path):
     torch.manual_seed(0)
     chosen = Architecture.from_blocks(PFLD, 106, 112, BLOCKS)
     model = chosen.build()
-    for module in model.modules():  # variances that half precision cannot hold
+    for module in model.modules():  # variances outside the range of half precision
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_var.fill_(1e5)
     whole = replace(Checkpoint.of(model, chosen, {"val_nme": 5.0}), path=tmp_path / "whole.pth")
@@ -99,5 +100,5 @@ def test_half_precision_halves_the_file_and_is_read_as_float32(tmp_path):
     again = loaded.half()
     again.save(tmp_path / "again.pth")
     for name, tensor in Checkpoint.load(tmp_path / "again.pth").weights.items():
-        assert torch.equal(tensor, loaded.weights[name])  # nothing is lost twice
-    assert whole.weights["points.0.weight"].dtype == torch.float32  # half() leaves the original as it was
+        assert torch.equal(tensor, loaded.weights[name])  # a second conversion changes nothing
+    assert whole.weights["points.0.weight"].dtype == torch.float32  # half() does not change the original

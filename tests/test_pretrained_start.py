@@ -1,4 +1,4 @@
-"""Searches and finetunings that start with the weights of a trained supernet or subnet, also with other points."""
+"""Searches and finetunings from the weights of a trained supernet or subnet, also with other landmarks."""
 
 import json
 import shutil
@@ -9,7 +9,8 @@ import pytest
 import torch
 from conftest import write_blobs
 
-from fbnet_pfld.evaluators import Checkpoint, as_it_is, inherit, pretrained, start_space
+from fbnet_pfld.evaluators import Checkpoint, as_it_is, inherit, start_space
+from fbnet_pfld.evaluators import names as evaluator_names
 from fbnet_pfld.experiments.pipeline import supernet_search
 from fbnet_pfld.experiments.pipeline.config import Config
 from fbnet_pfld.search_space import Architecture, InputError, PfldSpace, SpaceSpec
@@ -22,12 +23,12 @@ SEARCH = ("search", "--data-root", "data", "--init", "pretrained:supernet", "--c
 
 @pytest.fixture
 def shipped(place, monkeypatch):
-    """The sound place with its checkpoints as pretrained ones, and a config of quick trainings."""
+    """The fixture ``place`` with its checkpoints as pretrained ones, and a config of quick trainings."""
     (place / "shipped").mkdir()
     shutil.copy("ckpt_save/supernet/checkpoint_best.pth", "shipped/supernet.pth")
     shutil.copy("ckpt_save/subnet/checkpoint_best.pth", "shipped/front-1200.pth")
     shutil.rmtree("ckpt_save")
-    monkeypatch.setattr(pretrained, "_FOLDER", place / "shipped")
+    monkeypatch.setattr(evaluator_names, "FOLDER", place / "shipped")
     Path("c.yaml").write_text("search: {front: 0}\nfinetune: {epochs: 1, batch_size: 16, learning_rate: 1.0e-9}\n")
     return place
 
@@ -71,7 +72,7 @@ def test_a_subnet_inherits_all_but_the_last_layer_of_a_supernet_of_other_points(
     weights = twin.state_dict()
     for name, tensor in subnet.state_dict().items():
         assert torch.equal(tensor, new[name] if name in fresh else weights[name]), name
-    with pytest.raises(InputError, match="checkpoint of 106 points, but 21 are wanted"):
+    with pytest.raises(InputError, match="the checkpoint has 106 points, but 21 are needed"):
         as_it_is(few, checkpoint, None)
 
 
@@ -102,7 +103,7 @@ def test_a_search_starts_with_these_weights(shipped, run, begun, capfd, points):
     assert run(*SEARCH, "--points", 106) == 2
     error = capfd.readouterr().err
     assert "stopped before the first step" in error
-    assert ("all weights are taken over but the last layer's, points.0.weight, points.0.bias" in error) == (points != 106)
+    assert ("all weights are loaded except the last layer's, points.0.weight, points.0.bias" in error) == (points != 106)
     ((space, strategy),) = begun
     assert (strategy.stages.teacher, strategy.stages.sandwich, strategy.stages.logits) == (0, 18, 2)
     assert space.num_points == 106
@@ -125,7 +126,7 @@ def test_space_points_and_size_come_from_the_supernet_unless_configured(shipped,
     small = PfldSpace("pfld", 106, 96)
     Checkpoint.of(small, PFLD, {}).save("shipped/supernet.pth")
     Path("c.yaml").write_text("input_size: 112\n")
-    refused(*SEARCH, words=["supernet.pth: network of input size 96, but 112 is wanted"])
+    refused(*SEARCH, words=["supernet.pth: the network has input size 96, not 112"])
 
 
 FAULTS = {
@@ -159,7 +160,7 @@ def test_a_search_from_pretrained_weights_runs_and_resumes(shipped, run, capfd):
     assert Architecture.load("ckpt_save/supernet/architecture.json").metrics["val_nme"] == found["val_nme"]
     assert run(*search, 3, "--resume", "auto") == 0
     assert torch.load("ckpt_save/supernet/last.ckpt", weights_only=True)["epoch"] == 2
-    # what a run started from is part of what it is
+    # the initial weights are part of a run's identity
     assert run(*SEARCH[:3], "--config", "c.yaml", "--epochs", 60, "--resume", "auto") == 2
     assert "init" in capfd.readouterr().err
     spoilt = Checkpoint.load("shipped/supernet.pth")
@@ -191,7 +192,14 @@ def test_finetuning_starts_from_a_pretrained_subnet_or_supernet(shipped, run, ca
             twin = SMALL.build()
             inherit(twin, SMALL, Checkpoint.load("shipped/supernet.pth"))
             weights = twin.state_dict()
-        # the learning rate is as good as none
+        # a negligible learning rate
         for name, parameter in SMALL.build().named_parameters():
             if trained.weights[name].shape == parameter.shape:
                 assert torch.allclose(trained.weights[name], weights[name], atol=1e-6), name
+
+
+def test_commands_take_a_name_for_a_checkpoint(shipped, run, capfd):
+    assert run("evaluate", "--data-root", "data", "--checkpoint", "pretrained:front-1200", "--json") == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert run("evaluate", "--data-root", "data", "--checkpoint", "pretrained:front-9") == 2
+    assert "no pretrained network is called 'front-9'; allowed: front-1200, supernet" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""The making of the pretrained networks: choices within budgets, resuming, ratings against a brute force, the card."""
+"""Making the pretrained networks: choices within budgets, resuming, ratings against brute force, the card."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_choices_are_the_best_within_each_budget(tmp_path, monkeypatch):
     assert a < b < c
     for budgets in [(a - 1, a, b - 1, b), (b + 1, c, c + 100)]:
         monkeypatch.setattr(make_pretrained, "BUDGETS_US", budgets)
-        # by brute force: of all subnets within a budget, the one with the lowest NME
+        # brute force: the lowest NME of all subnets within a budget
         within = [[(nme, us) for us, nme in front.values() if us <= budget] for budget in budgets]
         wanted = list(dict.fromkeys(min(each)[1] for each in within if each))
         assert [architecture.us for architecture in choices_of(tmp_path)] == wanted
@@ -69,7 +69,7 @@ def test_68_of_106_points_are_those_of_the_same_meaning():
 
 @pytest.fixture
 def rated(tmp_path):
-    """Two subnets, and three data sets of few faces: photographs with those points that mean the same."""
+    """Two subnets, and three small data sets; the photographs have the points of the same meaning."""
     torch.manual_seed(0)
     for name, block, nme in (("front-0001", "mb_k5_res", 5.0), ("front-0002", "gh_k3", 6.0)):
         chosen = subnet(block)
@@ -90,7 +90,7 @@ def test_ratings_are_those_of_the_networks(rated):
         model = Checkpoint.load(folder / f"{row['name']}.pth").build()
         dataset = LandmarkDataset(data["rendered"], "test")
         assert row["rendered_nme"] == pytest.approx(evaluate(model, dataset)["nme"], abs=1e-3)
-        # on photographs by hand, face by face
+        # photographs, computed by hand face by face
         photos = LandmarkDataset(data["photos"], "test", 68)
         predicted = points_of(model, photos.images).numpy()[:, facts_of(68)["to_106"]]
         true = photos.points.numpy()
@@ -102,7 +102,7 @@ def test_ratings_are_those_of_the_networks(rated):
 
 
 def test_no_networks_no_ratings(tmp_path):
-    with pytest.raises(InputError, match=r"no front-\*.pth in it; run the make command first"):
+    with pytest.raises(InputError, match=r"no front-\*.pth; run the make command first"):
         rate(tmp_path, tmp_path, tmp_path, tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_the_card_has_the_figures_of_the_files(rated):
 
 @pytest.mark.slow
 def test_networks_are_made_once_and_go_on_where_they_were_stopped(few_blobs, tmp_path, monkeypatch):
-    """Faces that are there are used; a finished step is not done again."""
+    """Existing faces are used, and finished steps are skipped."""
     rendered = {"train": 32, "test": 500, "size": 112, "seed": 0}
     (few_blobs / "synthetic.json").write_text(json.dumps(rendered))
     config = config_of(4, 1).override({"space": "pfld", "search__front": 6, "search__val_fraction": 0.25}, "test")
@@ -170,7 +170,7 @@ def test_networks_are_made_once_and_go_on_where_they_were_stopped(few_blobs, tmp
     assert (len(searches), len(finetunings)) == (1, 1)
     assert (tmp_path / "out/supernet.pth").read_bytes() == first
     assert json.loads((tmp_path / "out/figures.json").read_text()) == figures
-    # the files are what the figures say
+    # the files match the recorded figures
     ((name, row),) = figures["subnets"].items()
     made = Checkpoint.load(tmp_path / f"out/{name}.pth")
     assert " ".join(made.architecture().choices.values()) == row["blocks"]
@@ -179,7 +179,7 @@ def test_networks_are_made_once_and_go_on_where_they_were_stopped(few_blobs, tmp
     trained = Checkpoint.load(tmp_path / f"out/work/{name}/checkpoint_best.pth")
     assert made.weights["points.0.bias"].equal(trained.weights["points.0.bias"])
     assert Checkpoint.load(tmp_path / "out/supernet.pth").supernet().spec.name == "pfld"
-    # another length is another making
+    # other numbers of epochs need another folder
     with pytest.raises(InputError, match="holds networks with another finetune"):
         make(config.override({"finetune__epochs": 2}, "test"), few_blobs, tmp_path / "out", 32, 0)
     with pytest.raises(InputError, match="holds faces with another train"):
@@ -197,6 +197,6 @@ def test_the_command_makes_what_its_options_say(tmp_path, monkeypatch, capsys):
     assert not end.value.code
     assert given == [(config_of(12, 5), Path("d"), Path("o"), 300, 3)]
     assert json.loads(capsys.readouterr().out) == {"subnets": {}}
-    # the package's own networks are rated and described by default
+    # the default is the package's own networks
     assert (study.SHIPPED / "supernet.pth").is_file()
     assert (study.SHIPPED / "card.md").is_file()

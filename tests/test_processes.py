@@ -77,7 +77,7 @@ def launch(*arguments, folder: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def searched(sound_place, tmp_path_factory) -> Path:
-    """A folder in which two processes have searched by both methods, one after the other: to begin takes them longer."""
+    """A folder in which two processes have searched with both methods, one after the other, because starting them is slow."""
     folder = tmp_path_factory.mktemp("searched")
     shutil.copytree(sound_place / "data", folder / "data")
     (folder / "search.py").write_text(SEARCH)
@@ -112,7 +112,7 @@ def test_processes_share_the_faces_out(place):
         loader = make_loader(data, list(range(20)), 4, 0, 2, rank)
         seen.append({float(x) for batch in loader for x in batch["points"][:, 0, 0]})
     assert not seen[0] & seen[1]
-    assert [len(part) for part in seen] == [8, 8]  # ten each, without the last short batch
+    assert [len(part) for part in seen] == [8, 8]  # ten each, without the last incomplete batch
     loader = make_loader(data, list(range(21)), 4, None, 2, 1)
     assert sum(len(batch["points"]) for batch in loader) == 11
 

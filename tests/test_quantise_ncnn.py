@@ -1,4 +1,4 @@
-"""INT8 files for ncnn: what ncnn computes from them against whole numbers in numpy, thresholds, and what is refused."""
+"""INT8 files for ncnn: ncnn's outputs against integers in numpy, thresholds, and refused files."""
 
 import struct
 from dataclasses import replace
@@ -38,7 +38,7 @@ def convolution(inputs, outputs, kernel=3, stride=1, dilation=1, groups=1, bias=
 
 
 def write(path: Path, layers, weights, channels: int, metadata=None) -> Path:
-    """A float32 file, its ``.bin`` written by hand: a tag of 0, weights, and the bias if there is one."""
+    """A float32 file with a hand-written ``.bin``: a tag of 0, weights, and the bias if the layer has one."""
     sides = {"0": str(SIDE), "1": str(SIDE), "2": str(channels)}
     path.write_text(param_text([NcnnLayer("Input", "in", (), ("a",), sides), *layers], metadata or {}))
     content = b""
@@ -51,7 +51,7 @@ def write(path: Path, layers, weights, channels: int, metadata=None) -> Path:
 
 
 def random_weights(rng, layers, decades=0):
-    """Weights and biases by layer, the channels' sizes spread over some decades."""
+    """Layer -> weights and bias, with channel sizes that span several orders of magnitude."""
     found = {}
     for layer in layers:
         if "Convolution" in layer.kind:
@@ -62,7 +62,7 @@ def random_weights(rng, layers, decades=0):
 
 
 def int8_by_hand(layer, whole, steps, bias, x, limit):
-    """The layer in whole numbers, and what they stand for: the steps of its weights are by row, its input has one."""
+    """The layer in integers, and their values: its weights have a step per row, its input has one step."""
     kernel, groups = layer.number("1"), layer.number("7", 1)
     inputs = torch.from_numpy(np.clip(np.round(x * 127 / limit), -127, 127)).double()
     total = functional.conv2d(
@@ -80,7 +80,7 @@ def int8_by_hand(layer, whole, steps, bias, x, limit):
     return np.maximum(result, 0) if layer.number("9") else result
 
 
-# name -> the layer, and the largest whole number that a weight of it may be; ncnn multiplies in winograd form in the first two
+# name -> the layer, and the largest integer of its weights; ncnn computes the first two in Winograd form
 LAYERS = {
     "3 x 3": (convolution(16, 24), 31),
     "3 x 3, not by 4": (convolution(3, 5), 31),
@@ -102,7 +102,7 @@ def test_a_layer_is_whole_numbers_as_by_hand(tmp_path, name):
     weights = random_weights(rng, [layer], 3)
     source = write(tmp_path / "f.param", [layer], weights, channels)
     images = rng.integers(0, 256, (8, channels, SIDE, SIDE), np.uint8)
-    images[:, 0, 0, 0] = 255  # numbers reach up to 1, evenly: the threshold is the largest or hardly less
+    images[:, 0, 0, 0] = 255  # numbers are uniform up to 1: the threshold is the largest or slightly less
     out = tmp_path / "q.int8.param"
     int8_ncnn(source, out, images)
     content = out.with_suffix(".bin").read_bytes()
@@ -120,7 +120,7 @@ def test_a_layer_is_whole_numbers_as_by_hand(tmp_path, name):
 
 
 def test_weights_at_the_limit_do_not_overflow(tmp_path):
-    """All weights and inputs as large as they can be, in the form in which ncnn's numbers grow most."""
+    """All weights and inputs at their maximum, in the form in which ncnn's numbers grow most."""
     layer = convolution(64, 8, bias=False)
     source = write(tmp_path / "f.param", [layer], {"to_b": (np.full((8, 64 * 9), 0.1), None)}, 64)
     int8_ncnn(source, tmp_path / "q.param", np.full((1, 64, SIDE, SIDE), 255, np.uint8))
@@ -144,7 +144,7 @@ def test_an_inner_product_is_whole_numbers_as_by_hand(tmp_path):
 
 
 def chain():
-    """Three layers of which the first gives to the second alone, the second also to a sum."""
+    """Three layers: the first feeds only the second, the second also feeds a sum."""
     return [
         convolution(4, 8, kernel=1, blobs=("a", "b")),
         convolution(8, 8, groups=8, blobs=("b", "c")),
@@ -168,7 +168,7 @@ def test_a_layers_output_stays_int8_before_convolutions_alone(tmp_path):
     x = rng.random((1, 4, SIDE, SIDE), np.float32)
     found, exact = (NcnnNet(tmp_path / name).blobs(x, ["e"])[0] for name in ("q.param", "f.param"))
     assert np.abs(found - exact).mean() < 0.05 * np.abs(exact).mean()
-    # by hand, layer after layer: rounding the first one's output is rounding the second one's input
+    # by hand, layer by layer: rounding the first layer's output means rounding the second layer's input
     blobs = {"a": x[0]}
     for layer in (layers[0], layers[1], layers[3]):
         own, taken = weights[layer.name], blobs[layer.inputs[0].removesuffix("1")]
@@ -180,10 +180,10 @@ def test_a_layers_output_stays_int8_before_convolutions_alone(tmp_path):
 
 @pytest.mark.parametrize("decades", [0, 1])
 def test_equal_channels_leave_the_network_what_it_is(tmp_path, decades):
-    """What ncnn computes of the weights with factors, in float32, against what it computes of those without."""
+    """ncnn's float32 outputs from the weights with factors against those from the weights without."""
     layers = [
-        convolution(4, 8, blobs=("a", "b")),  # to a depthwise one alone
-        convolution(8, 8, groups=8, relu=False, blobs=("b", "c")),  # to dense ones alone, by way of copies
+        convolution(4, 8, blobs=("a", "b")),  # only to a depthwise convolution
+        convolution(8, 8, groups=8, relu=False, blobs=("b", "c")),  # only to dense convolutions, through copies
         NcnnLayer("Split", "copies", ("c",), ("c1", "c2"), {}),
         convolution(8, 6, kernel=1, bias=False, blobs=("c1", "d")),  # to a sum
         convolution(8, 6, blobs=("c2", "e")),
@@ -214,7 +214,7 @@ def test_equal_channels_leave_the_network_what_it_is(tmp_path, decades):
     assert sizes["c"].max() / sizes["c"].min() == pytest.approx((largest["c"].max() / largest["c"].min()) ** 0.5, rel=1e-4)
 
 
-# name -> a layer that gives what others take, and one that takes it, one of which does not let factors pass
+# name -> a layer and its successor, one of which does not let factors pass
 AFTER = {"blobs": ("b", "c")}
 UNEQUAL = {
     "another activation": (convolution(4, 8), convolution(8, 8, groups=8, **AFTER), {"9": "3"}),
@@ -242,7 +242,7 @@ def test_weights_are_read_and_written_as_they_are(tmp_path):
 
 
 def test_int8_weights_have_ncnns_layout():
-    """A tag, a byte for each weight filled up to a multiple of 4, then the bias and the scales in 4 bytes each."""
+    """A tag, one byte per weight padded to a multiple of 4, then the bias and the scales in 4 bytes each."""
     layer = convolution(1, 2, kernel=1)
     weights = Weights(np.array([[3], [-127]], np.int8), np.array([1.5, 2.5], np.float32), np.array([4, 5, 6], np.float32))
     layout = struct.pack("<Ibb2x5f", 0x000D4B38, 3, -127, 1.5, 2.5, 4, 5, 6)
@@ -259,7 +259,7 @@ def test_channels_and_blobs_of_zeros_stay_zeros(tmp_path):
 
 @pytest.mark.parametrize("kind", ["even", "normal", "outlier"])
 def test_the_threshold_makes_the_least_error(kind):
-    """Against the error of rounding the numbers themselves, of which the histogram knows no more than their bins."""
+    """Against the error of rounding the numbers themselves; the histogram only knows their bins."""
     rng = np.random.default_rng(4)
     values = {
         "even": rng.random(20000),
@@ -281,12 +281,12 @@ def test_weights_of_other_layers_are_refused(tmp_path):
     layers = [convolution(3, 4, kernel=1), NcnnLayer("PReLU", "slopes", ("b",), ("c",), {"0": "4"})]
     source = write(tmp_path / "f.param", layers, random_weights(np.random.default_rng(5), layers), 3)
     source.with_suffix(".bin").write_bytes(source.with_suffix(".bin").read_bytes() + np.ones(4, "<f4").tobytes())
-    NcnnNet(source)  # which is sound
+    NcnnNet(source)  # a valid file
     images = np.zeros((1, 3, SIDE, SIDE), np.uint8)
-    with pytest.raises(InputError, match=r"f\.param: cannot read its weights; allowed: weights in Convolution, .*PReLU$"):
+    with pytest.raises(InputError, match=r"f\.param: cannot read its weights; expected weights in Convolution, .*PReLU$"):
         int8_ncnn(source, tmp_path / "q.param", images)
     assert not (tmp_path / "q.param").exists()
     source = write(tmp_path / "g.param", layers[:1], random_weights(np.random.default_rng(5), layers[:1]), 3)
     int8_ncnn(source, tmp_path / "q.param", images)
-    with pytest.raises(InputError, match=r"q\.param: INT8 already"):
+    with pytest.raises(InputError, match=r"q\.param: is INT8 already"):
         int8_ncnn(tmp_path / "q.param", tmp_path / "r.param", images)

@@ -97,7 +97,7 @@ def test_a_network_comes_nearer_to_its_teacher_than_to_the_truth(blobs, tmp_path
     assert (student - taught).abs().mean() < 0.1 * (student - data.points).abs().mean()
 
 
-@pytest.mark.parametrize(("points", "size", "message"), [(68, 112, "checkpoint of 68 points"), (106, 96, "input size 96")])
+@pytest.mark.parametrize(("points", "size", "message"), [(68, 112, "checkpoint has 68 points"), (106, 96, "input size 96")])
 def test_a_teacher_of_other_points_or_size_is_refused(blobs, tmp_path, points, size, message):
     other = Architecture(PFLD, points, size, SMALL.choices)
     Checkpoint.of(other.build(), other, {}).save(tmp_path / "other.pth")

@@ -1,4 +1,4 @@
-"""The runtime: points against squares and networks whose answer is known, torch and the data preparation; alone in an app."""
+"""Runtime: points compared with known squares and networks, torch, and the data preparation; standalone use in an app."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ CORNERS = [(0, 0), (1, 0), (0, 1), (1, 1), (0.5, 0.5)]
 numbers = st.floats(-100, 700)
 sides = st.floats(1, 900)
 
-# what an app does, and which packages that takes; argv: the module, the network
+# a minimal app, and the packages that it needs; argv: the module, the network
 APP = """
 import importlib, json, sys
 import numpy as np
@@ -66,7 +66,7 @@ def faces(blobs):
 
 @pytest.fixture(scope="module")
 def subnet(faces, tmp_path_factory):
-    """A small network as torch has it and as it is exported; its weights are random, its statistics are those of the faces."""
+    """A small network in torch and exported; its weights are random, its statistics are computed from the faces."""
     spec = SpaceSpec.load("pfld")
     torch.manual_seed(0)
     choices = ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5")
@@ -74,14 +74,14 @@ def subnet(faces, tmp_path_factory):
     images = faces.images.float() / 255
     with torch.no_grad():
         for _ in range(30):
-            model(images)  # without it, points would hardly depend on the image
+            model(images)  # otherwise points would hardly depend on the image
     path = tmp_path_factory.mktemp("subnet") / "subnet.onnx"
     write_onnx(model, path, images, {"maker": "a test"})
     return model.eval(), path
 
 
 def without_batch(source: Path, target: Path) -> Path:
-    """The same network with a batch dimension that has neither number nor name."""
+    """The same network with a batch dimension without number and name."""
     model = onnx.load(source)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].Clear()
@@ -90,7 +90,7 @@ def without_batch(source: Path, target: Path) -> Path:
 
 
 def saying(path: Path, **metadata: str) -> Path:
-    """A network of known points whose file has these metadata."""
+    """A network with known points whose file has these metadata."""
     model = onnx.load(constant_network(path, CORNERS))
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
@@ -112,7 +112,7 @@ def test_an_app_needs_neither_torch_nor_nni(models, corners):
 
 
 def test_the_file_works_alone(models, corners, tmp_path):
-    """A copy of it in a Python that knows nothing of this package's place, nor of the working folder."""
+    """Run a copy of the module in a Python that finds neither this package nor the working folder."""
     shutil.copy(runtime.landmarker.__file__, tmp_path / "copied.py")
     places = [str(tmp_path), *{str(Path(module.__file__).parents[1]) for module in (np, cv2, onnxruntime)}]
     points, packages = app("copied", models["corners"], "-I", "-S", "-c", f"import sys; sys.path += {places}\n{APP}")
@@ -122,7 +122,7 @@ def test_the_file_works_alone(models, corners, tmp_path):
 
 @given(numbers, numbers, sides, sides)
 def test_the_square_of_a_box_is_a_training_square_of_its_lower_part(x, y, w, h):
-    """Side 1.2 times the larger side, and in the middle, of what is below the upper fifth of the box."""
+    """The side is 1.2 times the larger side of the box without its upper fifth, and centred on that."""
     left, upper, side = square_of((x, y, w, h))
     assert side == pytest.approx(1.2 * max(w, 0.8 * h))
     assert left + side / 2 == pytest.approx(x + w / 2, abs=1e-6)
@@ -136,7 +136,7 @@ def test_a_wide_picture_is_squared_without_being_stretched():
 @settings(max_examples=30, deadline=None)
 @given(numbers, numbers, sides, sides)
 def test_constant_points_come_back_on_the_square(corners, x, y, w, h):
-    """Corners and middle of the crop are those of the square, wherever it lies, in the picture or out of it."""
+    """Corners and centre of the crop are those of the square, inside and outside the picture."""
     side = 1.2 * max(w, 0.8 * h)
     expected = np.array([x + w / 2, y + 0.6 * h]) + side * (np.array(CORNERS) - 0.5)
     points = corners(np.zeros((60, 80, 3), np.uint8), (x, y, w, h))
@@ -148,14 +148,14 @@ def test_constant_points_come_back_on_the_square(corners, x, y, w, h):
     "box", [(20, 10, 90, 110), (-30, -40, 170, 20), (12.3, 4.56, 93, 100), (40, 30, 51.4, 50), (-500, -430, 833, 900)]
 )
 def test_a_blob_is_found_where_it_is_by_whatever_box(centre, box):
-    """A network that answers with the middle of the light: the crop and the way back undo each other, to part of a pixel."""
+    """With a network that returns the centre of brightness, crop and inverse cancel, to a fraction of a pixel."""
     found = centre(blob(300, 200, 71.3, 58.9), np.array(box, np.float32))
     assert found[0] == pytest.approx([71.3, 58.9], abs=0.06 + 1.2 * max(box[2:]) / 2000)
 
 
 @pytest.mark.parametrize("width", [2e3, 2e5, 8e5])
 def test_the_memory_for_a_crop_is_bounded(centre, width):
-    """However large the face, in a picture of whatever size; the largest is thousands of times larger than its picture."""
+    """Faces and pictures of any size; the largest face is thousands of times larger than its picture."""
     image = np.full((90, 120, 3), 40, np.uint8)
     tracemalloc.start()
     crop = centre.prepare(image, square_of((0, 0, width, 1)))
@@ -175,7 +175,7 @@ def test_what_is_outside_of_the_picture_repeats_its_border(centre):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_an_app_sees_a_face_as_data_prepare_cuts_it(centre, seed):
-    """Faces of 20 to 1,500 pixels, some of them beyond the picture's border: the crops are the same, bit by bit."""
+    """Faces of 20 to 1,500 pixels, some beyond the picture's border: the crops are bit-identical."""
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 256, (*rng.integers(100, 1800, 2), 3), np.uint8)
     points = rng.uniform(0, 1, (68, 2)) * np.geomspace(20, 1500, 12)[seed] + rng.uniform(-30, 200, 2)
@@ -187,7 +187,7 @@ def test_an_app_sees_a_face_as_data_prepare_cuts_it(centre, seed):
 
 
 def test_an_app_sees_the_pictures_of_a_prepared_data_set(centre, tmp_path):
-    """From the source's picture and the square of the list's points to the bytes of the data set's file."""
+    """The source's picture and the square of the list's points give the bytes of the data set's file."""
     source = ibug(tmp_path / "src", PEOPLE)
     prepare(source, tmp_path / "out", PrepareOptions("ibug", test_fraction=0.5, origin=0.0))
     written = sorted((tmp_path / "out").glob("*_data/imgs/*.jpg"))
@@ -216,7 +216,7 @@ def test_points_of_a_whole_crop_are_those_of_torch(subnet, faces, blobs, threads
 
 
 def test_a_batch_dimension_without_a_number_is_accepted(subnet, blobs, faces, tmp_path):
-    """With a name, as the exporter writes it, and without."""
+    """With a name, as written by the exporter, and without."""
     model, path = subnet
     named, nameless = tmp_path / "named.onnx", tmp_path / "nameless.onnx"
     write_onnx(model, named, faces.images.float() / 255, dynamic_batch=True)
@@ -252,16 +252,25 @@ def test_metadata_are_read_and_may_say_what_is_so(corners, tmp_path):
 
 
 REFUSED = {
-    "missing": (lambda path: path, "No such file or directory; allowed: an ONNX file"),
-    "folder": (lambda path: path.mkdir(), "Is a directory; allowed: an ONNX file"),
-    "unreadable": (lambda path: path.symlink_to("/proc/self/mem"), "Input/output error; allowed: an ONNX file"),
-    "empty": (lambda path: path.write_bytes(b""), "no model that onnxruntime can run"),
-    "nonsense": (lambda path: path.write_bytes(b"nonsense\n" * 99), "no model that onnxruntime can run"),
-    "detector": (lambda path: yunet(path, []), "inputs .*; allowed: one float input"),
-    "wide input": (lambda path: constant_network(path, CORNERS, shape=[1, 3, 112, 96]), "112, 96.*; allowed: one float input"),
-    "grey input": (lambda path: constant_network(path, CORNERS, shape=[1, 1, 112, 112]), "1, 1, 112.*; allowed: one float"),
-    "two at once": (lambda path: constant_network(path, CORNERS, shape=[2, 3, 112, 112]), "2, 3, 112.*; allowed: one float"),
-    "odd output": (lambda path: constant_network(path, [1, 2, 3]), "1, 3.*; allowed: .*2 [*] points"),
+    "missing": (lambda path: path, "No such file or directory; give an ONNX file"),
+    "folder": (lambda path: path.mkdir(), "Is a directory; give an ONNX file"),
+    "unreadable": (lambda path: path.symlink_to("/proc/self/mem"), "Input/output error; give an ONNX file"),
+    "empty": (lambda path: path.write_bytes(b""), "onnxruntime cannot run this model"),
+    "nonsense": (lambda path: path.write_bytes(b"nonsense\n" * 99), "onnxruntime cannot run this model"),
+    "detector": (lambda path: yunet(path, []), "inputs .*; the network must have one float input"),
+    "wide input": (
+        lambda path: constant_network(path, CORNERS, shape=[1, 3, 112, 96]),
+        "112, 96.*; the network must have one float input",
+    ),
+    "grey input": (
+        lambda path: constant_network(path, CORNERS, shape=[1, 1, 112, 112]),
+        "1, 1, 112.*; the network must have one float",
+    ),
+    "two at once": (
+        lambda path: constant_network(path, CORNERS, shape=[2, 3, 112, 112]),
+        "2, 3, 112.*; the network must have one float",
+    ),
+    "odd output": (lambda path: constant_network(path, [1, 2, 3]), "1, 3.*; the network must have .*2 [*] points"),
     "RGB": (lambda path: saying(path, colour_order="RGB", input_range="0..1"), "colour_order: 'RGB'; allowed: BGR"),
     "bytes": (lambda path: saying(path, input_range="0..255"), "input_range: '0..255'; allowed: 0..1"),
 }
@@ -279,8 +288,8 @@ def test_a_file_that_cannot_be_used_is_one_line_with_its_name(tmp_path, fault):
 
 
 def test_points_that_are_not_finite_are_refused(centre, models):
-    """The middle of the light where there is none."""
-    with pytest.raises(ModelError, match="points that are not finite; its network has diverged") as error:
+    """The centre of brightness is undefined for a black image."""
+    with pytest.raises(ModelError, match="predicted points are not finite; the network has diverged") as error:
         centre(np.zeros((112, 112, 3), np.uint8))
     assert str(error.value).startswith(f"{models['centre']}: ")
 
@@ -291,7 +300,7 @@ def test_points_that_are_not_finite_are_refused(centre, models):
 )
 @pytest.mark.parametrize("box", [None, (1, 2, 3, 4)])
 def test_what_is_no_picture_is_refused(centre, picture, box):
-    with pytest.raises(ValueError, match=r"^no picture; give an array uint8 \(H, W, 3\), BGR, as OpenCV reads it$"):
+    with pytest.raises(ValueError, match=r"^not a picture; give a uint8 array \(H, W, 3\), BGR, as OpenCV reads it$"):
         centre(picture, box)
 
 
@@ -299,5 +308,5 @@ def test_what_is_no_picture_is_refused(centre, picture, box):
     "box", [(1, 2, 3), (1, 2, 0, 3), (1, 2, 3, -4), (np.nan, 2, 3, 4), (1, 2, np.inf, 4), (1, 2, 1e300, 4)]
 )
 def test_what_is_no_box_is_refused(centre, box):
-    with pytest.raises(ValueError, match=r"^(box|square) .*; allowed: .*above 0"):
+    with pytest.raises(ValueError, match=r"^(box|square) .*; give .*above 0"):
         centre(np.zeros((112, 112, 3), np.uint8), box)

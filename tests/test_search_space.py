@@ -1,4 +1,4 @@
-"""The space against the reference's published counts, and one subnet by every route."""
+"""Compare the space with the reference's published counts, and build one subnet in every possible way."""
 
 import json
 import math
@@ -150,7 +150,7 @@ head: 32
 
 
 def wide(pick):
-    """The subnet of the wide space whose every block ``pick`` takes by its parameters."""
+    """Return the subnet of the wide space in which ``pick`` selects every block by its number of parameters."""
     space = PfldSpace(WIDE)
     chosen = {
         layer.label: pick(layer.names, key=lambda name, layer=layer: sum(p.numel() for p in layer[name].parameters()))
@@ -192,9 +192,9 @@ def test_each_part_can_be_searched_alone(part):
     [
         ({"stem": "x"}, "stem"),
         ({"stem": {"block": "mb_k3", "channels": 16}}, "stem.block: unknown block 'mb_k3'; allowed: pelee_stem, sep_stem_w12"),
-        ({"stem": {"block": ["pelee_stem", "sep_stem_w8"], "channels": 16}}, "stem.block: stems with early maps of two sizes"),
+        ({"stem": {"block": ["pelee_stem", "sep_stem_w8"], "channels": 16}}, "stem.block: early maps have two sizes"),
         ({"entry": {"block": [], "channels": 16}}, "entry.block"),
-        ({"entry": {"block": ["mb_k3", "mb_k3"], "channels": 16}}, "entry.block: a block stands there twice"),
+        ({"entry": {"block": ["mb_k3", "mb_k3"], "channels": 16}}, "entry.block: a block is listed twice"),
         ({"head": {"block": "pfld_head_n1", "channels": 128}}, "head.block: unknown block 'pfld_head_n1'"),
         ({"head": 6}, "head.channels"),
         ({"colour": 1}, "unknown key 'colour'; allowed: entry, head, input_size, name, stages, stem"),
@@ -212,7 +212,7 @@ def test_faults_of_a_space_name_the_key(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"choices": {**SMALLEST.choices, "layer_0": "mb_k9"}}, "layer_0: block 'mb_k9' is not a candidate there"),
+        ({"choices": {**SMALLEST.choices, "layer_0": "mb_k9"}}, "layer_0: block 'mb_k9' is not a candidate in search space"),
         ({"choices": {"layer_0": "gh_k3"}}, "no choice for layer 'layer_1'"),
         ({"choices": {**SMALLEST.choices, "layer_9": "gh_k3"}}, "layer 'layer_9' is not in search space 'pfld'"),
         ({"space": "other"}, "unknown search space 'other'; allowed: pfld, pfld-wide"),

@@ -1,4 +1,4 @@
-"""The shipped tables: what they hold, and that they say what the model of counts says of subnets counted beside them."""
+"""The shipped tables: their content, and their agreement with the model of counts on other counted subnets."""
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def test_four_threads_are_faster_and_not_by_more_than_four_times():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_rows_add_up_to_what_the_model_says_of_counted_subnets(name):
-    """Subnets that no row was made from; their counts are recorded."""
+    """Subnets that were not used for any row; their counts are recorded."""
     table, model = LookupTable.load(name), board_fit()
     precision, threads = precision_and_threads(name)
     errors = []

@@ -1,4 +1,4 @@
-"""Smoothing from frame to frame: the One Euro filter against its recurrence, and tracks of faces that cross and vanish."""
+"""Smoothing from frame to frame: the One Euro filter against its recurrence, and tracks of crossing and vanishing faces."""
 
 import json
 from math import pi
@@ -97,7 +97,7 @@ def at(x, y=0.0, side=60.0):
 
 
 def test_faces_that_cross_keep_their_numbers():
-    """One goes right, the other left, and they hide each other half-way; a detector then finds only one of them."""
+    """One moves right, the other left, and they hide each other half-way, where a detector finds only one of them."""
     tracker = Tracker()
     for n in range(30):
         right, left = at(10 * n), at(290 - 10 * n, 4)
@@ -161,7 +161,7 @@ def test_without_smoothing_there_are_tracks_alone():
 
 
 def test_videos_are_smoothed_unless_told_otherwise(tmp_path, run, monkeypatch):
-    """A light that trembles: its points tremble less, and the file says so."""
+    """A trembling light: its points tremble less, and the file is marked as smoothed."""
     monkeypatch.chdir(tmp_path)
     centre_network(Path("centre.onnx"))
     places = np.random.default_rng(6).normal(150, 2, 20)

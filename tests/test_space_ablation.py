@@ -1,4 +1,4 @@
-"""The ablation of the space: its networks, the branches that fold, the table against figures by hand, and a short run."""
+"""The ablation of the space: its networks, the folded branches, the table against figures by hand, and a short run."""
 
 from collections import Counter
 from dataclasses import replace
@@ -27,7 +27,7 @@ IN_SPACE = Architecture.from_blocks(WIDE, 106, 112, CHOSEN)
 
 
 def disturb(model: nn.Module) -> nn.Module:
-    """Give every BatchNorm the statistics and weights of some training; return the model in eval mode."""
+    """Give every BatchNorm non-trivial statistics and weights; return the model in eval mode."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -60,7 +60,7 @@ def test_every_network_finds_points(name):
     variant = ABLATIONS[name].variant
     before = list(BLOCKS | PARTS)
     network = variant.build(68, variant.input_size)
-    assert list(BLOCKS | PARTS) == before  # stems and heads of its own would be missing in every table
+    assert list(BLOCKS | PARTS) == before  # additional stems and heads would be missing in every table
     assert network(torch.rand(2, 3, variant.input_size, variant.input_size)).shape == (2, 136)
 
 
@@ -90,7 +90,7 @@ def test_branches_fold_into_one_convolution(stride, groups, kernel, copies):
     torch.manual_seed(0)
     plain = nn.Conv2d(8, 8, kernel, stride, kernel // 2, groups=groups, bias=False)
     trained = disturb(RepConv(plain, copies))
-    # all of them are there: k x k, 1 x 1 beside larger ones, and the input itself where the size stays
+    # all branches exist: k x k, 1 x 1 beside larger ones, and the input itself where the size stays
     assert len(trained.branches) == copies + (kernel > 1)
     assert (trained.identity is not None) == (stride == 1)
     image = torch.randn(4, 8, 13, 13)
@@ -130,7 +130,7 @@ def test_dilated_convolutions_stay_as_they_are():
 def test_costs_are_those_of_the_deployed_network():
     plain, branched = (cost_of(variant, 106) for variant in (Variant(), Variant(copies=1)))
     assert branched == plain | {"parameters": branched["parameters"]}
-    # blocks of their own, as the table has them, take about as long as the whole network
+    # the sum of single blocks, as in the table, is close to the latency of the whole network
     assert plain["us_4t"] == pytest.approx(LookupTable.load("snapdragon625-4t").latency_us(IN_SPACE), rel=0.1)
 
 
@@ -151,7 +151,7 @@ def test_the_table_has_means_and_differences_by_seed():
     assert row[["test_nme", "difference", "least", "most", "latency"]].tolist() == pytest.approx(
         [5.05, -0.15, -0.2, -0.1, 0.98]
     )
-    # of other epochs than the base's: nothing to compare it with
+    # other epochs than the base's: no comparison
     assert pd.isna(table.set_index("network").loc["base, 3 x epochs"].difference)
 
 

@@ -1,4 +1,4 @@
-"""A space made for images of one size: everything that is not told another size uses that of its spec."""
+"""A space for images of one size: everything uses the spec's size unless another one is given."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from fbnet_pfld.search_space.spec import SPECS
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """The file of a space for images of 80 x 80 pixels."""
+    """Write the spec of a space for images of 80 x 80 pixels."""
     monkeypatch.chdir(tmp_path)
     data = yaml.safe_load((SPECS / "pfld.yaml").read_text()) | {"name": "small", "input_size": 80}
     file = tmp_path / "small.yaml"
@@ -23,7 +23,7 @@ def small(tmp_path, monkeypatch):
 def test_networks_of_the_space_see_images_of_its_size(small):
     space = PfldSpace(small)
     assert space.input_size == 80
-    # strides of 4, 2 and 2 leave a map of 5 x 5, on which the head's last kernel lies
+    # strides of 4, 2 and 2 leave a map of 5 x 5, the size of the head's last kernel
     assert space.head[-1].kernel_size == (5, 5)
     assert SpaceSpec.load(small).layout(106) == SpaceSpec.load(small).layout(106, 80)
     assert PfldSpace(small, input_size=96).input_size == 96
@@ -35,7 +35,7 @@ def test_the_size_is_a_default_of_the_config(small):
     assert config.input_size == config.faces(small.parent).input_size == 80
     assert not config.given("input_size")
     assert Config.load(None, space=str(small), input_size=96).input_size == 96
-    # of another space, another size, whichever was first in a file
+    # another space with another size, regardless of the order in the file
     assert config.override({"space": "pfld-wide"}, "test").input_size == 112
     assert config.override({"points": 68}, "test").input_size == 80
     file = small.with_name("c.yaml")
@@ -73,6 +73,6 @@ def test_a_table_is_made_for_the_size(small, run, capsys):
     assert {key.size for key in table.rows} == {80, 40, 20, 10, 5, 1}
     assert table.cost(layout).fixed_us > 0
     assert run("latency", "show", "small.csv", "--space", small, "--out", "small.png") == 0
-    # the shipped tables are of 112 x 112
+    # the shipped tables are for 112 x 112
     with pytest.raises(InputError, match="--input-size 80"):
         LookupTable.load("snapdragon625-4t").cost(layout)

@@ -1,4 +1,4 @@
-"""Steps of a search in stages on tiny spaces: what each stage trains, and its gradients against enumeration."""
+"""Steps of a staged search on tiny spaces: what each stage trains, and its gradients compared with enumeration."""
 
 import copy
 import itertools
@@ -18,7 +18,7 @@ TEACHER = dict.fromkeys(COSTS, "dear")
 
 
 class Line(ModelSpace):
-    """A chain of three layers, of linear blocks."""
+    """A chain of three layers of linear blocks."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ class Line(ModelSpace):
 
 
 class Task(nn.Module):
-    """Stands in for a Lightning module: a regression, its inputs jittered at random in every call."""
+    """Stand-in for a Lightning module: a regression with random jitter of the inputs in every call."""
 
     def __init__(self, jitter=0.0):
         super().__init__()
@@ -69,7 +69,7 @@ class Task(nn.Module):
 
 
 def search(space=None, jitter=0.0, stages=None, **options):
-    """A search module as Lightning would run it, and its supernet; gradients stay in the weights after a step."""
+    """Return a search module as Lightning would run it, and its supernet; gradients stay in the weights after a step."""
     torch.manual_seed(0)
     strategy = StagedFBNet(COST, stages=stages or Stages(1, 1, 1, 1), **options)
     supernet = strategy.mutate_model(space or Line())
@@ -96,7 +96,7 @@ def batch(seed=0):
 
 
 def run(model, path, x):
-    """A path of a supernet, by hand."""
+    """Run a path of a supernet by hand."""
     for layer in model.layers:
         x = layer[path[layer.label]](x)
     return model.last(x)
@@ -132,7 +132,7 @@ def test_the_teachers_stage_trains_the_slowest_path_alone():
 
 
 def test_distillation_teaches_every_other_candidate_its_place():
-    """Of all ways of choosing inputs, from the teacher's path or a random one, the step's gradient is one."""
+    """The step's gradient equals that of one choice of inputs, from the teacher's path or a random one."""
     module = at_stage(search(), "distillation")
     drawn = {"a": "cheap", "b": "cheap", "c": "dear"}
     module._fair.draw = lambda: drawn
@@ -162,7 +162,7 @@ def test_distillation_teaches_every_other_candidate_its_place():
 
 
 def expected_sandwich(module, groups, x, y):
-    """Gradients of the sandwich's objective, path by path and by hand."""
+    """Compute the gradients of the sandwich's objective path by path, by hand."""
     module.zero_grad()
     output = run(module.model, TEACHER, x)
     soft = output.detach()
@@ -176,7 +176,7 @@ def expected_sandwich(module, groups, x, y):
 
 
 class Loose(Line):
-    """The same network, but no :class:`Chain`."""
+    """The same network, but not a :class:`Chain`."""
 
     begin = advance = end = property()
 
@@ -196,7 +196,7 @@ def test_the_sandwich_has_the_gradient_of_its_paths(space):
 
 
 def test_the_sandwichs_mean_gradient_is_that_of_all_paths():
-    """Over many draws, all paths weigh alike, but for the cheapest, which has a quarter of the last path's steps."""
+    """Over many draws, all paths are equally frequent, except the fastest, which has a quarter of the last path's steps."""
     module = at_stage(search(paths=1, branches=1), "sandwich")
     x, y = batch()
     every = [dict(zip(NAMES, names, strict=True)) for names in itertools.product(*NAMES.values())]
@@ -224,7 +224,7 @@ def test_all_paths_of_a_step_see_the_same_random_numbers():
         module.training_step({"train": batch(), "val": None}, step)
     assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen[0], seen[2])
-    assert not torch.equal(seen[0], seen[3])  # and the next step has others
+    assert not torch.equal(seen[0], seen[3])  # the next step has other random numbers
 
 
 def test_only_the_logits_learn_in_the_last_stage():
@@ -234,7 +234,7 @@ def test_only_the_logits_learn_in_the_last_stage():
     torch.manual_seed(1)
     module.training_step({"train": None, "val": (x, y)}, 0)
     assert all("alpha" in name for name in gradients(module))
-    # the same objective, differentiated by hand: a mixture under the same sample, times the latency's share
+    # the same objective, differentiated by hand: a mixture with the same sample, times the latency factor
     torch.manual_seed(1)
     logits = {label: torch.zeros(len(names), requires_grad=True) for label, names in NAMES.items()}
     sample = {label: nn.functional.gumbel_softmax(row, tau=5.0) for label, row in logits.items()}
@@ -249,7 +249,7 @@ def test_only_the_logits_learn_in_the_last_stage():
         assert torch.equal(tensor, before[name]), name
 
 
-# --- spaces that are no chain, and faults --------------------------------------------------------------------------------
+# --- spaces that are not a chain, and faults -----------------------------------------------------------------------------
 
 
 class Twice(Line):
@@ -269,6 +269,5 @@ def test_a_space_that_is_no_chain_does_without_distillation_and_says_so(caplog):
         module.training_step({"train": batch(), "val": None}, step)
     assert ran == [0, 1]
     assert [record.getMessage() for record in caplog.records] == [
-        "layer 'a' runs 2 times on a path: the space is no chain of layers, so the sandwich takes the place of block-wise "
-        "distillation"
+        "layer 'a' runs 2 times on a path: the space is not a chain of layers, so the sandwich replaces block-wise distillation"
     ]

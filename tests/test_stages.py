@@ -1,4 +1,4 @@
-"""The parts of a search in stages: schedule, paths, and the errors of block-wise distillation."""
+"""Parts of a staged search: schedule, paths, and the errors of block-wise distillation."""
 
 from collections import Counter
 from types import SimpleNamespace
@@ -129,7 +129,7 @@ def test_blocks_of_other_shapes_are_named():
     with pytest.raises(
         InputError,
         match=r"layer 'a': the output of block 'small' has shape \(2, 3\), that of the teacher's "
-        r"block 'dear' \(2, 5\); the blocks of a layer must have outputs of one shape",
+        r"block 'dear' has \(2, 5\); all blocks of a layer must have outputs of the same shape",
     ):
         list(distillation_errors([layer], {"a": "dear"}, [call], [call]))
 

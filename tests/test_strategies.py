@@ -1,4 +1,4 @@
-"""The strategy on tiny spaces that have nothing to do with landmarks: gradients against closed forms, search against truth."""
+"""The strategy on tiny spaces unrelated to landmarks: gradients compared with closed forms, searches with known optima."""
 
 import math
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ NAMES = {label: list(row) for label, row in COSTS.items()}
 
 
 class Space(ModelSpace):
-    """Two labels, the second one used twice."""
+    """Two labels, of which the second is used twice."""
 
     def __init__(self):
         super().__init__()
@@ -45,7 +45,7 @@ def supernet(**options):
 
 
 class SimpleNamespaceModule(nn.Module):
-    """Stands in for a Lightning module: holds the model."""
+    """Stand-in for a Lightning module that holds the model."""
 
     def __init__(self, model):
         super().__init__()
@@ -72,7 +72,7 @@ def evaluator(epochs=2, folder=None, **options):
 
 
 class TableProfiler(ExpressionProfiler):
-    """The costs of this file, in the form that NNI's own penalty wants."""
+    """The latencies of this file in the form that NNI's own penalty expects."""
 
     def __init__(self, space):
         super().__init__(space)
@@ -125,7 +125,7 @@ def test_latency_alone_moves_probability_to_cheaper_blocks_through_the_gumbel_sa
 
 def test_same_check_fails_on_the_penalty_that_nni_ships():
     """NNI 3.0 hands its penalty probabilities as Python floats (``export_probs`` ends in ``tolist``): the penalty carries no
-    gradient to the logits, so the check above cannot pass with it. This is why the package has a latency term of its own."""
+    gradient to the logits, so the check above cannot pass with it. Therefore the package has its own latency term."""
     space = Space()
     penalty = ExpectationProfilerPenalty(TableProfiler(space), baseline=5.0)
     _, _, module = supernet()
@@ -211,9 +211,9 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_epoch_and_step():
     ("cost", "mode", "message"),
     [
         ({"a": COSTS["a"]}, "mul", "layer 'b' is only in the search space"),
-        ({**COSTS, "c": {}}, "mul", "layer 'c' is only in the latency table's cost"),
-        ({**COSTS, "a": {"cheap": 1.0}}, "mul", "no cost for block 'mid' of layer 'a'"),
-        ({**COSTS, "b": {"cheap": math.nan, "dear": 1.0}}, "mul", "cost of block 'cheap' of layer 'b' is nan"),
+        ({**COSTS, "c": {}}, "mul", "layer 'c' is only in the latency table"),
+        ({**COSTS, "a": {"cheap": 1.0}}, "mul", "no latency for block 'mid' of layer 'a'"),
+        ({**COSTS, "b": {"cheap": math.nan, "dear": 1.0}}, "mul", "latency of block 'cheap' of layer 'b' is nan"),
         (COSTS, "max", "unknown mode 'max' of the latency term; allowed: add, mul"),
     ],
 )

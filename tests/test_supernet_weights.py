@@ -1,4 +1,4 @@
-"""What a search in stages is for: layers that stay alive, subnets that work as they are, another target without new weights."""
+"""Benefits of a staged search: layers stay alive, subnets work without finetuning, another target needs no new weights."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def block(width):
 
 
 class Tapped(ModelSpace):
-    """Three layers with a way around them: the head has the stem's output as well."""
+    """Three layers with a bypass: the head also gets the stem's output."""
 
     def __init__(self):
         super().__init__()
@@ -58,7 +58,7 @@ class Tapped(ModelSpace):
 
 
 def task():
-    """A random network's outputs, standardised: for training and for the figures."""
+    """Standardised outputs of a random network, for training and for validation."""
     torch.manual_seed(1)
     truth = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2))
     x = torch.randn(2048, 8, generator=torch.Generator().manual_seed(0))
@@ -71,7 +71,7 @@ def task():
 
 
 def spread(supernet, x, y):
-    """Standard deviation of the loss over the blocks of a layer, relative to the loss, summed over the layers; mean loss."""
+    """Return the standard deviation of the loss over a layer's blocks, relative to the loss, summed over layers; mean loss."""
     losses = torch.zeros(len(PATHS))
     for index, output in sweep(supernet, x, PATHS):
         losses[index] = (output - y).square().mean()
@@ -103,7 +103,7 @@ def test_layers_stay_alive_beside_a_way_around_them():
     run_search(Tapped(), evaluator, strategy)
     staged, _ = spread(strategy.supernet, *held_out)
 
-    # single paths from scratch, for more steps
+    # train single paths from scratch for more steps
     torch.manual_seed(0)
     supernet = StagedFBNet(COST).mutate_model(Tapped()).train()
     weights = [weight for name, weight in supernet.named_parameters() if "alpha" not in name]
@@ -148,7 +148,7 @@ def test_another_target_needs_no_new_weights(place, run, capsys):
     assert torch.load("other/supernet/last.ckpt", weights_only=True)["epoch"] == 2
     assert run(*other, "--epochs", "1", "--resume", "auto") == 2
     assert "search.epochs 3, this one 1; a run can be extended, not shortened" in capsys.readouterr().err
-    # the supernet is part of what the run is
+    # the supernet is part of the run's record
     first.weights["points.0.weight"].mul_(2)
     first.save("ckpt_save/supernet/checkpoint_best.pth")
     assert run(*other, "--epochs", "3", "--resume", "auto") == 2

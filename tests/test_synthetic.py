@@ -1,4 +1,4 @@
-"""Synthetic faces: points where the features are painted, pose as the points show it, the same files every time."""
+"""Synthetic faces: points match the painted features, the pose matches the points, and files are reproducible."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ MIRROR = list(layout_of(106).mirror)
 
 
 def plain(index: int, **changes):
-    """A face without anything in front of it or blur and noise over it."""
+    """A face without occlusion, blur and noise."""
     look = random_look(np.random.default_rng([7, index]))
     return replace(
         look,
@@ -47,7 +47,7 @@ def render(look):
 
 
 def rotation_by_hand(pitch, yaw, roll):
-    """First to the side, then up and down, then in the picture; x right, y down, z away from the viewer."""
+    """Rotate first to the side, then up and down, then in the image plane; x right, y down, z away from the viewer."""
     (sp, sy, sr), (cp, cy, cr) = np.sin(np.radians([pitch, yaw, roll])), np.cos(np.radians([pitch, yaw, roll]))
     side = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     nod = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -56,7 +56,7 @@ def rotation_by_hand(pitch, yaw, roll):
 
 
 def rotation_from_points(points, model):
-    """Rotation (3, 3) that takes model points to picture points under a scaled orthographic camera, by least squares."""
+    """Fit the rotation (3, 3) from model points to picture points with a scaled orthographic camera, by least squares."""
     affine = np.linalg.lstsq(model - model.mean(0), points - points.mean(0), rcond=None)[0].T
     u, _, v = np.linalg.svd(affine, full_matrices=False)
     rows = u @ v
@@ -143,7 +143,7 @@ def test_eye_centres_coincide_and_all_points_lie_near_the_picture():
     ],
 )
 def test_features_are_painted_where_the_points_say(color, parts):
-    """A feature in another colour changes the picture at that feature and nowhere else."""
+    """A feature in another colour changes the picture only at that feature."""
     for index in range(5):
         look = plain(
             index,
@@ -167,7 +167,7 @@ def test_features_are_painted_where_the_points_say(color, parts):
 
 @pytest.mark.parametrize("index", range(4))
 def test_points_lie_on_the_surface_that_is_drawn(index):
-    """The head's grid, enlarged as the drawing does it, has the points where the texture has them; units of half a face."""
+    """The head's grid, enlarged as in drawing, has its points where the texture has them; units of half a face width."""
     look = random_look(np.random.default_rng([5, index]))
     model = face_model(look.shape, look.expression)
     texture = Texture(model, look, np.random.default_rng(0), 257, 319)
@@ -183,8 +183,8 @@ def test_points_lie_on_the_surface_that_is_drawn(index):
 @pytest.mark.parametrize("yaw", [-30.0, 0.0, 30.0])
 @pytest.mark.parametrize("side", [-1, 1])
 def test_the_nose_casts_its_shadow_away_from_the_lamp(side, yaw):
-    """With the lamp at the side of the head, skin beside the nose darkens on the other side, in whatever pose."""
-    turned = np.radians(60 * side + yaw)  # the lamp keeps its place relative to the head
+    """With the lamp at the side of the head, skin beside the nose darkens on the other side, in every pose."""
+    turned = np.radians(60 * side + yaw)  # the lamp keeps its position relative to the head
     lamp = np.array([np.sin(turned), -0.3, -np.cos(turned)])
     look = plain(2, pose=np.array([0.0, yaw, 0.0]), expression=Expression())
     look = replace(look, light=replace(look.light, direction=lamp / np.linalg.norm(lamp)))
@@ -257,6 +257,6 @@ def test_a_data_set_is_replaced_only_on_request_and_whole(tmp_path, monkeypatch)
 def test_a_folder_that_is_no_synthetic_set_is_never_replaced(tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "mine.txt").write_text("years of work")
-    with pytest.raises(InputError, match="with --overwrite a synthetic data set"):
+    with pytest.raises(InputError, match="a synthetic data set with --overwrite"):
         generate(tmp_path / "d", 1, 1, 48, overwrite=True)
     assert (tmp_path / "d" / "mine.txt").read_text() == "years of work"

@@ -1,4 +1,4 @@
-"""Photographs of synthetic scenes: each effect against a closed form or a count by hand."""
+"""Photographs of synthetic scenes: each effect compared with a closed form or a manual computation."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A latency target: decoding against brute force, the tilt against its definition, a search that stays within it."""
+"""Latency target: decoding compared with brute force, the latency offset with its definition; a search stays within it."""
 
 import itertools
 import math
@@ -24,7 +24,7 @@ def cost_of(cost, choices):
 
 
 def made(layers):
-    """Scores and cost from layers of (score, us)."""
+    """Build scores and latencies from layers of (score, us)."""
     scores = {f"l{i}": {f"b{j}": score for j, (score, _) in enumerate(layer)} for i, layer in enumerate(layers)}
     blocks = {f"l{i}": {f"b{j}": us for j, (_, us) in enumerate(layer)} for i, layer in enumerate(layers)}
     return scores, SimpleNamespace(fixed_us=3.0, blocks_us=blocks)
@@ -71,7 +71,7 @@ def test_k_best_equal_brute_force(layers, part, floor, k):
 
 
 def best_within(scores, cost, budget):
-    """The highest sum of scores within a budget, by another algorithm: sums that no cheaper one reaches, layer by layer."""
+    """Highest sum of scores within a budget, by another algorithm: sums that no faster one reaches, layer by layer."""
     front = [(cost.fixed_us, 0.0)]
     for label, row in cost.blocks_us.items():
         sums = sorted(
@@ -91,7 +91,7 @@ def best_within(scores, cost, budget):
 
 
 def test_a_space_too_large_for_exact_decoding_keeps_the_limits():
-    """9 ** 22 architectures, about as many as FBNet's own space has."""
+    """9 ** 22 architectures, about as many as in FBNet's own space."""
     rng = np.random.default_rng(0)
     scores, cost = made([list(zip(rng.normal(size=9), rng.uniform(10, 100, 9), strict=True)) for _ in range(22)])
     budget = 900.0
@@ -110,11 +110,11 @@ def test_the_space_of_the_package_is_decoded_near_every_target():
 
 
 def test_a_target_below_the_cheapest_is_refused_with_the_range():
-    message = r"no architecture within 4 us; allowed: from 5.0 us, the cheapest \(the slowest takes 16.0 us\)"
+    message = r"no architecture within 4 us; the fastest takes 5.0 us, the slowest 16.0 us"
     for refuse in (lambda: decode({}, COST, 4), lambda: LatencyTarget(COST, NAMES, 4), lambda: FBNet(COST, target_us=4)):
         with pytest.raises(InputError, match=message):
             refuse()
-    with pytest.raises(InputError, match="a latency target without a cost"):
+    with pytest.raises(InputError, match="target_us is given without cost"):
         FBNet(target_us=4)
     with pytest.raises(InputError, match="no architecture within nan us"):
         FBNet(COST, target_us=math.nan)
@@ -126,10 +126,10 @@ def test_the_tilted_distribution_costs_the_target_on_average(target):
     tilt = target_of.tilt(LOGITS)
     weights = {label: (row - tilt[label]).softmax(-1) for label, row in LOGITS.items()}
     assert float(target_of.cost_us(weights)) == pytest.approx(target, abs=1e-3)
-    # one strength for all: the tilt is proportional to the cost
+    # one strength for all: the offset is proportional to the latency
     strengths = [float(tilt[label][i] / target_of.tables[label][i]) for label in NAMES for i in range(len(NAMES[label]))]
     assert max(strengths) == pytest.approx(min(strengths), rel=1e-5)
-    # and so the mean cost of hard Gumbel samples is the target too
+    # so the mean latency of hard Gumbel samples is also the target
     torch.manual_seed(0)
     samples = {
         label: torch.nn.functional.gumbel_softmax((row - tilt[label]).expand(40_000, -1), hard=True).mean(0)
@@ -176,4 +176,4 @@ def test_a_search_stays_on_the_target_and_chooses_within_it(target):
         label: dict(zip(layer.names, layer._arch_alpha.tolist(), strict=True)) for label, layer in module.layers().items()
     }
     assert chosen == decode(scores, COST, target)
-    assert any(abs(logit) > 0.1 for row in scores.values() for logit in row.values())  # they have learnt
+    assert any(abs(logit) > 0.1 for row in scores.values() for logit in row.values())  # the logits have learnt

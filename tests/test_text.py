@@ -1,4 +1,4 @@
-"""Text as editors write it is read alike; what is no text is named for what it is."""
+"""Text from different editors is read alike; for other content, the error names its kind."""
 
 import codecs
 
@@ -47,7 +47,7 @@ def test_any_text_comes_back(text, encoding):
         (b"PK\x03\x04\x14\0", "a zip archive, as checkpoints and spreadsheets are"),
         ("12 13\n14 15\n".encode("utf-16-le"), "UTF-16 text without a byte-order mark; save it as UTF-8"),
         (codecs.BOM_UTF16_LE + b"\0\xd8\0\xd8", "a damaged UTF-16 file"),
-        ("12 13\nJosé 14\n".encode("latin-1"), "no UTF-8 text: byte 0xe9 in line 2; save it as UTF-8"),
+        ("12 13\nJosé 14\n".encode("latin-1"), "not UTF-8 text: byte 0xe9 in line 2; save it as UTF-8"),
         (b"\0\1\2\3", "binary data"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A walk over every option of every command that takes a path, with what people give by mistake: never a traceback.
+"""All path options of all commands with inputs that people give by mistake: never a traceback.
 
 The options come from the commands themselves; a new one must be added to ``ROLES``.
 """
@@ -26,7 +26,7 @@ from fbnet_pfld.search_space import Architecture
 
 FILE, FOLDER, OUT_FILE, OUT_FOLDER = "a file", "a folder", "a file to write", "a folder to write"
 
-# parameter, or command and parameter -> what it takes, and with what suffix
+# parameter, or command and parameter -> kind of its path, and suffix
 ROLES = {
     "config": (FILE, ".yaml"),
     "lut": (FILE, ".csv"),
@@ -90,9 +90,9 @@ NO_PATHS = {
     "launch multi-trial resume",
 }
 
-# what is no fault: an image is known by its content
+# no fault: an image is recognised by its content
 SOUND = {("predict", "source", "image")}
-# what else a command needs, all of it sound
+# further arguments that a command needs, all valid
 DATA, CONFIG = ("--data-root", "data"), ("--config", "config.yaml")
 NEEDS = {
     "search": (*DATA, *CONFIG),
@@ -145,7 +145,7 @@ def commands(app=cli.app, path=()) -> Iterator[tuple[str, typing.Any]]:
 
 
 def role(command: str, name: str, annotation: str) -> tuple[str, str] | None:
-    """What a parameter takes; None if no path."""
+    """Kind of path that a parameter takes, or None."""
     if name in NO_PATHS and "Path" not in annotation or f"{command} {name}" in NO_PATHS:
         return None
     found = ROLES.get(f"{command} {name}") or ROLES.get(name)
@@ -163,7 +163,7 @@ def walk() -> Iterator[tuple[str, str, str]]:
 
 
 def unreadable(path: str) -> None:
-    """A file that nobody can read, root neither: reading a process's memory from its start is an input/output error."""
+    """A file that not even root can read: reading a process's memory from its start is an input/output error."""
     os.symlink("/proc/self/mem", path)
 
 
@@ -192,7 +192,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def needed(sound_place, tmp_path_factory) -> Path:
-    """Folder of what commands need beside the sound place."""
+    """Folder of the files that commands need in addition to the sound place."""
     folder = tmp_path_factory.mktemp("needed")
     cv2.imwrite(str(folder / "face.png"), np.zeros((32, 32, 3), np.uint8))
     cv2.imwrite(str(folder / "photo.jpg"), np.zeros((64, 64, 3), np.uint8))
@@ -219,7 +219,7 @@ def sound(place, needed, monkeypatch):
 
 
 def readable(folder: Path) -> dict[str, bytes | None]:
-    """Every file of a folder; of links their names alone."""
+    """Every file of a folder; only the names of links."""
     return {
         str(path.relative_to(folder)): None if path.is_symlink() or path.is_dir() else path.read_bytes()
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""A space whose stem, entry and head are searched goes through search, sweep, measuring and finetuning as any other."""
+"""A space with searched stem, entry and head works in search, sweep, measurement and finetuning like any other."""
 
 import numpy as np
 import pytest

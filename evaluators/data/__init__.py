@@ -1,1 +1,1 @@
-"""Landmark data sets: reading, augmenting, preparing and rendering them."""
+"""Read, augment, prepare and render landmark data sets."""

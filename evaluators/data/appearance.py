@@ -1,6 +1,6 @@
-"""How a picture looks, with other parameters for every face of a batch: covered parts, blur, colour, noise.
+"""Changes of appearance with separate parameters for every face of a batch: occlusion, blur, colour, noise.
 
-Images are float (N, 3, S, S) in blue, green, red; parameters are tensors of length N on the same device. Points and pose stay.
+Images are float (N, 3, S, S), BGR; parameters are tensors of length N on the same device. Points and pose do not change.
 """
 
 import math
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 LUMINANCE = (0.114, 0.587, 0.299)
-"""Shares of blue, green and red in the brightness (ITU-R BT.601)."""
+"""Weights of blue, green and red in the brightness (ITU-R BT.601)."""
 
 
 def cover(images: Tensor, boxes: Tensor, colours: Tensor) -> Tensor:
-    """Paint a rectangle over every face: boxes (N, 4) left, top, right, bottom over the side; colours (N, 3)."""
+    """Paint a rectangle over every face: boxes (N, 4), left, top, right, bottom in parts of the side; colours (N, 3)."""
     centres = (torch.arange(images.shape[-1], device=images.device) + 0.5) / images.shape[-1]
     left, top, right, bottom = boxes[:, :, None].unbind(1)
     inside = ((top <= centres) & (centres < bottom))[:, :, None] & ((left <= centres) & (centres < right))[:, None]
@@ -21,10 +21,10 @@ def cover(images: Tensor, boxes: Tensor, colours: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """Gaussian blur by sigma (N,) pixels with kernels of 2 * radius + 1 pixels; beyond the picture its border repeats.
+    """Blur each face with a Gaussian of sigma (N,) pixels and kernels of 2 * radius + 1 pixels; the image border repeats.
 
-    Two products with a matrix per face, one across and one down, whose row i says what pixel i is made of: convolutions with
-    kernels of their own per face take three times as long on a CPU.
+    The blur is two matrix products per face, one across and one down, where row i of the matrix holds the weights of output
+    pixel i. Convolutions with a separate kernel per face take three times as long on a CPU.
     """
     side = images.shape[-1]
     distance = torch.arange(-radius, radius + 1, device=images.device)
@@ -39,7 +39,7 @@ def blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
 def recolour(images: Tensor, gain: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:
     """Multiply the channels by gain (N, 3), then the distance from grey by saturation (N,), then add brightness (N,); in place.
 
-    Memory is what this costs: one plane per face, the same for all channels, holds what grey and brightness add.
+    Memory traffic dominates: a single plane per face, shared by all channels, holds the contribution of grey and brightness.
     """
     luminance = torch.tensor(LUMINANCE, dtype=images.dtype).to(images.device)
     to_grey = ((1 - saturation)[:, None] * luminance * gain)[:, None]
@@ -48,9 +48,9 @@ def recolour(images: Tensor, gain: Tensor, saturation: Tensor, brightness: Tenso
 
 
 def grain(images: Tensor) -> Tensor:
-    """Noise of mean 0 and deviation 1 in the shape of ``images``, evenly distributed.
+    """Return uniform noise with mean 0 and standard deviation 1 in the shape of ``images``.
 
-    Made from random bytes, eight at a time: normally distributed numbers take several times as long on a CPU.
+    The noise comes from random bytes, eight at a time; normally distributed numbers take several times as long on a CPU.
     """
     words = torch.empty((images.numel() + 7) // 8, dtype=torch.int64, device=images.device).random_(-(2**63), None)
     noise = words.view(torch.uint8)[: images.numel()].view(images.shape).to(images.dtype)

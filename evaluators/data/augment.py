@@ -1,7 +1,7 @@
-"""Random changes of whole batches of faces, on the device where they are.
+"""Random augmentation of whole batches of faces, on their device.
 
-Written here because torchvision's transforms, the second version's too, draw their parameters once per call: in a batch, all
-faces would be turned, coloured and covered alike, and a call per face costs more than the network's own step.
+torchvision's transforms, including version 2, draw their parameters once per call: all faces of a batch would be rotated,
+coloured and covered alike, and a call per face takes longer than the network's training step.
 """
 
 import math
@@ -15,28 +15,28 @@ from torch.nn import functional
 from .appearance import blur, cover, grain, recolour
 
 CPU_FACES = 8
-"""Faces moved at a time on a CPU: they stay in its cache, and pixels in rotated order cost no more than in theirs."""
+"""Faces warped at a time on a CPU: they fit in its cache, so that reading pixels in rotated order is as fast as in order."""
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random mirroring, rotation, scale, shift, colours, blur, occlusion and noise, drawn for every face alone.
+    """Random mirroring, rotation, scale, shift, colours, blur, occlusion and noise, drawn separately for every face.
 
-    Each strength of zero leaves that part out. The parameters are drawn on the CPU, so that a seed gives the same ones on every
-    device, and a GPU need not be waited for.
+    A strength of zero disables that part. The parameters are drawn on the CPU, so that a seed gives the same parameters on
+    every device, without synchronising with a GPU.
 
     Parameters
     ----------
     mirror
-        Index of every point's partner in the mirrored face; None for no mirroring. Otherwise half of the faces are mirrored.
+        Index of every point's partner in the mirrored face; half of the faces are then mirrored. None for no mirroring.
     degrees
-        Largest rotation either way.
+        Largest rotation in either direction, in degrees.
     scale
         Largest relative change of size.
     shift
-        Largest shift, in parts of the image's side.
+        Largest shift, as a fraction of the image's side.
     light
-        Largest relative change of contrast and, in parts of the full range, half of it of brightness.
+        Largest relative change of contrast; half of it is the largest change of brightness, as a fraction of the full range.
     cast
         Largest relative change of a colour channel.
     saturation
@@ -44,13 +44,13 @@ class Augment:
     grey
         Share of the faces that lose their colours.
     share
-        Share of the faces that are blurred, of those that are partly covered, and of those that get noise.
+        Share of the faces that are blurred; also of those that are partly covered, and of those that get noise.
     blur
-        Largest standard deviation of the blur, in parts of the image's side.
+        Largest standard deviation of the blur, as a fraction of the image's side.
     occlusion
-        Longest side of the covering rectangle, in parts of the image's side.
+        Longest side of the covering rectangle, as a fraction of the image's side.
     noise
-        Largest standard deviation of the noise, in parts of the full range.
+        Largest standard deviation of the noise, as a fraction of the full range.
     """
 
     mirror: tuple[int, ...] | None = None
@@ -67,13 +67,13 @@ class Augment:
     noise: float = 0.04
 
     def __call__(self, images: Tensor, points: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Augment images (N, 3, S, S), points (N, P, 2), normalised, and pose (N, 3), degrees; all three are returned.
+        """Augment images (N, 3, S, S), points (N, P, 2), normalised, and pose (N, 3), degrees; return all three.
 
-        Images are in blue, green, red, as uint8, 0..255, or float, 0..1; the returned ones are float. Mirroring negates yaw
-        and roll; turning the image counter-clockwise adds to roll, which is the last of the three rotations of a pose.
-        Uncovered corners repeat the border. What is given stays as it is.
+        Images are BGR, as uint8, 0..255, or float, 0..1; the returned images are float. Mirroring negates yaw and roll;
+        rotating the image counter-clockwise adds to roll, the last of the three rotations of a pose. Uncovered corners repeat
+        the border. The arguments are not modified.
         """
-        with torch.autocast(images.device.type, enabled=False):  # half precision would give colours in steps
+        with torch.autocast(images.device.type, enabled=False):  # half precision would quantise the colours
             images, points, pose = self._move(images, points, pose)
             return self._change_look(images), points, pose
 
@@ -86,14 +86,14 @@ class Augment:
         flip = (torch.rand(n) < (0.5 if self.mirror else 0.0)).to(images.device)
         sign = 1 - 2 * flip.float()
         cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
-        # new = matrix @ (old - centre) + centre + shift, the mirroring first
+        # new = matrix @ (old - centre) + centre + shift, after mirroring
         matrix = torch.stack((torch.stack((cos * sign, -sin), 1), torch.stack((sin * sign, cos), 1)), 1)
         inverse = matrix.transpose(1, 2) / scale[:, None, None] ** 2
-        # look up the pixels by the inverse
+        # look up the pixels through the inverse
         few = CPU_FACES if images.device.type == "cpu" else n
         parts = zip(images.split(few), inverse.split(few), shift.split(few), strict=True)
         images = torch.cat([_warp(*part) for part in parts])
-        # move the points and the pose alike
+        # transform the points and the pose in the same way
         points = (matrix[:, None] * (points - 0.5)[:, :, None]).sum(-1) + 0.5 + shift[:, None]
         if self.mirror:
             points = torch.where(flip[:, None, None], points[:, list(self.mirror)], points)
@@ -101,7 +101,7 @@ class Augment:
         return images, points, pose
 
     def _change_look(self, images: Tensor) -> Tensor:
-        """In place: fresh memory for every part would cost more than the parts."""
+        """Change colours, occlusion, blur and noise in place; new memory for every part would take longer than the part."""
         n = len(images)
         if self.occlusion:
             self._change_some(images, self._covered)
@@ -122,7 +122,7 @@ class Augment:
             images.index_copy_(0, chosen, change(images.index_select(0, chosen)))
 
     def _covered(self, faces: Tensor) -> Tensor:
-        """The rectangle's sides are a quarter of the longest or more, its centre is anywhere."""
+        """Cover faces with a rectangle, each side at least a quarter of the longest, its centre anywhere."""
         sides, centre, colour = torch.rand(len(faces), 7).to(faces).split((2, 2, 3), dim=1)
         half = (1 + 3 * sides) / 8 * self.occlusion
         return cover(faces, torch.cat((centre - half, centre + half), dim=1), colour)
@@ -136,10 +136,10 @@ class Augment:
 
 
 def _warp(images: Tensor, inverse: Tensor, shift: Tensor) -> Tensor:
-    """Look up where each pixel comes from: ``inverse @ (pixel - shift)``, around the centre, one is the image's side."""
+    """Sample each pixel from ``inverse @ (pixel - shift)``, relative to the centre, in units of the image's side."""
     side = images.shape[-1]
     images = images if images.is_floating_point() else images.float().mul_(1 / 255)
-    # grid_sample wants -1..1; affine_grid would take fifty times as long on a CPU
+    # grid_sample expects -1..1; affine_grid takes fifty times as long on a CPU
     pixels = (2 * torch.arange(side, device=images.device, dtype=images.dtype) + 1) / side - 1
     across, down = (pixels - 2 * shift[:, :, None])[:, :, None].unbind(1)
     grid = (inverse[:, :, :1] * across)[:, :, None] + (inverse[:, :, 1:] * down)[:, :, :, None]
@@ -155,4 +155,4 @@ AUGMENTS: dict[str, Callable[[tuple[int, ...] | None], Augment | None]] = {
     "geometry": _geometry,
     "none": lambda mirror: None,
 }
-"""Name -> from the mirror partners to what changes the faces, if anything does."""
+"""Name -> function from the mirror partners to the augmentation, or None for no augmentation."""

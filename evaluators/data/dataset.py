@@ -1,4 +1,4 @@
-"""The 106points data-set layout: ``{train_data,test_data}/list.txt`` and ``imgs``, decoded once and kept as uint8."""
+"""Data sets in the 106points layout: ``{train_data,test_data}/list.txt`` and ``imgs``, decoded once and kept as uint8."""
 
 import copy
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ Batch = TypeVar("Batch")
 class LandmarkDataset(Dataset[dict[str, Tensor]]):
     """Face crops with landmarks and head pose.
 
-    A line of ``list.txt`` is an image path relative to ``data_root``, then x0 y0 x1 y1 ... normalised to the crop (0..1), then
-    pitch, yaw and roll in degrees: 1 + 2 * num_points + 3 fields. Every image is decoded once, resized if it must be, and kept
-    as uint8: 38 KB each at 112x112.
+    A line of ``list.txt`` contains an image path relative to ``data_root``, then x0 y0 x1 y1 ... normalised to the crop (0..1),
+    then pitch, yaw and roll in degrees: 1 + 2 * num_points + 3 fields. Every image is decoded once, resized if necessary, and
+    kept in memory as uint8: 38 KB each at 112x112.
 
     Attributes
     ----------
     images : uint8 (N, 3, size, size), BGR
     points : float32 (N, num_points, 2), normalised
     pose : float32 (N, 3), pitch, yaw, roll in degrees
-    names : list of the N image paths as the list has them
+    names : list of the N image paths as written in ``list.txt``
 
     Parameters
     ----------
     data_root
-        Folder that holds ``train_data`` and ``test_data``.
+        Folder with ``train_data`` and ``test_data``.
     split
         ``train`` or ``test``.
     num_points
@@ -51,8 +51,7 @@ class LandmarkDataset(Dataset[dict[str, Tensor]]):
     Raises
     ------
     InputError
-        Naming file and line, if something is missing or unreadable, or a face's numbers are not what they must be; see
-        :func:`read_listing`.
+        If a file is missing or unreadable, or a line is invalid, see :func:`read_listing`; the message names file and line.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class LandmarkDataset(Dataset[dict[str, Tensor]]):
             self.images[k] = torch.from_numpy(image).permute(2, 0, 1)
 
     def subset(self, indices: Sequence[int]) -> "LandmarkDataset":
-        """The faces ``indices`` alone, as a data set of the same kind."""
+        """Return a data set of the same kind with only the faces ``indices``."""
         part, indices = copy.copy(self), list(indices)
         part.names = [self.names[i] for i in indices]
         part.images, part.points, part.pose = self.images[indices], self.points[indices], self.pose[indices]
@@ -89,8 +88,8 @@ class LandmarkDataset(Dataset[dict[str, Tensor]]):
         return {"images": self.images[index], "points": self.points[index], "pose": self.pose[index]}
 
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
-        """A whole batch by one selection per tensor; a loader needs ``collate_fn=as_batch`` with it."""
-        chosen = torch.as_tensor(indices)  # selecting takes a twentieth of the time that indexing by a tensor does
+        """Return a whole batch with one selection per tensor; a loader then needs ``collate_fn=as_batch``."""
+        chosen = torch.as_tensor(indices)  # index_select takes a twentieth of the time of indexing by a tensor
         return {
             "images": self.images.index_select(0, chosen),
             "points": self.points.index_select(0, chosen),
@@ -99,16 +98,16 @@ class LandmarkDataset(Dataset[dict[str, Tensor]]):
 
 
 def network_input(images: Tensor) -> Tensor:
-    """Images (N, 3, S, S) as a network sees them: float, 0..1, from uint8, 0..255, or from float as they are.
+    """Convert images (N, 3, S, S) to a network's input: uint8, 0..255, becomes float, 0..1; float stays unchanged.
 
-    Channels last in memory: a training step on a CPU takes two thirds of the time that the usual layout needs.
+    The memory format is channels last, with which a training step on a CPU takes two thirds of the time of the default.
     """
     images = images if images.is_floating_point() else images.float() / 255
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def as_batch(batch: Batch) -> Batch:
-    """Collate function for data sets whose ``__getitems__`` returns the batch ready-made."""
+    """Collate function for data sets whose ``__getitems__`` returns a complete batch."""
     return batch
 
 

@@ -1,7 +1,7 @@
-"""The EXIF orientation of an image, read from the file's bytes.
+"""EXIF orientation of an image, read from the file's bytes.
 
-OpenCV turns images upright by this tag but does not tell that it did (before 4.11 it cannot). Pillow also looks into XMP, by
-which OpenCV does not turn. So the tag is read here, from where OpenCV reads it: JPEG, PNG, WebP and TIFF.
+OpenCV rotates images upright by this tag, but does not report that it did (before 4.11 it cannot). Pillow also reads XMP,
+which OpenCV ignores. This module therefore reads the tag from the formats in which OpenCV reads it: JPEG, PNG, WebP and TIFF.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ TAG = 0x0112
 SHORT = 3
 TIFF_MARKS: Mapping[bytes, ByteOrder] = {b"II*\0": "little", b"MM\0*": "big"}
 
-# orientation -> from the upright image (H, W, 3) to the pixels as stored
+# orientation -> function from the upright image (H, W, 3) to the pixels as stored
 _STORED: Mapping[int, Callable[[Image], Image]] = {
     1: lambda image: image,
     2: lambda image: image[:, ::-1],
@@ -31,7 +31,7 @@ _STORED: Mapping[int, Callable[[Image], Image]] = {
 
 
 def orientation(content: bytes) -> int:
-    """EXIF orientation of an image file, 1 to 8; 1, upright, if the file says nothing sensible about it."""
+    """Return the EXIF orientation of an image file, 1 to 8; 1 (upright) if the file has no valid one."""
     value = next((_of_tiff(block) for block in _blocks(content)), 1)
     return value if value in _STORED else 1
 
@@ -42,12 +42,12 @@ def is_tiff(content: bytes) -> bool:
 
 
 def as_stored(upright: Image, value: int) -> Image:
-    """Undo an orientation: uint8 (H, W, 3) as the file stores it, from the upright image."""
+    """Undo an orientation: turn the upright image into the stored pixels, uint8 (H, W, 3)."""
     return np.ascontiguousarray(_STORED[value](upright))
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
-    """The EXIF data of a file, which are a small TIFF file."""
+    """Yield the EXIF blocks of a file; each is a small TIFF file."""
     if is_tiff(content):
         yield content
     elif content.startswith(b"\xff\xd8"):
@@ -61,7 +61,7 @@ def _blocks(content: bytes) -> Iterator[bytes]:
 
 def _of_jpeg(content: bytes) -> Iterator[bytes]:
     at = 2
-    # segments: 0xff, marker, length that counts itself; 0xda begins the pixels
+    # segments: 0xff, marker, length including itself; the pixels start at 0xda
     while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
         marker = content[at + 1]
         if marker == 0xFF:  # padding
@@ -77,7 +77,7 @@ def _of_jpeg(content: bytes) -> Iterator[bytes]:
 
 
 def _chunks(content: bytes, at: int, name: bytes, order: ByteOrder) -> Iterator[bytes]:
-    """Data of the chunks of a name: in PNG length, name, data, checksum; in RIFF name, length, data, padded to even."""
+    """Yield the data of all chunks with a name. PNG: length, name, data, checksum. RIFF: name, length, data, padded to even."""
     png = order == "big"
     while at + 8 <= len(content):
         head, tail = content[at : at + 4], content[at + 4 : at + 8]
@@ -88,7 +88,7 @@ def _chunks(content: bytes, at: int, name: bytes, order: ByteOrder) -> Iterator[
 
 
 def _of_tiff(block: bytes) -> int:
-    """The tag in the first directory of a TIFF file; 1 if it is not there."""
+    """Return the tag from the first directory of a TIFF file; 1 if it is missing."""
     order = TIFF_MARKS.get(block[:4])
     if order is None:
         return 1

@@ -1,4 +1,4 @@
-"""The faces of a data set, decoded when they are first asked for."""
+"""Faces of a data set, decoded on first use."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,12 +9,12 @@ from .dataset import LandmarkDataset
 
 @dataclass(frozen=True)
 class FaceData:
-    """A data set in the 106points layout, as networks of one number of points and one input size want it.
+    """A data set in the 106points layout, for networks with a given number of points and input size.
 
     Parameters
     ----------
     root
-        Its folder.
+        Folder of the data set.
     points
         Number of landmarks.
     input_size
@@ -27,14 +27,14 @@ class FaceData:
 
     @cached_property
     def train(self) -> LandmarkDataset:
-        """All training faces; :class:`InputError` if they cannot be read."""
+        """All training faces; raises :class:`InputError` if they cannot be read."""
         return self.some("train")
 
     @cached_property
     def test(self) -> LandmarkDataset:
-        """All test faces; :class:`InputError` if they cannot be read."""
+        """All test faces; raises :class:`InputError` if they cannot be read."""
         return self.some("test")
 
     def some(self, split: str, count: int | None = None) -> LandmarkDataset:
-        """Decode ``count`` faces of a split, spread evenly over its list, or all of them."""
+        """Decode ``count`` faces of a split, spread evenly over its list; all faces by default."""
         return LandmarkDataset(self.root, split, self.points, self.input_size, count)

@@ -1,4 +1,4 @@
-"""Images from files."""
+"""Read images from files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ SUFFIXES = (
     ".gif",
     ".avif",
 )
-"""Suffixes, in lower case, of the kinds of images that OpenCV reads."""
+"""Suffixes of the image formats that OpenCV reads, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Decoded:
     Attributes
     ----------
     image
-        uint8 (H, W, 3), BGR; None if OpenCV cannot make an image of the file, or it has too many pixels.
+        uint8 (H, W, 3), BGR; None if OpenCV cannot decode the file or it has too many pixels.
     orientation
-        Its EXIF orientation, 1 to 8; 1 is upright.
+        EXIF orientation, 1 to 8; 1 is upright.
     """
 
     image: NDArray[np.uint8] | None
@@ -55,25 +55,25 @@ def decode_content(content: bytes, upright: bool = True) -> Decoded:
     Parameters
     ----------
     upright
-        Whether to turn the image upright by its EXIF orientation, as ``cv2.imread`` and image viewers do. Otherwise the pixels
-        are as the file stores them.
+        Whether to rotate the image upright by its EXIF orientation, as ``cv2.imread`` and image viewers do. Otherwise the
+        pixels are as stored in the file.
     """
     turn = orientation(content)
     if not content:
         return Decoded(None, turn)
     flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        # imdecode returns None for what is no image
+        # imdecode returns None if the content is not an image
         image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # beyond OpenCV's limit of pixels
         return Decoded(None, turn)
-    if image is not None and not upright and is_tiff(content):  # OpenCV turns TIFF images whatever the flags say
+    if image is not None and not upright and is_tiff(content):  # OpenCV ignores the flags for TIFF images
         image = as_stored(image, turn)
     return Decoded(image, turn)
 
 
 def decode(path: Path) -> NDArray[np.uint8] | None:
-    """An image as uint8 (H, W, 3), BGR, upright; None if OpenCV cannot make one of the file, or it has too many pixels.
+    """Decode an image file to uint8 (H, W, 3), BGR, upright; None if OpenCV cannot decode it or it has too many pixels.
 
     Raises
     ------
@@ -84,17 +84,17 @@ def decode(path: Path) -> NDArray[np.uint8] | None:
 
 
 def read_picture(path: Path, where: str = "") -> NDArray[np.uint8]:
-    """As :func:`decode`, but what cannot be read or decoded is an error; ``where`` says in it who named the image.
+    """Decode an image like :func:`decode`, or raise an error, in which ``where`` names the source of the image's path.
 
     Raises
     ------
     InputError
-        If there is no image.
+        If the file cannot be read or decoded.
     """
     try:
         image = decode(path)
     except OSError as error:
         raise InputError(f"{where}image {path} cannot be read: {error.strerror}") from None
     if image is None:
-        raise InputError(f"{where}image {path} cannot be decoded; give one that OpenCV reads")
+        raise InputError(f"{where}image {path} cannot be decoded; give an image that OpenCV can read")
     return image

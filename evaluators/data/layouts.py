@@ -1,4 +1,4 @@
-"""What the points of the known landmark layouts mean: outer eye corners for the NME, mirror partners for flipping, parts."""
+"""Meaning of the points in the known landmark layouts: outer eye corners for the NME, mirror partners, and face parts."""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from typing import Any
 from ...search_space.errors import InputError
 
 KNOWN_POINTS = (68, 98, 106)
-"""Numbers of points of the built-in layouts; ``landmarks68.json`` and so on say what these points mean."""
+"""Numbers of points of the built-in layouts, which ``landmarks68.json`` and so on describe."""
 
-# part -> its group; left and right are those of an upright face in the image
+# part -> its group; left and right are as seen in the image of an upright face
 _GROUPS = {
     "contour": "contour",
     "left brow": "brows",
@@ -35,7 +35,7 @@ class Layout:
     eye_corners
         Indices of the two outer eye corners, whose distance normalises the NME.
     mirror
-        Index of every point's partner in the mirrored face, or None where it is not known (no flipping then).
+        Index of every point's partner in the mirrored face; None if unknown, which disables mirroring.
     """
 
     eye_corners: tuple[int, int]
@@ -44,7 +44,7 @@ class Layout:
 
 @cache
 def facts_of(num_points: int) -> Mapping[str, Any]:
-    """What the points of a built-in layout mean, as its JSON file says it; not to be changed."""
+    """Return the JSON description of a built-in layout, read-only."""
     return MappingProxyType(json.loads((Path(__file__).parent / f"landmarks{num_points}.json").read_text(encoding="utf-8")))
 
 
@@ -55,17 +55,24 @@ def _built_in(num_points: int) -> Layout:
 
 
 def layout_of(num_points: int, eye_corners: tuple[int, int] | None = None) -> Layout:
-    """Layout of ``num_points`` landmarks; ``eye_corners`` is needed for (and describes) a layout that is not built in.
+    """Return the layout of ``num_points`` landmarks.
+
+    Parameters
+    ----------
+    num_points
+        Number of landmarks; layouts with 68, 98 and 106 are built in.
+    eye_corners
+        Indices of the outer eye corners, which a layout that is not built in needs.
 
     Raises
     ------
     InputError
-        If the layout is unknown and no eye corners are given, or they are no two indices of it.
+        If the layout is not built in and ``eye_corners`` is None, or they are not two different indices of points.
     """
     known = _built_in(num_points) if num_points in KNOWN_POINTS else None
     if eye_corners is None:
         if known is None:
-            raise InputError(f"no eye corners known for {num_points} points; allowed without eye_corners: 68, 98, 106")
+            raise InputError(f"no eye corners known for {num_points} points; give eye_corners, or use 68, 98 or 106 points")
         return known
     first, second = eye_corners
     if first == second or not all(0 <= i < num_points for i in eye_corners):
@@ -77,10 +84,10 @@ def layout_of(num_points: int, eye_corners: tuple[int, int] | None = None) -> La
 
 
 def parts_of(num_points: int) -> Mapping[str, tuple[int, ...]]:
-    """Parts of a face and the indices of their points; every point belongs to one.
+    """Return the parts of a face and the indices of their points; every point belongs to one part.
 
-    The 68, 98 and 106 points have the same eight parts, from ``contour`` to ``inner lip``. Of a layout that is not built in all
-    points are one part, ``points``.
+    The layouts of 68, 98 and 106 points have the same eight parts, from ``contour`` to ``inner lip``. Other layouts have a
+    single part, ``points``.
     """
     if num_points not in KNOWN_POINTS:
         return {"points": tuple(range(num_points))}
@@ -92,7 +99,7 @@ def parts_of(num_points: int) -> Mapping[str, tuple[int, ...]]:
 
 
 def groups_of(num_points: int) -> Mapping[str, tuple[int, ...]]:
-    """As :func:`parts_of`, in five groups: contour, brows, nose, eyes, mouth."""
+    """Return the parts of a face like :func:`parts_of`, in five groups: contour, brows, nose, eyes, mouth."""
     groups: dict[str, tuple[int, ...]] = {}
     for part, indices in parts_of(num_points).items():
         group = _GROUPS.get(part, part)

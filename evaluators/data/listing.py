@@ -1,4 +1,4 @@
-"""``list.txt`` of the 106points layout: a face per line, with points normalised to its crop and a pose in degrees."""
+"""``list.txt`` of the 106points layout: one face per line, with points normalised to the crop and the pose in degrees."""
 
 import shlex
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .layouts import KNOWN_POINTS
 SPLITS = {"train": "train_data", "test": "test_data"}
 """Split -> its folder in the data root."""
 REACH = (-1.0, 2.0)
-"""Smallest and largest coordinate, in crop sides: no label lies more than a whole crop outside."""
+"""Smallest and largest coordinate, in crop sides: no label lies more than one crop side outside."""
 TURN = 360.0
 """Largest angle in degrees."""
 WFLW_ATTRIBUTES = 6
@@ -50,12 +50,12 @@ def read_listing(listing: Path, num_points: int) -> list[FaceLabel]:
     Raises
     ------
     InputError
-        If there is no face. Naming file and line, if a line has another number of fields, a number is not finite, a coordinate
-        is outside of :data:`REACH`, as pixels are, or an angle is beyond :data:`TURN`.
+        If the list has no face, or a line has the wrong number of fields, a number that is not finite, a coordinate outside
+        :data:`REACH` (such as pixels), or an angle beyond :data:`TURN`. The message names file and line.
     """
     lines = numbered(read_text(listing, "landmark list"))
     if not lines:
-        raise InputError(f"{listing}: no faces in it; each line is a face")
+        raise InputError(f"{listing}: no faces found; each line must describe a face")
     return [_face(fields(line), num_points, listing, number) for number, line in lines]
 
 
@@ -69,36 +69,36 @@ def _face(found: list[str], num_points: int, listing: Path, line: int) -> FaceLa
     try:
         values = np.array(found[1:], dtype=np.float32)
     except ValueError as error:
-        raise InputError(f"{where}: {error}; after the image path, a line has numbers alone") from None
+        raise InputError(f"{where}: {error}; only numbers may follow the image path") from None
     if not np.isfinite(values).all():
         position = int(np.flatnonzero(~np.isfinite(values))[0]) + 1
-        raise InputError(f"{where}: field {position + 1} is {found[position]!r}, no finite number")
+        raise InputError(f"{where}: field {position + 1} is {found[position]!r}; it must be a finite number")
     points, pose = values[:-3], values[-3:]
     if points.min() < REACH[0] or points.max() > REACH[1]:
         remedy = ""
         if points.max() > 10 and num_points in KNOWN_POINTS:
             remedy = f"; if these are pixels: {_import(f'pixels{num_points}', listing)}"
         raise InputError(
-            f"{where}: coordinates from {points.min():g} to {points.max():g}; wanted: parts of the crop's sides, "
-            f"0 to 1 (down to {REACH[0]:g} and up to {REACH[1]:g} for points outside of the crop){remedy}"
+            f"{where}: coordinates from {points.min():g} to {points.max():g}; they must be fractions of the crop's "
+            f"side, 0 to 1 (down to {REACH[0]:g} and up to {REACH[1]:g} for points outside the crop){remedy}"
         )
     if np.abs(pose).max() > TURN:
         raise InputError(
-            f"{where}: angles {' '.join(f'{angle:g}' for angle in pose)}; wanted: pitch, yaw and roll in degrees, "
+            f"{where}: angles {' '.join(f'{angle:g}' for angle in pose)}; pitch, yaw and roll must be degrees "
             f"from -{TURN:g} to {TURN:g}"
         )
     return FaceLabel(found[0], points.reshape(num_points, 2), pose, where)
 
 
 def _remedy(count: int, listing: Path) -> str:
-    """Suggest a remedy from the number of fields."""
+    """Suggest a remedy based on the number of fields."""
     if count == 1 + 2 * 98 + WFLW_ATTRIBUTES + 3:
-        return f"; WFLW with attributes is brought in by: {_import('pfld98', listing)}"
+        return f"; import WFLW with attributes with: {_import('pfld98', listing)}"
     points, rest = divmod(count - 4, 2)
-    return f"; these lines are of {points} points: --points {points}" if points > 0 and not rest else ""
+    return f"; these lines have {points} points: --points {points}" if points > 0 and not rest else ""
 
 
 def _import(name: str, listing: Path) -> str:
-    """Command that converts the data set into this layout."""
+    """Return the command that converts the data set to this layout."""
     root = listing.parent.parent
     return shlex.join(["fbnet-pfld", "data", "prepare", "--format", name, str(root), f"{root}-106points"])

@@ -1,4 +1,4 @@
-"""Data loaders whose order is a function of seed and epoch alone, so that a resumed training sees what it would have seen."""
+"""Data loaders whose order depends only on seed and epoch, so that a resumed training sees the same batches."""
 
 from typing import Any
 
@@ -12,7 +12,21 @@ from .dataset import LandmarkDataset, as_batch
 
 
 def split_indices(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Split ``range(count)`` at random into two disjoint parts, the second with ``fraction`` of it (at least one).
+    """Split ``range(count)`` at random into two disjoint parts, such as for training and validation.
+
+    Parameters
+    ----------
+    count
+        Number of items.
+    fraction
+        Share of the items in the second part, which has at least one.
+    seed
+        Random seed.
+
+    Returns
+    -------
+    tuple
+        Sorted indices of the first and of the second part.
 
     Raises
     ------
@@ -24,7 +38,7 @@ def split_indices(count: int, fraction: float, seed: int) -> tuple[list[int], li
     if not 0 < fraction < 1 or second >= count:
         raise InputError(
             f"a validation fraction of {fraction} of {count} faces leaves an empty part; "
-            "allowed: between 0 and 1, with at least one face on each side"
+            "give a fraction between 0 and 1 that leaves at least one face on each side"
         )
     return sorted(order[second:]), sorted(order[:second])
 
@@ -32,13 +46,13 @@ def split_indices(count: int, fraction: float, seed: int) -> tuple[list[int], li
 def make_loader(
     dataset: LandmarkDataset, indices: list[int], batch_size: int, seed: int | None = None, processes: int = 1, rank: int = 0
 ) -> DataLoader[Any]:
-    """Loader of the faces ``indices``: in order, or shuffled by ``seed`` and epoch and without a last short batch.
+    """Create a loader of the faces ``indices``: in order, or shuffled by ``seed`` and epoch, without a short last batch.
 
-    Each of several processes gets another part of the faces. All parts have one size, for which some faces may come twice.
+    Each of several processes gets a different part of the faces. The parts have equal size, so some faces may be repeated.
     The data are in memory as one tensor, so there are no worker processes.
     """
     subset = Subset(dataset, indices)
-    # also for one process: Lightning tells this sampler the epoch, which no plain shuffling sampler gets told
+    # also for one process: Lightning passes the epoch to this sampler, but not to a plain shuffling sampler
     sampler: DistributedSampler[dict[str, Tensor]] = DistributedSampler(
         subset, processes, rank, shuffle=seed is not None, seed=seed or 0
     )

@@ -1,7 +1,7 @@
-"""One walk of a source: every file beneath a folder, links followed.
+"""Walk a source: find every file below a folder, following links.
 
-Real folders come before links, so that a folder reached in two ways is read under its own path. Among links the order of
-their paths decides. Each folder is read once, so links that lead back to where they are end nothing and repeat nothing.
+Real folders come before links, so that a folder that is reachable in two ways is read under its own path. Links are followed
+in the order of their paths. Each folder is read once, so circular links neither loop nor repeat files.
 """
 
 import heapq
@@ -11,31 +11,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Key = tuple[int, int]
-"""Device and inode: what file or folder a path leads to."""
+"""Device and inode, which identify a file or folder."""
 
-BROKEN_LINK = "link that leads nowhere"
+BROKEN_LINK = "broken link"
 SAME_FOLDER = "linked folder that is read under another path"
 UNREADABLE_FOLDER = "folder that cannot be read"
-NO_FILE = "no regular file"
+NO_FILE = "not a regular file"
 NO_UTF8 = "file name that is not UTF-8"
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What a walk found. Paths are within the root, with ``/``; the root itself is ``""``.
+    """Result of a walk. Paths are relative to the root and use ``/``; the root itself is ``""``.
 
     Attributes
     ----------
     root
         The folder that was walked.
     files
-        Path -> what file it is. Two paths that lead to one file have the same key.
+        Path -> key of the file. Two paths to the same file have the same key.
     folders
-        Path -> what folder it is, for each folder that was read.
+        Path -> key of the folder, for each folder that was read.
     same
-        Path of a linked folder -> the path under which that folder is read.
+        Path of a linked folder -> path under which that folder was read.
     unread
-        (reason, path) of what could not be read or entered.
+        (reason, path) of everything that could not be read or entered.
     """
 
     root: Path
@@ -46,12 +46,12 @@ class Tree:
 
 
 def order(path: str) -> list[str]:
-    """Sort key of a path: folder by folder, so that a folder's files stay together."""
+    """Sort key of a path: by folder, so that a folder's files stay together."""
     return path.split("/")
 
 
 def walk(root: Path) -> Tree:
-    """Find every file beneath ``root``.
+    """Find every file below ``root``.
 
     Raises
     ------
@@ -61,9 +61,9 @@ def walk(root: Path) -> Tree:
     tree = Tree(root)
     known: dict[Key, str] = {}
     links: list[tuple[list[str], str]] = []
-    # first whatever is in real folders
+    # first, read the real folders
     _read(tree, "", known, links)
-    # then what links lead to, which may hold further links
+    # then follow the links, whose targets may contain further links
     while links:
         _, path = heapq.heappop(links)
         try:
@@ -86,14 +86,14 @@ def walk(root: Path) -> Tree:
 
 
 def _read(tree: Tree, top: str, known: dict[Key, str], links: list[tuple[list[str], str]]) -> None:
-    """Add a folder and the real folders beneath it; put links on the heap ``links``."""
+    """Add a folder and the real folders below it; push links to the heap ``links``."""
     stack = [top]
     while stack:
         folder = stack.pop()
         try:
             status = os.stat(tree.root / folder)
             key = (status.st_dev, status.st_ino)
-            if key in known:  # a link has led to a part of this folder before
+            if key in known:  # a link has already led here
                 tree.same[folder] = known[key]
                 tree.unread.append((SAME_FOLDER, folder))
                 continue

@@ -1,67 +1,44 @@
-"""Networks that come trained with the package: a supernet, and subnets of its front; ``card.md`` describes them.
+"""Pretrained networks in the package: a supernet, and subnets from its front; ``card.md`` describes them.
 
-A name stands wherever a checkpoint may: ``pretrained:NAME``.
+Use ``pretrained:NAME`` in place of a checkpoint's path.
 """
 
-from pathlib import Path
-
-from ...search_space.errors import InputError, allowed
+from ...search_space.errors import InputError
 from ..names import PRETRAINED as PREFIX
+from ..names import pretrained_names as names
 from ..training.checkpoint import Checkpoint
 
 SUPERNET = "supernet"
 """Name of the supernet; all others are subnets."""
 
 METRIC = "val_nme"
-"""Figure by which :func:`pick` tells subnets apart: NME in percent on held-out synthetic faces."""
-
-_FOLDER = Path(__file__).parent
-_SUFFIX = ".pth"
-
-
-def names() -> tuple[str, ...]:
-    """Names of all pretrained networks, sorted."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob(f"*{_SUFFIX}")))
+"""Metric by which :func:`pick` ranks subnets: NME in percent on held-out synthetic faces."""
 
 
 def subnets() -> dict[str, float]:
-    """Name -> latency in microseconds of every subnet, fastest first; the table is named in its architecture."""
+    """Return name -> latency in microseconds of every subnet, fastest first; each architecture names the latency table."""
     found = {name: pretrained(name).architecture().us for name in names() if name != SUPERNET}
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def pretrained(name: str) -> Checkpoint:
-    """Load a pretrained network, weights float32.
+    """Load a pretrained network with float32 weights.
 
     Raises
     ------
     InputError
-        If there is none of this name; the message lists all.
+        If no network has this name; the message lists all names.
     """
-    if name not in names():
-        raise InputError(f"no pretrained network is called {name!r}; {allowed(names())}")
-    return Checkpoint.load(_FOLDER / f"{name}{_SUFFIX}")
-
-
-def checkpoint_at(text: str | Path) -> Checkpoint:
-    """Load ``pretrained:NAME``, or the checkpoint at a path.
-
-    Raises
-    ------
-    InputError
-        If there is no such network, or the file is missing or no checkpoint of this package.
-    """
-    name = str(text)
-    return pretrained(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else Checkpoint.load(text)
+    return Checkpoint.load(f"{PREFIX}{name}")
 
 
 def pick(max_us: float | None) -> str:
-    """Name of the subnet with the lowest NME, see :data:`METRIC`, within ``max_us`` microseconds; None for any latency.
+    """Return the name of the subnet with the lowest NME (:data:`METRIC`) within ``max_us`` microseconds; None for no limit.
 
     Raises
     ------
     InputError
-        If none is so fast; the message names the fastest.
+        If no subnet is that fast; the message names the fastest.
     """
     latencies = subnets()
     within = [name for name, us in latencies.items() if max_us is None or us <= max_us]

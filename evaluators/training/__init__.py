@@ -1,1 +1,1 @@
-"""Training of networks with Lightning, and their checkpoints."""
+"""Train networks with Lightning, and save and load their checkpoints."""

@@ -1,4 +1,4 @@
-"""Lightning callbacks for trainings that can be killed at any time: fixed randomness per epoch, best weights kept."""
+"""Lightning callbacks for trainings that may be killed at any time: a fixed seed per epoch, and saving of the best weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 
 class SeedEveryEpoch(pl.Callback):
-    """Seed every generator before the first batch of each epoch, so that an epoch is the same in a resumed run.
+    """Seed all random generators before the first batch of each epoch, so that an epoch is the same in a resumed run.
 
-    Not at the epoch's start: Lightning makes the loaders' iterators, which draw random numbers, before that hook in a resumed
-    run and after it in any other.
+    The epoch's start would be the wrong moment: Lightning creates the loaders' iterators, which draw random numbers, before
+    that hook in a resumed run and after it in any other run.
     """
 
     def __init__(self, seed: int):
@@ -23,14 +23,14 @@ class SeedEveryEpoch(pl.Callback):
 
 
 class KeepBest(pl.Callback):
-    """Call ``save`` after each validation whose figure is the lowest so far.
+    """Call ``save`` after each validation with the lowest metric so far.
 
     Parameters
     ----------
     save
-        Writes the weights as they are; gets the logged figures of this validation as floats.
+        Function that saves the current weights; it gets the logged metrics of the validation as floats.
     monitor
-        Name of the logged figure.
+        Name of the logged metric.
     """
 
     def __init__(self, save: Callable[[dict[str, float]], None], monitor: str = "val_nme"):

@@ -1,4 +1,4 @@
-"""Put a data set, the landmark module and a Lightning trainer together as an NNI evaluator."""
+"""Combine a data set, the landmark module and a Lightning trainer to an NNI evaluator."""
 
 import re
 from collections.abc import Sequence
@@ -33,32 +33,34 @@ def make_evaluator(
     record: RunRecord | None = None,
     devices: str = "",
 ) -> Lightning:
-    """Evaluator that trains on a part of ``dataset`` and validates on the rest after each epoch.
+    """Create an evaluator that trains on one part of ``dataset`` and validates on the rest after each epoch.
 
     Parameters
     ----------
     dataset
-        The training data.
+        Training data.
+    options
+        Training options.
     folder
-        Gets ``last.ckpt`` after each epoch, and TensorBoard logs.
+        Folder for ``last.ckpt``, written after each epoch, and TensorBoard logs.
     seed
-        Seed of split, order, augmentation and everything else random.
+        Random seed of split, order, augmentation and everything else.
     callbacks
-        Added to the trainer's.
+        Additional callbacks of the trainer.
     eye_corners
-        For a landmark layout that is not built in.
+        Indices of the outer eye corners, for a landmark layout that is not built in.
     shuffle_val
-        Whether the held-out part is shuffled, as a search that learns from it needs.
+        Whether to shuffle the held-out part, which a search that learns from it needs.
     record
-        Names the state that the training goes on from, if any, and is kept in each ``last.ckpt``.
+        Record of the run, stored in each ``last.ckpt``; it names the state to resume from, if any.
     devices
-        GPUs, such as ``0`` or ``0,1``; used if the machine has any. ``cpu`` or ``cpu:2`` for so many processes on the CPU. Of
-        several, each takes batches of ``batch_size`` faces of its own, and gradients are averaged.
+        GPUs, such as ``0`` or ``0,1``; ignored if the machine has none. ``cpu`` or ``cpu:2`` for one or two CPU processes. Each
+        of several devices takes separate batches of ``batch_size`` faces, and gradients are averaged.
 
     Raises
     ------
     InputError
-        If a device does not exist, the split leaves an empty part, or the state to go on from is of another run.
+        If a device does not exist, the split leaves an empty part, or the state to resume from belongs to another run.
     """
     folder = Path(folder)
     train, val = split_indices(len(dataset), options.val_fraction, seed)
@@ -100,7 +102,7 @@ def make_evaluator(
 
 
 def _accelerator(devices: str) -> dict[str, Any]:
-    """Lightning's arguments for the devices that a user names."""
+    """Return Lightning's arguments for the devices that a user names."""
     gpus = torch.cuda.device_count()
     if match := re.fullmatch(r"cpu(?::([1-9]\d*))?", devices):
         return {"accelerator": "cpu", **_processes(int(match[1] or 1))}
@@ -118,5 +120,5 @@ def _accelerator(devices: str) -> dict[str, Any]:
 
 
 def _processes(count: int) -> dict[str, Any]:
-    # a search runs some of its blocks in each step, not all
+    # a search runs only some of its blocks in each step
     return {"devices": count, "strategy": "ddp_find_unused_parameters_true" if count > 1 else "auto"}

@@ -1,4 +1,4 @@
-"""The fixed-architecture evaluator: train one network, keep its best weights, measure it."""
+"""Train a fixed network, keep its best weights, and evaluate it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,9 +43,9 @@ def finetune(
     Parameters
     ----------
     model
-        The network, with new or inherited weights.
+        Network with new or inherited weights.
     network
-        Its architecture, or the name of a baseline.
+        Architecture of the subnet, or name of the baseline.
     dataset, options, folder, seed, callbacks, eye_corners, devices
         As for :func:`make_evaluator`.
     resume
@@ -54,12 +54,12 @@ def finetune(
     Returns
     -------
     Checkpoint
-        The best one.
+        Checkpoint of the best epoch.
 
     Raises
     ------
     InputError
-        As :func:`make_evaluator` and :class:`RunRecord`, and if a file cannot be written.
+        As for :func:`make_evaluator` and :class:`RunRecord`, and if a file cannot be written.
     """
     best = Path(folder) / BEST
 
@@ -85,12 +85,12 @@ def finetune(
         assert isinstance(module, LandmarkModule)
         module.learn_from(load_teacher(options.teacher, dataset, options.distillation))
     record.begin()
-    evaluator.evaluate(model.train())  # Lightning leaves each module in the mode that it finds it in
+    evaluator.evaluate(model.train())  # Lightning keeps each module's mode
     return Checkpoint.load(best)
 
 
 def _identity(network: Architecture | str, model: nn.Module) -> dict[str, Any]:
-    """What a network is, without what was measured of it."""
+    """Identify a network, without its latency and metrics."""
     size = {"num_points": as_network(model).num_points, "input_size": as_network(model).input_size}
     if isinstance(network, str):
         return {"kind": "baseline", "name": network, **size}
@@ -99,7 +99,22 @@ def _identity(network: Architecture | str, model: nn.Module) -> dict[str, Any]:
 
 @torch.no_grad()
 def predict(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 128) -> Tensor:
-    """Points that ``model`` predicts for every face, float32 (N, P, 2), normalised."""
+    """Predict the points of every face.
+
+    Parameters
+    ----------
+    model
+        Landmark network; it is set to eval mode.
+    dataset
+        Faces.
+    batch_size
+        Faces per forward pass.
+
+    Returns
+    -------
+    float32 (N, P, 2)
+        Points, normalised to the crop, on the CPU.
+    """
     device = next(model.parameters()).device
     model.eval()
     parts = [model(network_input(images.to(device))).cpu() for images in dataset.images.split(batch_size)]
@@ -107,12 +122,15 @@ def predict(model: nn.Module, dataset: LandmarkDataset, batch_size: int = 128) -
 
 
 def score(predicted: Tensor, true: Tensor, eye_corners: tuple[int, int] | None = None) -> dict[str, float]:
-    """``nme``, ``fr8`` and ``auc8`` in percent, of points (N, P, 2)."""
+    """Return the metrics ``nme``, ``fr8`` and ``auc8``, in percent, of predicted and true points (N, P, 2).
+
+    ``fr8`` is the share of faces with an error above 8 %; ``auc8`` is the area under the cumulative error curve up to 8 %.
+    """
     metrics = landmark_metrics(layout_of(true.shape[1], eye_corners).eye_corners)
     metrics.update(predicted, true)
     return {name: float(value) for name, value in metrics.compute().items()}
 
 
 def evaluate(model: nn.Module, dataset: LandmarkDataset, eye_corners: tuple[int, int] | None = None) -> dict[str, float]:
-    """``nme``, ``fr8`` and ``auc8`` of a network on a data set, in percent."""
+    """Return the metrics of a network on a data set, in percent; see :func:`score`."""
     return score(predict(model, dataset), dataset.points, eye_corners)

@@ -1,4 +1,4 @@
-"""Networks that take over trained weights: from a supernet, or from a network that was trained before."""
+"""Initialise networks with trained weights, from a supernet or from a trained network."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,31 +14,32 @@ from .typed_network import as_network
 
 
 def load_supernet(space: PfldSpace, supernet: Checkpoint) -> None:
-    """Give a search space the weights of its trained supernet.
+    """Load the weights of a trained supernet into its search space.
 
     Raises
     ------
     InputError
-        If the supernet is of another space, number of points or input size, or only one of its subnets is trained.
+        If the supernet has another space, number of points or input size, or only one of its subnets is trained.
     """
     supernet.check_points(space.num_points)
     start_space(space, supernet)
 
 
 def start_space(space: PfldSpace, supernet: Checkpoint) -> list[str]:
-    """Load the weights of a trained supernet; if it has another number of points, all but those of the last layer.
+    """Load the weights of a trained supernet into a space, whose number of points may differ.
 
-    The last layer's weights are those of the points wanted where the supernet knows them, see :func:`~.known_points.as_layout`.
+    If the supernet's points include those of the space, its last layer is reduced to them, see
+    :func:`~.known_points.as_layout`. Otherwise the last layer keeps its new weights.
 
     Returns
     -------
     list of str
-        Names of the weights that stay new: none if the supernet knows all points.
+        Names of the weights that stay new; empty if the supernet includes all points.
 
     Raises
     ------
     InputError
-        If the supernet is of another space or input size, or only one of its subnets is trained.
+        If the supernet has another space or input size, or only one of its subnets is trained.
     """
     _check_fits(supernet, space.spec, space.input_size)
     supernet = as_layout(supernet, space.num_points)
@@ -49,21 +50,21 @@ def start_space(space: PfldSpace, supernet: Checkpoint) -> list[str]:
 
 
 def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint) -> list[str]:
-    """Give a subnet the weights that its blocks have in a trained supernet, whose number of points may be another.
+    """Load a subnet's weights from a trained supernet, whose number of points may differ.
 
     Returns
     -------
     list of str
-        As :func:`start_space`.
+        As for :func:`start_space`.
 
     Raises
     ------
     InputError
-        If the supernet is of another space or input size, or only one of its subnets is trained.
+        If the supernet has another space or input size, or only one of its subnets is trained.
     """
     _check_fits(supernet, architecture.space, architecture.input_size)
     supernet = as_layout(supernet, architecture.num_points)
-    # the supernet's layers hold all candidates by name, the subnet's hold the chosen one alone
+    # the supernet's layers hold all candidates by name, the subnet's layers only the chosen one
     prefixes = {
         f"layers.{i}.{architecture.choices[label]}.": f"layers.{i}." for i, label in enumerate(architecture.space.labels)
     }
@@ -81,16 +82,17 @@ def inherit(subnet: nn.Module, architecture: Architecture, supernet: Checkpoint)
 
 
 def as_it_is(architecture: Architecture, supernet: Checkpoint, faces: LandmarkDataset) -> nn.Module:
-    """Return the subnet with a supernet's weights, not finetuned, in eval mode.
+    """Return a subnet with a supernet's weights, without finetuning, in eval mode.
 
-    Its BatchNorm statistics are those of the training ``faces``, or of the first :data:`RECALIBRATION_FACES` of them.
+    Its BatchNorm statistics are computed from the training ``faces``, or from the first 1,024 of them
+    (:data:`RECALIBRATION_FACES`).
 
     Raises
     ------
     InputError
-        If the supernet is of another space, number of points or input size.
+        If the supernet has another space, number of points or input size, or only one of its subnets is trained.
     """
-    supernet.check_points(architecture.num_points)  # without training, a new last layer says nothing
+    supernet.check_points(architecture.num_points)  # a new last layer would be untrained
     model = architecture.build()
     inherit(model, architecture, supernet)
     recalibrate(model, faces.subset(range(min(RECALIBRATION_FACES, len(faces)))))
@@ -98,29 +100,32 @@ def as_it_is(architecture: Architecture, supernet: Checkpoint, faces: LandmarkDa
 
 
 def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoint) -> list[str]:
-    """Load the weights of a trained network; if it has another number of points, all but those of the last layer.
+    """Load the weights of a trained network, whose number of points may differ.
 
-    The last layer's weights are those of the points wanted where the network knows them, see :func:`~.known_points.as_layout`.
+    If the trained network's points include those of the new one, its last layer is reduced to them, see
+    :func:`~.known_points.as_layout`. Otherwise the last layer keeps its new weights.
 
     Parameters
     ----------
     model
-        The network, with new weights; changed in place.
+        Network with new weights; modified in place.
     network
-        Its architecture, or the name of a baseline.
+        Architecture of the subnet, or name of the baseline.
+    trained
+        Checkpoint of the trained network.
 
     Returns
     -------
     list of str
-        Names of the weights that stay new: none if the trained network knows all points.
+        Names of the weights that stay new; empty if the trained network includes all points.
 
     Raises
     ------
     InputError
-        If the checkpoint is of another network or input size.
+        If the checkpoint belongs to another network or input size.
     """
     if trained.kind == "supernet":
-        raise InputError(f"{trained.where}: the weights of a supernet; a subnet inherits them with --supernet")
+        raise InputError(f"{trained.where}: a supernet; use --supernet to inherit its weights")
     if isinstance(network, str):
         same, wanted = trained.network == network, network
     else:
@@ -128,7 +133,7 @@ def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoin
         wanted = f"a subnet of {network.space.name} with the blocks {' '.join(network.choices.values())}"
     if not same:
         found = trained.network if isinstance(trained.network, str) else " ".join(trained.network["choices"].values())
-        raise InputError(f"{trained.where}: the weights of another network, {found}; wanted: {wanted}")
+        raise InputError(f"{trained.where}: weights of another network, {found}; expected {wanted}")
     check_size(trained, as_network(model).input_size)
     trained = as_layout(trained, as_network(model).num_points)
     own = model.state_dict()
@@ -138,7 +143,7 @@ def start_from(model: nn.Module, network: Architecture | str, trained: Checkpoin
 
 
 def _last_layer(own: Mapping[str, Tensor], trained: Checkpoint, num_points: int) -> list[str]:
-    """Weights that cannot be taken over from a checkpoint of another number of points: those whose shapes depend on it."""
+    """Return the weights whose shapes depend on the number of points, if the checkpoint has another number."""
     if trained.num_points == num_points:
         return []
     return [
@@ -149,7 +154,7 @@ def _last_layer(own: Mapping[str, Tensor], trained: Checkpoint, num_points: int)
 
 
 def _check_fits(supernet: Checkpoint, space: SpaceSpec, input_size: int) -> None:
-    """Raise :class:`InputError` unless this is a trained supernet of that space and input size."""
+    """Raise :class:`InputError` unless this is a trained supernet with that space and input size."""
     supernet.check_supernet()
     if SpaceSpec.from_dict(supernet.network, supernet.where) != space:
         raise InputError(f"{supernet.where}: supernet of another search space; expected {space.name!r}")

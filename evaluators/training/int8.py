@@ -1,4 +1,4 @@
-"""Quantisation-aware finetuning: train a network as an INT8 engine will run it, so that rounding costs it less.
+"""Quantisation-aware finetuning: train a network with an INT8 engine's rounding, so that it loses less accuracy.
 
 Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", section 3.
 """
@@ -24,17 +24,17 @@ from .training_options import FinetuneOptions
 
 LEARNING_RATE = 1e-3
 """Peak of the schedule, a twentieth of finetuning's. Three epochs, 3,600 rendered faces, held-out NME of the rounded network:
-a subnet has 4.97 % with it, 4.95 % with 3e-3 and 5.41 % with 1e-2; one with channels rescaled by up to 256, which static
-quantisation breaks, 6.87 % with it and 7.02 % with 3e-3."""
+a subnet reaches 4.97 % with it, 4.95 % with 3e-3 and 5.41 % with 1e-2; a subnet with channels rescaled by up to 256, which
+static quantisation breaks, reaches 6.87 % with it and 7.02 % with 3e-3."""
 
 LEVELS = 127
-"""Largest integer of a weight, as in MNN's files. In the ONNX files it is 64; trained with that, a network that static
-quantisation breaks was no better in onnxruntime (7.8 and 8.8 % in place of 8.8 and 8.5, two seeds) and worse in MNN (10.1
-and 9.6 in place of 7.0 and 6.8)."""
+"""Largest integer of a weight, as in MNN's files. The ONNX files use 64; training with 64 made a network that static
+quantisation breaks no better in onnxruntime (7.8 and 8.8 % instead of 8.8 and 8.5, two seeds) and worse in MNN (10.1 and 9.6
+instead of 7.0 and 6.8)."""
 
 _WEIGHTED = (nn.Conv2d, nn.Linear)
-_FUSED = (nn.BatchNorm2d, nn.ReLU)  # an engine computes them with what they follow, before it rounds
-_CHOOSING = (nn.MaxPool2d, nn.Flatten)  # their outputs are values that have been rounded
+_FUSED = (nn.BatchNorm2d, nn.ReLU)  # an engine fuses them with the preceding layer, before rounding
+_CHOOSING = (nn.MaxPool2d, nn.Flatten)  # their outputs are already rounded values
 
 
 class _Tracer(fx.Tracer):
@@ -49,11 +49,11 @@ class _Tracer(fx.Tracer):
 
 
 class _Rounded(fx.Interpreter):
-    """Runs a network's own modules, and rounds between them."""
+    """Runs a network's own modules and rounds between them."""
 
     def __init__(self, model: nn.Module):
         super().__init__(model, graph=_Tracer().trace(model))
-        self.ranges: dict[fx.Node, FakeQuantize] = {}  # not the model's modules: its state dict stays as it is
+        self.ranges: dict[fx.Node, FakeQuantize] = {}  # not submodules of the model, whose state dict must not change
         self.places = {
             node
             for node in self.graph.nodes
@@ -80,8 +80,8 @@ class _Rounded(fx.Interpreter):
         if isinstance(module, _WEIGHTED):
             return functional_call(module, {"weight": round_weight(module.weight)}, args, kwargs)
         if isinstance(module, nn.BatchNorm2d):
-            # Constants, as in an engine. A channel that is rounded to one value has no variance in a batch: its running
-            # variance would vanish, and where it is rounded less or otherwise, a division by that blows it up.
+            # Use constant statistics, as in an engine. A channel that is rounded to one value has no variance in a batch: its
+            # running variance would vanish, and dividing by it would amplify any other rounding of the channel.
             return functional.batch_norm(
                 args[0], module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps
             )
@@ -89,32 +89,32 @@ class _Rounded(fx.Interpreter):
 
 
 def round_weight(weight: Tensor) -> Tensor:
-    """Round a weight (out, ...) to -127..127 steps per output channel; gradients pass as if it had not been rounded.
+    """Round a weight (out, ...) to -127..127 steps per output channel; gradients ignore the rounding.
 
     The step is a 127th of the channel's largest absolute value.
     """
-    # A BatchNorm that is folded into the weight scales each channel, and its step alike: rounding before or after is the same.
+    # A folded BatchNorm scales each channel and its step alike, so rounding before or after folding is the same.
     steps = weight.detach().flatten(1).abs().amax(1) / LEVELS
-    steps = steps.clamp(min=torch.finfo(steps.dtype).tiny)  # of a channel of zeros
+    steps = steps.clamp(min=torch.finfo(steps.dtype).tiny)  # for a channel of zeros
     return torch.fake_quantize_per_channel_affine(weight, steps, torch.zeros_like(steps, dtype=torch.int32), 0, -LEVELS, LEVELS)
 
 
 @contextmanager
 def int8_rounding(model: nn.Module) -> Iterator[None]:
-    """Within it, the network computes with weights and maps rounded as an INT8 engine has them, with gradients.
+    """Context manager in which a network rounds weights and maps like an INT8 engine, with gradients.
 
-    Rounded are the weights (:func:`round_weight`) and, to 256 steps between their smallest and largest value, the input and
-    every map that an engine keeps: after a convolution with its BatchNorm and ReLU, a sum, a product, a concatenation. These
-    ranges are moving averages over training steps, and stay in eval mode. One that has seen nothing takes its first batch's.
-    Gradients pass as if nothing were rounded, except that a value out of its map's range has none. BatchNorms keep their
-    statistics. The state dict has the same entries all the time, unrounded.
+    It rounds the weights (:func:`round_weight`), the input, and every map that an engine stores: after a convolution with its
+    BatchNorm and ReLU, a sum, a product, a concatenation. Input and maps are rounded to 256 steps between their smallest and
+    largest value. These ranges are moving averages over training steps, and fixed in eval mode; a range without data is that of
+    its first batch. Gradients ignore the rounding, except that values outside their map's range have no gradient. BatchNorm
+    statistics do not change. The state dict always holds the same, unrounded entries.
 
     Parameters
     ----------
     model
-        A trained subnet or baseline: a module whose ``forward`` returns the first of its ``forward_features(images)``.
+        Trained subnet or baseline: a module whose ``forward`` returns the first result of ``forward_features(images)``.
     """
-    vars(model)["forward_features"] = _Rounded(model).run  # hides the class's own
+    vars(model)["forward_features"] = _Rounded(model).run  # hides the class's method
     try:
         yield
     finally:
@@ -131,29 +131,29 @@ def train_for_int8(
     callbacks: Sequence[pl.Callback] = (),
     eye_corners: tuple[int, int] | None = None,
 ) -> Checkpoint:
-    """Train a finetuned network on with INT8 rounding; the best epoch is the one whose rounded network has the lowest NME.
+    """Continue to train a finetuned network with INT8 rounding; in the best epoch, the rounded network has the lowest NME.
 
-    It repairs a part of what rounding breaks. Where static quantisation costs little, the same training without rounding gains
-    about as much.
+    This recovers a part of the accuracy lost to rounding. If static quantisation loses little, the same training without
+    rounding gains about as much.
 
     Parameters
     ----------
     model
-        The network with finetuned weights; trained in place.
+        Network with finetuned weights; trained in place.
     network, dataset, folder, seed, callbacks, eye_corners
-        As for :func:`finetune`. With the finetuning's seed, the same faces are held out.
+        As for :func:`finetune`. The seed of the finetuning holds out the same faces.
     epochs
-        Length of this training; a few are enough.
+        Length of this training; a few epochs are enough.
 
     Returns
     -------
     Checkpoint
-        The best epoch's, with unrounded weights and the rounded network's figures.
+        Checkpoint of the best epoch, with unrounded weights and the rounded network's metrics.
 
     Raises
     ------
     InputError
-        As :func:`finetune`.
+        As for :func:`finetune`.
     """
     options = FinetuneOptions(epochs=epochs, learning_rate=LEARNING_RATE, augment="geometry")
     with int8_rounding(model):

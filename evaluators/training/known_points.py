@@ -1,4 +1,4 @@
-"""Networks whose points contain those of another layout: their last layer answers for that layout as well."""
+"""Reduce a network's last layer to another layout whose points it includes."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ from .checkpoint import Checkpoint
 
 
 def as_layout(trained: Checkpoint, num_points: int) -> Checkpoint:
-    """Take the rows of the last layer that predict the points of another layout.
+    """Select the rows of the last layer that predict the points of another layout.
 
-    The 68 and the 98 points have their partners among the 106, ``to_106`` in their facts. A checkpoint of any other pair of
-    layouts is returned as it is.
+    The layouts of 68 and 98 points are subsets of the 106 points (``to_106`` in their JSON files). For any other pair of
+    layouts, the checkpoint is returned unchanged.
     """
     facts = facts_of(num_points) if num_points in KNOWN_POINTS else {}
     if trained.num_points == num_points or trained.num_points != 106 or "to_106" not in facts:

@@ -1,6 +1,6 @@
 """Losses by name. All take predicted and true points as (N, P, 2), normalised.
 
-Another one is added by :func:`register_loss`, and is then known to every config::
+:func:`register_loss` adds a loss, which every config can then name::
 
     class Huber(Loss):
         def forward(self, predicted, true):
@@ -19,12 +19,12 @@ from ...search_space.errors import InputError
 
 
 class Loss(nn.Module):
-    """Base of the losses: ``forward(predicted, true)`` returns a scalar.
+    """Base class of the losses: ``forward(predicted, true)`` returns a scalar for points (N, P, 2), normalised.
 
     Attributes
     ----------
     needs_pose
-        Whether ``forward`` takes the angles of the pose net, (N, 3) in radians, and the labels', in degrees, as well.
+        Whether ``forward`` also takes the pose net's angles, (N, 3) in radians, and the labels' angles, (N, 3) in degrees.
     """
 
     needs_pose: ClassVar[bool] = False
@@ -38,7 +38,7 @@ class PointL1(Loss):
 
 
 class SmoothL1(Loss):
-    """Squared for errors below one pixel of a face of 112, absolute beyond (Girshick 2015, Fast R-CNN, section 2.3)."""
+    """Smooth L1: squared for errors below one pixel of a 112x112 face, absolute above (Girshick 2015, section 2.3)."""
 
     def forward(self, predicted: Tensor, true: Tensor) -> Tensor:
         return functional.smooth_l1_loss(predicted, true, beta=1 / 112)
@@ -52,7 +52,7 @@ class SquaredDistance(Loss):
 
 
 class PfldLoss(Loss):
-    """PFLD's loss (Guo et al. 2019, section 3.2): squared distances, weighted by how wrong the pose net is.
+    """PFLD's loss (Guo et al. 2019, section 3.2): squared distances, weighted by the pose net's error.
 
     ``mean_n( sum_k (1 - cos(angle_nk - true_nk)) * sum_p |d_np|^2 )``, angles in **radians** inside. The data have no attribute
     labels, so the paper's attribute weights are omitted.
@@ -61,7 +61,7 @@ class PfldLoss(Loss):
     needs_pose = True
 
     def forward(self, predicted: Tensor, true: Tensor, angles: Tensor, true_degrees: Tensor) -> Tensor:
-        """Weighted loss; ``angles`` (N, 3) from the pose net in radians, ``true_degrees`` (N, 3) as labels have them."""
+        """Return the weighted loss; ``angles`` (N, 3) are from the pose net in radians, ``true_degrees`` (N, 3) labels."""
         weight = (1 - torch.cos(angles - torch.deg2rad(true_degrees))).sum(1)
         return (weight * (predicted - true).square().sum((1, 2))).mean()
 
@@ -70,7 +70,13 @@ LOSSES: dict[str, type[Loss]] = {"l1": PointL1, "smooth_l1": SmoothL1, "l2": Squ
 
 
 def register_loss(name: str, loss: type[Loss]) -> None:
-    """Add a loss under a name of its own; an :class:`InputError` if the name is taken."""
+    """Add a loss under a new name, which configs can then use as ``loss``.
+
+    Raises
+    ------
+    InputError
+        If the name is taken.
+    """
     if name in LOSSES:
-        raise InputError(f"there is a loss {name!r} already; give another name")
+        raise InputError(f"loss {name!r} already exists; choose another name")
     LOSSES[name] = loss

@@ -1,4 +1,4 @@
-"""The Lightning module that trains any landmark network: searched supernet, subnet or baseline."""
+"""Lightning module that trains any landmark network: supernet, subnet or baseline."""
 
 from typing import Any
 
@@ -23,17 +23,17 @@ from .typed_network import as_network
 
 @nni.trace
 class LandmarkModule(LightningModule):
-    """Train a network with ``forward(images) -> (N, 2P)`` by AdamW.
+    """Train a network with ``forward(images) -> (N, 2P)`` with AdamW.
 
-    Logs ``train_loss``, and ``val_nme``, ``val_fr8`` and ``val_auc8`` in percent. A loss that needs the pose trains the
-    auxiliary pose net beside the network, on its ``forward_features``.
+    Logs ``train_loss``, and ``val_nme``, ``val_fr8`` and ``val_auc8`` in percent. A loss that needs the pose also trains the
+    auxiliary pose net on the network's ``forward_features``.
 
     Parameters
     ----------
     num_points
-        Landmarks.
+        Number of landmarks.
     total_steps
-        Optimiser steps of the whole training, the schedule's length.
+        Optimiser steps of the whole training, which is the schedule's length.
     loss
         A name in ``LOSSES``.
     learning_rate
@@ -41,16 +41,16 @@ class LandmarkModule(LightningModule):
     schedule
         A name in ``SCHEDULES``.
     weight_decay
-        AdamW's.
+        Weight decay of AdamW.
     augment
-        A name in ``AUGMENTS``: how training batches are changed.
+        A name in ``AUGMENTS``: the augmentation of training batches.
     eye_corners
-        Indices of the outer eye corners; known for 68, 98 and 106 points.
+        Indices of the outer eye corners; built in for 68, 98 and 106 points.
 
     Raises
     ------
     InputError
-        If the loss, the schedule or the augmentation is unknown, or the eye corners are not known.
+        If the loss, the schedule, the augmentation or the eye corners are unknown.
     """
 
     def __init__(
@@ -83,26 +83,26 @@ class LandmarkModule(LightningModule):
             self.pose_net = PoseNet(as_network(model).feature_channels)
 
     def learn_from(self, teacher: Teacher) -> None:
-        """Have the network learn from another one's points as well."""
+        """Make the network also learn from another network's points."""
         self._teacher = teacher
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images)
 
     def augmented(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Change a training batch at random; its ``inputs`` are what the network sees."""
+        """Augment a training batch at random; ``inputs`` of the result is the network's input."""
         images, points, pose = batch["images"], batch["points"], batch["pose"]
         if self.augment:
             images, points, pose = self.augment(images, points, pose)
         return {"inputs": network_input(images), "points": points, "pose": pose}
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
-        """How far an output (N, 2P) of the network is from another network's, by the loss; a scalar."""
+        """Return the loss, a scalar, between an output (N, 2P) of the network and another network's."""
         shape = (len(output), self.num_points, 2)
         return self.loss(output.view(shape), target.view(shape))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """The loss of a batch, of the data set or already augmented."""
+        """Return the loss of a batch, which may already be augmented."""
         batch = batch if "inputs" in batch else self.augmented(batch)
         inputs, points = batch["inputs"], batch["points"]
         if self.pose_net is None:
@@ -117,7 +117,7 @@ class LandmarkModule(LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        with torch.autocast(self.device.type, enabled=False):  # the figure of the network as it will be used
+        with torch.autocast(self.device.type, enabled=False):  # validate in the precision in which the network is used
             predicted = self.model(network_input(batch["images"]))
         self.metrics.update(predicted.view_as(batch["points"]), batch["points"])
 
@@ -127,7 +127,7 @@ class LandmarkModule(LightningModule):
         self.metrics.reset()
 
     def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
-        """Learning-rate schedule of the whole training, at its first step."""
+        """Create the learning-rate schedule of the whole training, at its first step."""
         return self.schedule(optimizer, self.learning_rate, self.total_steps)
 
     def configure_optimizers(self) -> Any:

@@ -1,4 +1,4 @@
-"""Read files that torch wrote without running code that is in them."""
+"""Read files written by torch without running code from them."""
 
 import contextlib
 import io
@@ -11,7 +11,7 @@ import torch
 
 
 def read_plain(content: bytes) -> Any:
-    """Plain data and tensors out of a file's bytes; None if the file is damaged or holds anything else."""
+    """Read plain data and tensors from a file's bytes; return None if the file is damaged or holds anything else."""
     if not whole_archive(content):
         return None
     with contextlib.suppress(RuntimeError, pickle.UnpicklingError, EOFError):
@@ -20,9 +20,9 @@ def read_plain(content: bytes) -> Any:
 
 
 def whole_archive(content: bytes) -> bool:
-    """Whether this is a zip archive with the right checksums: torch skips these, and reads all else as its old pickles."""
+    """Whether this is a zip archive with valid checksums: torch does not check them, and reads anything else as a pickle."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return archive.testzip() is None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):  # also of what the damage makes of a header
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):  # damaged headers raise various errors
         return False

@@ -1,4 +1,4 @@
-"""The record of a training run, kept in its ``last.ckpt``, so that only the same run resumes from that file.
+"""Record of a training run, stored in its ``last.ckpt``, so that only the same run resumes from that file.
 
 A run resumes with the settings that it started with. Only its number of epochs may grow: an extended run follows the
 schedules of the longer run from the epoch that it has reached.
@@ -26,32 +26,32 @@ RECORD = "settings.json"
 EPOCHS = "epochs"
 """Last part of the only key whose value may grow."""
 
-# settings of earlier versions that have gone -> the value with which they did nothing
+# removed settings of earlier versions -> value with which they had no effect
 _RETIRED = {"finetune.ema": 0.0}
 _LIGHTNING = {"state_dict", "loops", "callbacks", "optimizer_states", "lr_schedulers"}
 
 
 class RunRecord(pl.Callback):
-    """Keep the record of the run in every ``last.ckpt``, and check it when a run resumes.
+    """Store the record of the run in every ``last.ckpt``, and check it when a run resumes.
 
     Parameters
     ----------
     folder
-        The run's folder.
+        Folder of the run.
     resume
-        None for a new run, ``auto`` to go on from ``last.ckpt`` in the folder if it is there, or the path of such a file.
+        None for a new run, ``auto`` to resume from ``last.ckpt`` in the folder if it exists, or the path of such a file.
     values
-        What tells the run from others: plain data, nested. A resumed run must have the same values, except for ``epochs``.
+        Nested plain data that identify the run. A resumed run must have the same values, except for ``epochs``.
 
     Attributes
     ----------
     state
-        The file that the run goes on from, or None.
+        File that the run resumes from, or None.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is not the state of a training.
+        If the file does not exist or is not the state of a training.
     """
 
     def __init__(self, folder: str | Path, resume: str | None, values: Mapping[str, Any]):
@@ -62,12 +62,12 @@ class RunRecord(pl.Callback):
         self._extended = False
 
     def check(self, **more: Any) -> None:
-        """Complete the values, and check that the state is of the same run.
+        """Add values, and check that the state belongs to the same run.
 
         Raises
         ------
         InputError
-            Naming the first key that differs and both values.
+            If a value differs; the message names the first such key and both values.
         """
         self.values = flat(json.loads(json.dumps(self.values | more)))
         if self.state is None:
@@ -78,26 +78,26 @@ class RunRecord(pl.Callback):
                 continue
             if key.split(".")[-1] != EPOCHS or before is None or now is None:
                 raise InputError(
-                    f"cannot go on from {self.state}: its run has {key} {_shown(before)}, this one {_shown(now)}; "
+                    f"cannot resume from {self.state}: its run has {key} {_shown(before)}, this one {_shown(now)}; "
                     "give the same value, or start a new run without --resume"
                 )
             if now < before:
                 raise InputError(
-                    f"cannot go on from {self.state}: its run has {key} {before}, this one {now}; a run can be "
+                    f"cannot resume from {self.state}: its run has {key} {before}, this one {now}; a run can be "
                     "extended, not shortened"
                 )
             self._extended = True
 
     def begin(self, results: Iterable[str] = (BEST,)) -> None:
-        """Write ``settings.json``; called after validation, before anything else is written.
+        """Write ``settings.json``; called after the checks, before anything else is written.
 
-        A new run removes the folder's ``last.ckpt``, so that nothing goes on from another run's. One that goes on from another
-        folder brings the results so far along.
+        A new run removes the folder's ``last.ckpt``, so that no run resumes from another run's state. A run that resumes from
+        another folder copies the results so far.
 
         Parameters
         ----------
         results
-            Names of the files that the run has written besides its state.
+            Names of the files that the run has written in addition to its state.
         """
         write_text(self.folder / RECORD, json.dumps(self.values, indent=1) + "\n")
         if self.state is None:
@@ -112,7 +112,7 @@ class RunRecord(pl.Callback):
         return {"values": self.values}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Move the schedules of an extended run to their step in the longer run; Lightning has restored the shorter ones."""
+        """Advance the schedules of an extended run to their step in the longer run; Lightning has restored the shorter ones."""
         if self._extended:
             module: Any = getattr(pl_module, "training_module", pl_module)  # a search wraps the module that trains the weights
             for config in trainer.lr_scheduler_configs:
@@ -120,7 +120,7 @@ class RunRecord(pl.Callback):
 
 
 def data_digest(dataset: LandmarkDataset) -> str:
-    """Short name of a data set's labels: number of faces, and a digest of their names, points and poses."""
+    """Return a short digest of a data set's labels: number of faces, and a hash of their names, points and poses."""
     digest = hashlib.sha256("\n".join(dataset.names).encode())
     for labels in (dataset.points, dataset.pose):
         digest.update(labels.numpy().tobytes())
@@ -128,7 +128,7 @@ def data_digest(dataset: LandmarkDataset) -> str:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested plain data as one dict, with the keys of each level joined by dots."""
+    """Flatten nested plain data to one dict, with the keys of all levels joined by dots."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
@@ -148,23 +148,23 @@ def _state_path(folder: Path, resume: str | None) -> Path | None:
 
 def _read_record(path: Path) -> dict[str, Any]:
     """Read the record from a ``last.ckpt``."""
-    wanted = f"--resume goes on from the {LAST} of a run"
+    wanted = f"--resume needs the {LAST} of a run"
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; {wanted}") from None
     if not whole_archive(content):
         damaged = content.startswith(b"PK")
-        raise InputError(f"{path} is {'damaged or cut short' if damaged else describe(content)}; {wanted}")
+        raise InputError(f"{path} is {'damaged or incomplete' if damaged else describe(content)}; {wanted}")
     data = read_plain(content)
     if isinstance(data, dict) and data.get("kind") in KINDS:
-        start = "--supernet inherits from it" if data["kind"] == "supernet" else "--init starts from them"
-        raise InputError(f"{path} has the weights of a trained {data['kind']} and no state of its training; {wanted}, {start}")
+        start = "use it with --supernet" if data["kind"] == "supernet" else "use it with --init"
+        raise InputError(f"{path} is the checkpoint of a trained {data['kind']}, without training state; {wanted}; {start}")
     if not (isinstance(data, dict) and data.keys() >= _LIGHTNING):
-        raise InputError(f"{path} is no state of a training; {wanted}")
+        raise InputError(f"{path} is not a training state; {wanted}")
     kept = data["callbacks"].get(RunRecord.__qualname__)
     if kept is None:
-        raise InputError(f"{path} does not say what run it is of: another program or an older version has written it; {wanted}")
+        raise InputError(f"{path} has no record of its run: another program or an older version wrote it; {wanted}")
     return {key: value for key, value in kept["values"].items() if (key, value) not in _RETIRED.items()}
 
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules by name: (optimizer, peak, total steps) to a scheduler that steps after every batch."""
+"""Learning-rate schedules by name: functions from (optimizer, peak, total steps) to a scheduler that steps every batch."""
 
 import warnings
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 
 def one_cycle(optimizer: Optimizer, peak: float, steps: int) -> LRScheduler:
-    """Up for 30 % of the steps while the momentum falls, then down along a cosine (Smith and Topin 2018, section 3)."""
+    """Raise the rate for 30 % of the steps while the momentum falls, then lower it along a cosine (Smith and Topin 2018)."""
     return OneCycleLR(optimizer, peak, total_steps=steps)
 
 
@@ -18,14 +18,14 @@ SCHEDULES: dict[str, Callable[[Optimizer, float, int], LRScheduler]] = {"one_cyc
 def restart(make: Callable[[Optimizer], LRScheduler], old: LRScheduler, peak: float) -> LRScheduler:
     """Make a new schedule for the optimizer of ``old``, and advance it to the step of ``old``.
 
-    An extended training uses it: the learning rate jumps to its value at this step of a training of the new length.
+    An extended training uses this: the learning rate jumps to its value at this step of a training of the new length.
 
     Parameters
     ----------
     make
-        Makes a schedule at its first step.
+        Function that creates a schedule at its first step.
     peak
-        Learning rate of the optimizer when the schedule is made.
+        Learning rate of the optimizer when the schedule is created.
     """
     for group in old.optimizer.param_groups:
         group["lr"] = peak

@@ -1,4 +1,4 @@
-"""Knowledge distillation: a trained network whose points another one learns as well as the true ones."""
+"""Knowledge distillation: a network also learns the points of a trained network."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,23 +16,23 @@ from .recalibrate import recalibrate
 
 
 class Teacher:
-    """Adds the distance to a trained network's points to a loss (Hinton et al. 2015; for coordinates, an L1 distance).
+    """Add the distance to a trained network's points to a loss (Hinton et al. 2015; for coordinates, an L1 distance).
 
-    It is no module: its weights are neither trained nor kept with those of the network that learns.
+    This is not a module: the teacher's weights are neither trained nor saved with the student's.
 
     Parameters
     ----------
     network
-        ``forward(images) -> (N, 2P)``.
+        Teacher with ``forward(images) -> (N, 2P)``.
     weight
-        The teacher's share of the loss, 0 to 1; beside a loss that is no mean of distances, it weighs differently.
+        The teacher's share of the loss, 0 to 1. The effective share differs if the loss is not a mean of distances.
     """
 
     def __init__(self, network: nn.Module, weight: float):
         self.network, self.weight = network.eval().requires_grad_(False), weight
 
     def __call__(self, loss: Tensor, predicted: Tensor, images: Tensor) -> Tensor:
-        """``loss`` and the teacher's part; predicted points (N, P, 2), images (N, 3, S, S) as networks see them."""
+        """Combine ``loss`` and the teacher's part; predicted points (N, P, 2), network inputs (N, 3, S, S)."""
         self.network.to(images.device)
         with torch.no_grad():
             points = self.network(images).view_as(predicted)
@@ -40,12 +40,12 @@ class Teacher:
 
 
 def load_teacher(path: str | Path, dataset: LandmarkDataset, weight: float) -> Teacher:
-    """Load a subnet, a baseline, or the path of a supernet that has the most parameters, for the faces of ``dataset``.
+    """Load a teacher for the faces of ``dataset``: a subnet, a baseline, or a supernet's path with the most parameters.
 
     Raises
     ------
     InputError
-        If the file is no checkpoint, or of another number of points or input size.
+        If the file is not a checkpoint, or has another number of points or input size.
     """
     checkpoint = Checkpoint.load(path)
     checkpoint.check_points(dataset.points.shape[1])
@@ -56,7 +56,7 @@ def load_teacher(path: str | Path, dataset: LandmarkDataset, weight: float) -> T
     supernet = checkpoint.supernet()
     layers: Iterable[Any] = supernet.layers
     largest = {layer.label: _largest_block(layer) for layer in layers}
-    # build that path with its weights
+    # build that path with the supernet's weights
     architecture = Architecture(supernet.spec, checkpoint.num_points, checkpoint.input_size, largest)
     network = architecture.build()
     inherit(network, architecture, checkpoint)
@@ -65,6 +65,6 @@ def load_teacher(path: str | Path, dataset: LandmarkDataset, weight: float) -> T
 
 
 def _largest_block(layer: Any) -> str:
-    """Name of the candidate with the most parameters."""
+    """Return the name of the candidate with the most parameters."""
     sizes = {name: sum(parameter.numel() for parameter in layer[name].parameters()) for name in layer.names}
     return max(sizes, key=lambda name: sizes[name])

@@ -1,4 +1,4 @@
-"""Options of a training, as a config file has them."""
+"""Options of a training, as in a config file."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -12,22 +12,45 @@ from .schedule import SCHEDULES
 
 
 def one_of(known: Iterable[str]) -> AfterValidator:
-    """Validator of a pydantic field that takes a name out of those known."""
+    """Return a pydantic validator that accepts only the known names."""
     return AfterValidator(lambda name: check_name(name, known))
 
 
 def refuse_together(options: BaseModel, given: str, meaningless: Iterable[str]) -> None:
-    """Raise :class:`InputError` if the user has set an option that is ``meaningless`` in the case that ``given`` names."""
+    """Raise :class:`InputError` if the user has set an option without effect.
+
+    Parameters
+    ----------
+    options
+        Options of a config file.
+    given
+        The case, as the end of the message, such as ``without a teacher``.
+    meaningless
+        Names of options that have no effect in this case.
+    """
     for name in meaningless:
         if name in options.model_fields_set:
-            raise InputError(f"{name} means nothing {given}")
+            raise InputError(f"{name} has no effect {given}")
 
 
 class TrainOptions(BaseModel):
-    """How a network is trained.
+    """Options for training a network. The test set is never used in training.
 
-    ``val_fraction`` of the *training* data is held out: it picks the best epoch when a fixed network is trained, and trains the
-    architecture parameters in a search. The test set is never part of a training. ``precision`` is Lightning's.
+    Parameters
+    ----------
+    epochs, batch_size
+        Length of the training, and faces per step.
+    learning_rate, schedule
+        Peak learning rate, and name of its schedule.
+    weight_decay
+        Weight decay of AdamW.
+    loss, augment
+        Name of the loss, and of the augmentation of training batches.
+    val_fraction
+        Held-out share of the *training* data: it selects the best epoch of a fixed network, and trains the architecture
+        parameters in a search.
+    precision
+        Precision of Lightning's trainer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,14 +67,22 @@ class TrainOptions(BaseModel):
 
 
 INHERITED_RATE = 5e-3
-"""Default learning rate of a network that starts with a supernet's weights."""
+"""Default learning rate of a network that inherits a supernet's weights."""
 
 
 class FinetuneOptions(TrainOptions):
-    """How a fixed network is trained. ``experiments/studies/accuracy`` measures what rate, loss and the rest are worth.
+    """Options for training a fixed network. ``experiments/studies/accuracy`` measures the effect of each option.
 
-    Unless ``learning_rate`` is set, a network that starts with a supernet's weights learns at :data:`INHERITED_RATE`.
-    With ``teacher``, the path of a checkpoint, ``distillation`` of the loss is the distance to that network's points.
+    A network that inherits a supernet's weights has the learning rate :data:`INHERITED_RATE`, unless ``learning_rate`` is set.
+
+    Parameters
+    ----------
+    learning_rate, loss
+        As for :class:`TrainOptions`, with other defaults.
+    teacher
+        Path of a checkpoint whose points the network also learns.
+    distillation
+        Share of the loss that is the distance to the teacher's points.
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
@@ -66,5 +97,5 @@ class FinetuneOptions(TrainOptions):
         return self
 
     def inheriting(self) -> "FinetuneOptions":
-        """Return the options for a network that starts with a supernet's weights."""
+        """Return the options for a network that inherits a supernet's weights."""
         return self if "learning_rate" in self.model_fields_set else self.model_copy(update={"learning_rate": INHERITED_RATE})

@@ -1,4 +1,4 @@
-"""Modules as the landmark networks that they are."""
+"""Type modules as landmark networks."""
 
 from typing import cast
 
@@ -8,5 +8,5 @@ from ...search_space.network import LandmarkNetwork
 
 
 def as_network(model: nn.Module) -> LandmarkNetwork:
-    """The same object, typed by what ``nn.Module`` does not declare: number of points, input size, features."""
+    """Return the same object, typed with what ``nn.Module`` does not declare: number of points, input size, features."""
     return cast(LandmarkNetwork, model)

@@ -19,7 +19,7 @@ app = App(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Search, finetune and export face-landmark networks inside a device's latency budget.",
+    help="Search, finetune and export face-landmark networks within a device's latency budget.",
 )
 app.add(search, "fbnet-pfld search --data-root data/106points --target-us 2000", aliases=SNAPSHOT)
 app.add(pareto, "fbnet-pfld pareto --data-root data/106points --lut my_phone.csv", aliases={"--output": "--out"})
@@ -46,9 +46,9 @@ app.add(
     name="from-experiment",
     aliases=SEED | {"--output": "--out"},
 )
-app.add_typer(data.app, name="data", help="Published data sets, synthetic ones, and a look at any of them.")
-app.add_typer(launch.app, name="launch", help="Multi-trial experiments with NNI's web UI.")
-app.add_typer(trial.app, name="trial", help="One trial of an NNI experiment; NNI runs it.")
+app.add_typer(data.app, name="data", help="Prepare, synthesise and show data sets.")
+app.add_typer(launch.app, name="launch", help="Run multi-trial experiments with NNI's web UI.")
+app.add_typer(trial.app, name="trial", help="Run one trial of an NNI experiment; NNI calls these commands.")
 app.add_typer(latency.app, name="latency", help="Make, show and correct latency tables.")
 
 

@@ -1,4 +1,4 @@
-"""``fbnet-pfld benchmark-models``: exported files against each other on this machine."""
+"""``fbnet-pfld benchmark-models``: compare the latency of exported files on this machine."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,17 +12,18 @@ from .options import Json
 from .output import finish, track
 
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Exported files: .onnx, .mnn, .param, .pt.", show_default=False)
+    list[Path], typer.Argument(metavar="FILE...", help="Exported files (.onnx, .mnn, .param or .pt).", show_default=False)
 ]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of each engine; this many cores are used.")]
-Sessions = Annotated[int, typer.Option("--sessions", min=8, help="How often each file is opened and timed.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads per engine; the command uses this many cores.")]
+Sessions = Annotated[int, typer.Option("--sessions", min=8, help="Number of times each file is opened and timed.")]
 
 
 def benchmark_models(files: Files, threads: Threads = 1, sessions: Sessions = 12, as_json: Json = False) -> None:
-    """Time files in turns, pinned and warm, and compare each with the first.
+    """Time exported files in turns, pinned to cores and after a warm-up, and compare each with the first.
 
-    Intervals hold the true median in 95 % of cases. One is called the fastest only if it beats every other by more than the
-    noise, with 99 % confidence. The same file given twice shows what the noise is.
+    Each interval contains the true median in 95 % of cases.
+    A file is reported as the fastest only if it beats every other file by more than the noise, with 99 % confidence.
+    Give the same file twice to see the noise.
     """
     import numpy as np
 
@@ -73,7 +74,7 @@ def _view(result: dict[str, Any]) -> Table:
         caption_justify="left",
         caption=verdict,
     )
-    for heading in ("file", "engine", "median us", "95 %", "p95 us", "of the first", "95 % "):
+    for heading in ("file", "engine", "median us", "95 %", "p95 us", "ratio to first", "95 % "):
         view.add_column(heading, justify="left" if heading in ("file", "engine") else "right", overflow="fold")
     for row in result["files"]:
         us, of_first = row["us"], row["of_first"]

@@ -1,4 +1,4 @@
-"""The comparison of networks as a table for the screen."""
+"""Comparison of networks as a table for the screen."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def comparison_table(rows: list["Row"], table: "LookupTable") -> Table:
-    """The rows as a table for the screen; a modelled latency is called modelled."""
+    """Format the rows as a table for the screen; the caption names the method of the table latencies."""
     view = Table(
         title="test set",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         caption_justify="left",
-        caption=f"table us: {table.name}, {table.method}; host us: this machine, one thread; a checkpoint: "
-        "as ONNX, by onnxruntime",
+        caption=f"table us: {table.name}, {table.method}; host us: this machine, one thread; "
+        "checkpoints run as ONNX files in onnxruntime",
     )
     for heading in ("network", "file KB", "params", "M MACs", "table us", "host us", "NME %", "FR@8", "AUC@8"):
         view.add_column(heading, justify="left" if heading == "network" else "right", overflow="fold")

@@ -1,4 +1,4 @@
-"""``fbnet-pfld data``: prepare published data sets, make synthetic ones, look at any."""
+"""``fbnet-pfld data``: prepare published data sets, render synthetic ones, and show their faces."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,19 +13,19 @@ from .output import count_bar, finish
 app = App(no_args_is_help=True)
 
 Count = Annotated[int, typer.Option(min=1)]
-Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="The data set's folder.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a synthetic data set that is there.")]
+Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="Folder of the data set.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing synthetic data set.")]
 
 
 def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite: bool) -> dict[str, int]:
-    """Generate a data set under a progress bar."""
+    """Generate a synthetic data set, and show a progress bar."""
     from ...evaluators.data.synthetic import generate
 
     bar = count_bar()
     task = bar.add_task("faces", total=train + test)
 
     def show(done: int) -> None:
-        bar.start()  # here, so that no bar stands above a message that nothing can be written
+        bar.start()  # only now, so that no bar precedes an error about the output folder
         bar.update(task, completed=done)
         if done == train + test:
             bar.stop()
@@ -48,13 +48,13 @@ def synth(
 
 def show(
     data_root: DataRoot = DATA_ROOT,
-    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    split: Annotated[str, typer.Option(help="Split: train or test.")] = "test",
     count: Count = 32,
-    out: Annotated[Path, typer.Option("--out", callback=to_file, help="The image.")] = OUTPUT / "faces.png",
+    out: Annotated[Path, typer.Option("--out", callback=to_file, help="The figure.")] = OUTPUT / "faces.png",
     points: Points = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the first faces of a data set with their points, coloured by the parts of the face, and the axes of their pose."""
+    """Draw the first faces of a data set, with points coloured by face part and the axes of the head pose."""
     from ...evaluators import LandmarkDataset
     from ..plots.faces import contact_sheet
 

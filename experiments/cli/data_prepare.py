@@ -1,4 +1,4 @@
-"""``fbnet-pfld data prepare``: published landmark data as crops in the 106points layout."""
+"""``fbnet-pfld data prepare``: convert published landmark data to crops in the 106points layout."""
 
 import os
 from pathlib import Path
@@ -16,49 +16,49 @@ FormatName = Annotated[
     typer.Option(
         "--format",
         show_default=False,
-        help="What the source is: ibug, wflw, pfld98, lapa, jd106, bbox106, pixels68, pixels98 or pixels106.",
+        help="Format of the source: ibug, wflw, pfld98, lapa, jd106, bbox106, pixels68, pixels98 or pixels106.",
     ),
 ]
-Source = Annotated[Path, typer.Argument(metavar="SRC", help="The source's folder.", show_default=False)]
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="The data set's folder.", show_default=False)]
+Source = Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the source.", show_default=False)]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the data set.", show_default=False)]
 Size = Annotated[int, typer.Option("--size", min=32, help="Side of the crops, in pixels.")]
 Copies = Annotated[
     int,
     typer.Option(
-        "--copies", min=0, help="Rotated copies of every training face, besides those that the training makes itself."
+        "--copies", min=0, help="Rotated copies of every training face, in addition to the augmentation during training."
     ),
 ]
 Fraction = Annotated[
-    float | None, typer.Option("--test-fraction", help="Share of the faces for testing; the source's own split, or 0.1.")
+    float | None, typer.Option("--test-fraction", help="Fraction of test faces; default: the source's own split, or 0.1.")
 ]
 TestList = Annotated[
-    Path | None, typer.Option("--test-list", help="File with an identity or an image's path for testing per line.")
+    Path | None, typer.Option("--test-list", help="File that lists the test split: one identity or image path per line.")
 ]
 Identity = Annotated[
     str | None,
-    typer.Option("--identity", help="Regular expression whose group is the identity in an image's path without suffix."),
+    typer.Option("--identity", help="Regular expression for an image's path without suffix; its group is the identity."),
 ]
 Origin = Annotated[
     float | None,
     typer.Option(
         "--origin",
         help="Coordinate of an image's left and upper edge: 0.5 if the "
-        "first pixel's middle is at 1 (ibug), -0.5 if at 0; else 0.",
+        "first pixel's centre is at 1 (default for ibug), -0.5 if it is at 0, 0 otherwise (default).",
     ),
 ]
 Exif = Annotated[
     str,
     typer.Option(
         "--exif",
-        help="apply: points are those of the image that its EXIF orientation turns upright; ignore: of the pixels as stored.",
+        help="apply: points refer to the image rotated by its EXIF orientation; ignore: points refer to the stored pixels.",
     ),
 ]
-KeepOutside = Annotated[bool, typer.Option("--keep-outside", help="Use faces with points outside of their image too.")]
+KeepOutside = Annotated[bool, typer.Option("--keep-outside", help="Also use faces with points outside their image.")]
 ImageSuffix = Annotated[
-    str | None, typer.Option("--image-suffix", help="Suffix of the images, where an annotation has several of its name.")
+    str | None, typer.Option("--image-suffix", help="Image suffix to use where several images share an annotation's name.")
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one per CPU.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a prepared data set that is there.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Number of processes; one per CPU by default.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing prepared data set.")]
 
 
 def prepare_data(
@@ -81,7 +81,8 @@ def prepare_data(
 ) -> None:
     """Crop the faces of a published data set, with their points and pose.
 
-    A stopped run goes on where it was, given the same options; what it has lies in a folder beside OUT until it is done.
+    With the same options, an interrupted run resumes.
+    Its intermediate files are in the folder OUT.preparing until it is complete.
     """
     from ...evaluators.data.prepare import PrepareOptions, prepare
 
@@ -92,14 +93,14 @@ def prepare_data(
     task = bar.add_task("faces", total=None)
 
     def show(done: int, total: int) -> None:
-        bar.start()  # here, so that no bar stands above a message that nothing can be written
+        bar.start()  # only now, so that no bar precedes an error about the output folder
         bar.update(task, completed=done, total=total)
 
     try:
         record = prepare(source, out, options, workers or len(os.sched_getaffinity(0)), show, overwrite)
     except KeyboardInterrupt:
         console.print(
-            f"interrupted; what is made is kept in {out}.preparing, the same command goes on from there", soft_wrap=True
+            f"interrupted; finished crops are kept in {out}.preparing; run the same command again to resume", soft_wrap=True
         )
         raise
     finally:

@@ -12,10 +12,10 @@ from .output import finish, remark, track
 
 Faces = Annotated[Path, typer.Option("--data-root", callback=to_folder, help="Folder for the faces.")]
 Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="Folder for subnet.onnx and demo.png.")]
-MaxUs = Annotated[float, typer.Option("--max-us", help="Highest latency of the subnet on a Snapdragon 625 in microseconds.")]
+MaxUs = Annotated[float, typer.Option("--max-us", help="Maximum latency of the subnet on a Snapdragon 625, in microseconds.")]
 
 OTHER_FACES = 1000
-"""Added to the seed of the faces: those of seed 0 have trained the pretrained supernet."""
+"""Offset of the faces' seed, because the pretrained supernet was trained on the faces of seed 0."""
 
 
 def demo(
@@ -26,10 +26,10 @@ def demo(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Render faces, choose a subnet of the pretrained supernet within a latency, finetune, export and run it, show the result.
+    """Render faces, choose a subnet of the pretrained supernet within a latency, finetune and export it, and draw its results.
 
-    The supernet was trained before, on other faces of the same kind; its card tells how. All of this runs in one thread: beside
-    other work on the machine, a second one makes every step wait.
+    The supernet was trained beforehand on other faces of the same kind; its card describes the training.
+    The demo uses one thread: on a busy machine, a second thread would slow every step down.
     """
     from dataclasses import asdict
 
@@ -48,7 +48,7 @@ def demo(
     torch.set_num_threads(1)
     start = time.perf_counter()
     config, supernet = Config.load(CONFIG), pretrained(SUPERNET)
-    assert supernet.path is not None  # it is a file of the package
+    assert supernet.path is not None  # a file of the package
     synthesise(data_root, TRAIN, TEST, config.input_size, seed + OTHER_FACES, overwrite=True)
     remark(f"{TRAIN + TEST} synthetic faces -> {data_root}")
     found = run_demo(
@@ -64,7 +64,7 @@ def demo(
     )
     us = found.table.latency_us(found.chosen)
     baseline_us = TrainedNetwork(BASELINES[BASELINE](config.points, config.input_size)).table_us(found.table)
-    assert baseline_us is not None  # the shipped tables have the baselines
+    assert baseline_us is not None  # the shipped tables contain the baselines
     remark(f"{us:,.0f} us, {baseline_us / us:.1f} times faster than {BASELINE} ({baseline_us:,.0f} us), {found.table.method}")
     seconds = time.perf_counter() - start
     remark(f"{seconds:.0f} s; figure: {out / 'demo.png'}; ONNX file: {out / 'subnet.onnx'}")

@@ -1,4 +1,4 @@
-"""``fbnet-pfld evaluate``: networks side by side on the test set."""
+"""``fbnet-pfld evaluate``: compare networks on the test set."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,15 +12,16 @@ from .options import DATA_ROOT, WORKSPACE, ConfigFile, DataRoot, Json, Lut, Poin
 from .output import finish, track
 
 SUBNET = [Workspace(WORKSPACE).checkpoint()]
-"""What is evaluated by default."""
+"""Checkpoint that is evaluated by default."""
 
-Files = Annotated[list[Path], typer.Option("--checkpoint", help="Trained network or exported file; may be repeated.")]
+Files = Annotated[list[Path], typer.Option("--checkpoint", help="Checkpoint or exported file; may be repeated.")]
 Arm = Annotated[
-    bool, typer.Option("--arm", help="Also run MNN's and ncnn's files on an emulated Cortex-A53; see latency emulator.")
+    bool, typer.Option("--arm", help="Also run MNN and ncnn files on an emulated Cortex-A53; see `latency emulator`.")
 ]
-ArmFaces = Annotated[int, typer.Option("--arm-faces", min=1, help="Test faces that --arm runs.")]
+ArmFaces = Annotated[int, typer.Option("--arm-faces", min=1, help="Number of test faces for --arm.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", callback=to_file, help="Also draw the errors over faces and parts, and the worst faces.")
+    Path | None,
+    typer.Option("--out", callback=to_file, help="Also draw the errors by face and face part, and the worst faces."),
 ]
 
 
@@ -35,9 +36,9 @@ def evaluate(
     arm_faces: ArmFaces = 64,
     as_json: Json = False,
 ) -> None:
-    """Compare networks on the test set: size, cost, latency by the table and on this machine, accuracy.
+    """Compare networks on the test set by file size, parameters, MACs, latency (table and this machine) and accuracy.
 
-    Points and input size are those of the first network, unless --points or the config say others.
+    The number of points and the input size are those of the first network, unless --points or the config sets them.
     """
     from dataclasses import asdict
 

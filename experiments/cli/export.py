@@ -1,4 +1,4 @@
-"""``fbnet-pfld export``: a checkpoint as files for devices, and a report on them."""
+"""``fbnet-pfld export``: export a checkpoint to files for devices, with a report."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,41 +16,45 @@ if TYPE_CHECKING:
 
 SUBNET = Workspace(WORKSPACE).checkpoint()
 
-CheckpointFile = Annotated[Path | None, typer.Option("--checkpoint", help=f"Trained network to export; {SUBNET} by default.")]
+CheckpointFile = Annotated[Path | None, typer.Option("--checkpoint", help=f"Checkpoint to export; {SUBNET} by default.")]
 Arch = Annotated[
     Path | None,
-    typer.Option("--arch", help="Architecture file that the checkpoint must be of; with --supernet, of the subnet to export."),
+    typer.Option(
+        "--arch", help="Architecture file that the checkpoint must match; with --supernet, that of the subnet to export."
+    ),
 ]
 Supernet = Annotated[
     Path | None,
-    typer.Option(
-        "--supernet", help="Supernet whose weights the subnet of --arch gets, without finetuning, in place of a checkpoint."
-    ),
+    typer.Option("--supernet", help="Export the subnet of --arch with the weights of this supernet, without finetuning."),
 ]
 Out = Annotated[
-    Path, typer.Option("--out", callback=to_file, help="The ONNX file; other files and report.json, report.png go beside it.")
+    Path,
+    typer.Option(
+        "--out", callback=to_file, help="The ONNX file; other files, report.json and report.png are written beside it."
+    ),
 ]
 Formats = Annotated[
-    str, typer.Option("--formats", help="Of onnx, mnn, ncnn, torchscript, int8-onnx, int8-mnn, int8-ncnn; separated by commas.")
+    str,
+    typer.Option("--formats", help="Comma-separated formats: onnx, mnn, ncnn, torchscript, int8-onnx, int8-mnn, int8-ncnn."),
 ]
 Baseline = Annotated[
     Path | None,
     typer.Option(
         "--baseline",
-        help="Checkpoint of the network to compare with; by default the trained pfld_lite of the workspace, or an "
-        "untrained one, which is timed only.",
+        help="Checkpoint to compare with; by default the trained pfld_lite of the workspace, or an untrained one, "
+        "which is only timed.",
     ),
 ]
-Opset = Annotated[int | None, typer.Option("--opset", help="Version of the ONNX operators; 18 by default.")]
-Dynamic = Annotated[bool, typer.Option("--dynamic-batch", help="Let ONNX files take any number of images at once.")]
+Opset = Annotated[int | None, typer.Option("--opset", help="ONNX opset version; 18 by default.")]
+Dynamic = Annotated[bool, typer.Option("--dynamic-batch", help="Let ONNX files accept any batch size.")]
 Int8Epochs = Annotated[
-    int, typer.Option("--int8-epochs", min=0, help="Finetune so long with INT8 rounding, for the INT8 files.")
+    int, typer.Option("--int8-epochs", min=0, help="Epochs of finetuning with INT8 rounding for the INT8 files.")
 ]
 CheckArm = Annotated[
-    bool, typer.Option("--check-arm", help="Also run MNN's and ncnn's files on an emulated Cortex-A53; see latency emulator.")
+    bool, typer.Option("--check-arm", help="Also run MNN and ncnn files on an emulated Cortex-A53; see `latency emulator`.")
 ]
-ArmFaces = Annotated[int, typer.Option("--arm-faces", min=1, help="Test faces that --check-arm runs.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads per engine when files are timed.")]
+ArmFaces = Annotated[int, typer.Option("--arm-faces", min=1, help="Number of test faces for --check-arm.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads per engine in the timing.")]
 
 
 def export(
@@ -73,10 +77,11 @@ def export(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Write a checkpoint as files for devices, each run on the test set by its own engine and timed beside a baseline.
+    """Export a checkpoint to files for devices; run each on the test set in its own engine, and time it beside a baseline.
 
-    BatchNorms are folded, denormal weights zeroed. INT8 formats bring the fp32 file that they are compared with. With
-    --supernet, the subnet of --arch is exported with the supernet's weights, and its checkpoint goes beside the other files.
+    BatchNorms are folded, and denormal weights are set to zero.
+    An INT8 format also writes the fp32 file that it is compared with.
+    With --supernet, the subnet's checkpoint is written beside the other files.
     """
     from ...evaluators import Checkpoint
     from ...search_space import Architecture
@@ -120,22 +125,22 @@ def export(
     data, found = exporter.export(supernet or checkpoint or SUBNET, out, baseline, None if supernet is None else architecture)
     for form in FORMATS.keys() - data["written"].keys():
         if (older := out.with_suffix(FORMATS[form].suffix)).is_file():
-            remark(f"{older} is of an earlier export")
+            remark(f"{older} is from an earlier export")
     if supernet is not None:
         remark(
-            f"{data['checkpoint']}: the subnet with the weights of {supernet}, not finetuned; its BatchNorm statistics are "
-            f"those of {data['batch_norm_faces']:,} training faces"
+            f"{data['checkpoint']}: the subnet with the weights of {supernet}, not finetuned; its BatchNorm statistics "
+            f"come from {data['batch_norm_faces']:,} training faces"
         )
     for aim in data["aims"]:
         if not aim["reached"]:
-            remedy = "; --int8-epochs finetunes for it" if aim["aim"].startswith("NME") else ""
-            remark(f"{aim['format']}: {aim['aim']}: {aim['figure']:.3g}; aimed at: {aim['at_most']:g} at most{remedy}")
+            remedy = "; finetune with --int8-epochs" if aim["aim"].startswith("NME") else ""
+            remark(f"{aim['format']}: {aim['aim']}: {aim['figure']:.3g}; goal: at most {aim['at_most']:g}{remedy}")
     views = [export_table(found, exporter.table, threads), *([arm_table(data["arm"])] if check_arm else [])]
     finish(data, as_json, Group(*views))
 
 
 def _own_baseline(name: str, exported: "Checkpoint") -> Path | None:
-    """The baseline that finetune has trained, if it has the points and the input size of what is exported."""
+    """Return the workspace's trained baseline if its number of points and input size match the exported network's."""
     from ...evaluators import Checkpoint
 
     path = Workspace(WORKSPACE).checkpoint(name)

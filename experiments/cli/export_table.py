@@ -1,4 +1,4 @@
-"""Exported files on the test set as a table for the screen."""
+"""Tables for the screen on exported files."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def export_table(found: "Assessment", table: "LookupTable", threads: int) -> Table:
-    """The rows as a table for the screen; a modelled latency is called modelled."""
+    """Format the rows as a table for the screen; the caption names the method of the table latencies."""
     from ..deploy.assess import of_fp32
 
     engines = ", ".join(dict.fromkeys(row.engine for row in found.rows))
@@ -21,8 +21,8 @@ def export_table(found: "Assessment", table: "LookupTable", threads: int) -> Tab
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         caption_justify="left",
-        caption=f"px: distance of a point from torch's, largest and mean; us: this machine, {threads} thread(s), "
-        f"{engines}; x: latency over the baseline's in the same format; table us: {table.name}, "
+        caption=f"px: distance of a point from torch, maximum and mean; us: this machine, {threads} thread(s), "
+        f"{engines}; x: latency relative to the baseline in the same format; table us: {table.name}, "
         f"{table.method}, for {table.precision}",
     )
     for heading in (
@@ -62,7 +62,7 @@ def export_table(found: "Assessment", table: "LookupTable", threads: int) -> Tab
 
 
 def arm_table(data: dict[str, Any]) -> Table:
-    """Show the points' errors on the emulated core, and the modelled latencies."""
+    """Format the point errors on the emulated core, and the modelled latencies, as a table for the screen."""
     view = Table(
         title=f"on an emulated Cortex-A53, {data['faces']} test faces",
         box=SIMPLE_HEAD,
@@ -70,12 +70,12 @@ def arm_table(data: dict[str, Any]) -> Table:
         caption_justify="left",
         caption="; ".join(
             [
-                "px: distance of a point on the emulated core from x86's and from torch's, largest and mean; "
+                "px: distance of a point on the emulated core from x86 and from torch, maximum and mean; "
                 "ms: Snapdragon 625, modelled from counts, at 1 and 4 threads",
                 *(
-                    f"INT8 by {engine} takes "
-                    + ", ".join(f"{part:.2f} of fp32's time at {threads} thread(s)" for threads, part in ratio["us"].items())
-                    + f" and has {ratio['nme']:.3f} times its NME"
+                    f"INT8 over fp32 in {engine}: latency "
+                    + ", ".join(f"{part:.2f} at {threads} thread(s)" for threads, part in ratio["us"].items())
+                    + f", NME {ratio['nme']:.3f}"
                     for engine, ratio in data["int8_over_fp32"].items()
                 ),
             ]

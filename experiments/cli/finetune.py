@@ -1,4 +1,4 @@
-"""``fbnet-pfld finetune``: train the chosen subnet, or a baseline by the same recipe."""
+"""``fbnet-pfld finetune``: train the chosen subnet, or a baseline with the same recipe."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,16 +23,16 @@ from .options import (
 )
 from .output import finish, remark
 
-Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file; the search's by default.")]
+Arch = Annotated[Path | None, typer.Option("--arch", help="Architecture file; by default the one of the search.")]
 Supernet = Annotated[
     Path | None,
-    typer.Option("--supernet", help="Supernet to inherit weights from, also pretrained:supernet; the search's by default."),
+    typer.Option("--supernet", help="Supernet to inherit weights from, or pretrained:supernet; by default that of the search."),
 ]
 Init = Annotated[
     Path | None,
     typer.Option(
         "--init",
-        help="Start from the weights of this checkpoint_best.pth or of pretrained:NAME, also of another number of points.",
+        help="Start from the weights of this checkpoint_best.pth or of pretrained:NAME; the number of points may differ.",
     ),
 ]
 FromScratch = Annotated[bool, typer.Option("--from-scratch", help="Inherit no weights.")]
@@ -56,13 +56,13 @@ def finetune(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Finetune the chosen subnet with the supernet's weights, or train a baseline by the same recipe.
+    """Finetune the chosen subnet with the supernet's weights, or train a baseline with the same recipe.
 
-    With --init, start from the weights of a trained subnet or baseline, with a new schedule; its architecture is taken too,
-    unless --arch or --model names one. Writes WORKSPACE/subnet/checkpoint_best.pth (WORKSPACE/NAME/... for a baseline) and
-    TensorBoard logs.
+    --init starts a new schedule from the weights of a trained subnet or baseline.
+    It also takes the architecture from there, unless --arch or --model names one.
+    Writes WORKSPACE/subnet/checkpoint_best.pth (WORKSPACE/NAME/... for a baseline) and TensorBoard logs.
     """
-    from ...evaluators.pretrained import checkpoint_at
+    from ...evaluators import Checkpoint
     from ...search_space import Architecture
     from ..pipeline.config import Config
     from ..pipeline.finetuning import Network, faces_for, finetune_network, network_of
@@ -78,7 +78,7 @@ def finetune(
     if model is not None:
         network = model
     elif arch is None and init is not None:
-        network, settings = network_of(checkpoint_at(init), settings)
+        network, settings = network_of(Checkpoint.load(init), settings)
     else:
         network = Architecture.load(arch or place.architecture)
     if isinstance(network, Architecture):
@@ -86,7 +86,7 @@ def finetune(
             if settings.given(key) and getattr(settings, key) != value:
                 raise InputError(
                     f"architecture of {key} {value}, but {key} {getattr(settings, key)} is configured; "
-                    f"search with it, or leave it out"
+                    f"search with it, or remove the setting"
                 )
     inherits = isinstance(network, Architecture) and init is None and not from_scratch
     name = "subnet" if isinstance(network, Architecture) else network

@@ -11,8 +11,8 @@ from .options import OUTPUT, ConfigFile, Json, MaxUs, to_file
 from .output import finish
 from .trials_table import remark_failures, trials_table
 
-Source = Annotated[str, typer.Argument(help="Experiment id, experiment folder, or a file of nnictl experiment export.")]
-Chosen = Annotated[str | None, typer.Option("--trial", help="Take this trial instead of the best.")]
+Source = Annotated[str, typer.Argument(help="Experiment id, experiment folder, or file of `nnictl experiment export`.")]
+Chosen = Annotated[str | None, typer.Option("--trial", help="Use this trial instead of the best one.")]
 Out = Annotated[Path, typer.Option("--out", callback=to_file, help="The architecture file.")]
 
 
@@ -26,9 +26,9 @@ def from_experiment(
 ) -> None:
     """Write the best trial of an NNI experiment, running or stopped, as an architecture file.
 
-    The config file is that of the experiment. Parameters of trials that are keys of it (those of search.yml and finetune.yml)
-    go into config.yaml beside the architecture file. Trials without a result are counted; if there are no others, the last
-    error of one is shown.
+    Give the config file of the experiment.
+    Trial parameters that are config keys (as in search.yml and finetune.yml) are written to config.yaml beside the file.
+    Trials without a result are counted; if no trial has a result, the last error is shown.
     """
     import yaml
 
@@ -39,7 +39,7 @@ def from_experiment(
     only_one({"--trial": trial, "--max-us": max_us})
     trials = read_trials(source, Config.load(config))
     if not trials and is_export(source):
-        raise InputError(f"{source}: no trial in it has a result; give the experiment's id instead of the file to see why")
+        raise InputError(f"{source}: no trial has a result; give the experiment's id instead of the file to see why")
     if not trials:
         raise InputError(no_result(source))
     others = [] if is_export(source) else without_result(source)

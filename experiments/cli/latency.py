@@ -17,37 +17,38 @@ from .output import finish
 
 app = App(no_args_is_help=True, help="Make, show and correct latency tables.")
 SHOWN_ROWS = 5
-"""Rows of a comparison that are printed at least."""
+"""Minimum number of printed rows of a comparison."""
 
 FigureFile = Annotated[Path, typer.Option("--out", callback=to_file, help="The figure.")]
-TableName = Annotated[str, typer.Argument(help="A shipped table's name or a .csv file.", show_default=False)]
+TableName = Annotated[str, typer.Argument(help="Name of a shipped table, or a .csv file.", show_default=False)]
 
 
 def fit(
     context: typer.Context,
     out: Annotated[
-        Path | None, typer.Option("--out", callback=to_file, help="The table's .csv file; its .json file goes beside it.")
+        Path | None, typer.Option("--out", callback=to_file, help="The table's .csv file; its .json file is written beside it.")
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", help="Threads that the modelled engine uses: 1 or 4.")] = 4,
+    threads: Annotated[int, typer.Option("--threads", help="Threads of the modelled engine: 1 or 4.")] = 4,
     space: Annotated[
         str | None,
         typer.Option(
-            "--space", help="Search space: a built-in name or a .yaml file; by default one table for all that are built in."
+            "--space", help="Search space: a built-in name or a .yaml file; by default one table covers all built-in ones."
         ),
     ] = None,
     points: Points = None,
     input_size: InputSize = None,
     show_report: Annotated[
-        bool, typer.Option("--report", help="Validate both models, at 1 and 4 threads, in fp32 and INT8.")
+        bool, typer.Option("--report", help="Validate both latency models at 1 and 4 threads, in fp32 and INT8.")
     ] = False,
-    figure: Annotated[Path, typer.Option("--figure", callback=to_file, help="Where --report draws the errors.")] = OUTPUT
+    figure: Annotated[Path, typer.Option("--figure", callback=to_file, help="Figure of the errors, for --report.")] = OUTPUT
     / "latency_fit.png",
     as_json: Json = False,
 ) -> None:
-    """Write a table by the layer model of the Snapdragon 625 for a space, or, with --report, tell how good the models are.
+    """Write a latency table from the layer model of the Snapdragon 625, or validate the latency models with --report.
 
-    The table has every registered block in every searched position. Without --points it serves 68, 98 and 106 landmarks. The
-    layer model needs nothing but the space; `latency measure --backend emulator` knows the engine's code, and INT8.
+    The table covers every registered block at every searched position.
+    Without --points, it covers 68, 98 and 106 landmarks.
+    The layer model needs only the space; `latency measure --backend emulator` runs the engine's code, and supports INT8.
     """
     from ...latency import LANDMARKS, LookupTable, fit_table, report, table_signatures
     from ...search_space.spec import SpaceSpec, built_in
@@ -55,7 +56,7 @@ def fit(
     if out is None and not show_report:
         raise InputError("nothing to do; give --out for a table, --report for the model's errors, or both")
     if out is None:
-        _refuse(context, ("threads", "space", "points", "input_size"), "a table, which --out writes")
+        _refuse(context, ("threads", "space", "points", "input_size"), "a table; add --out")
     if not show_report:
         _refuse(context, ("figure",), "the report; add --report")
     result: dict[str, Any] = {}
@@ -100,7 +101,7 @@ def show(
     out: FigureFile = OUTPUT / "latency.png",
     as_json: Json = False,
 ) -> None:
-    """Show what the blocks of a space cost by a table, as numbers and as a heat map."""
+    """Show a table's latency of each block of a search space, as numbers and as a heat map."""
     import numpy as np
     import pandas as pd
 
@@ -118,7 +119,7 @@ def show(
     cheapest, slowest = cost_range(cost)
     view = Table(
         title=f"{known.name}, us, {known.method}",
-        caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet costs {cheapest:,.1f} to {slowest:,.1f} us",
+        caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet takes {cheapest:,.1f} to {slowest:,.1f} us",
         caption_justify="left",
     )
     view.add_column("block")
@@ -144,7 +145,7 @@ def show(
 
 
 def compare_tables(a: TableName, b: TableName, out: FigureFile = OUTPUT / "latency_compare.png", as_json: Json = False) -> None:
-    """Tell whether two tables rank the blocks alike, and on which they disagree."""
+    """Compare how two tables rank the blocks, and list the blocks on which they disagree most."""
     from ...latency import LookupTable, compare
     from ..plots.latency_tables import comparison_figure
 
@@ -153,9 +154,9 @@ def compare_tables(a: TableName, b: TableName, out: FigureFile = OUTPUT / "laten
     comparison_figure(out, found, first.name, second.name)
     view = Table(
         title=f"{len(found.rows)} rows in common, Kendall's tau {found.kendall_tau:.3f}; {second.name} is "
-        f"{found.median_ratio:.3g} times {first.name} in the median; factor: beyond that"
+        f"{found.median_ratio:.3g} times {first.name} in the median; factor: deviation from that"
     )
-    view.add_column("furthest blocks")
+    view.add_column("largest deviations")
     for heading in (f"{first.name} us", f"{second.name} us", "factor", "outlier"):
         view.add_column(heading, justify="right")
     outliers = int(found.rows["outlier"].sum())
@@ -178,15 +179,17 @@ def compare_tables(a: TableName, b: TableName, out: FigureFile = OUTPUT / "laten
 
 def calibrate_table(
     table: TableName,
-    measured: Annotated[Path, typer.Option("--measured", help="CSV file: architecture (JSON files), latency_us; from 3 rows.")],
+    measured: Annotated[
+        Path, typer.Option("--measured", help="CSV file of 3 or more rows: architecture (JSON file), latency_us.")
+    ],
     out: Annotated[Path, typer.Option("--out", callback=to_file, help="The corrected table's .csv file.")],
-    device: Annotated[str | None, typer.Option("--device", help="What was measured, if not the table's device.")] = None,
-    insist: Annotated[bool, typer.Option("--insist", help="Take timings and a scale that look like another unit.")] = False,
+    device: Annotated[str | None, typer.Option("--device", help="Measured device, if it is not the table's.")] = None,
+    insist: Annotated[bool, typer.Option("--insist", help="Accept timings and a scale that suggest another unit.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Correct a table's scale and offset by a few whole subnets timed on the device.
+    """Correct a table's scale and offset with a few whole subnets timed on the device.
 
-    Timings in another unit than microseconds are refused; --insist takes them as they are.
+    Timings in another unit than microseconds are refused; --insist accepts them unchanged.
     """
     from ...latency import LookupTable, calibrate, read_measured
 
@@ -197,7 +200,7 @@ def calibrate_table(
 
 
 def _refuse(context: typer.Context, names: tuple[str, ...], purpose: str) -> None:
-    """Refuse options that would be ignored; ``purpose`` is what they serve."""
+    """Refuse options that would be ignored; ``purpose`` names what they are for."""
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":

@@ -1,4 +1,4 @@
-"""``fbnet-pfld latency emulator``: what the emulated core needs."""
+"""``fbnet-pfld latency emulator``: set up the emulated Arm core."""
 
 from ..pipeline.command import App
 from .options import Json
@@ -8,10 +8,10 @@ app = App(no_args_is_help=True, help="Set up the emulated Arm core.")
 
 
 def install(as_json: Json = False) -> None:
-    """Make the arm64 system for the emulator, about 180 MB, from Debian's packages and the engines' wheels, and try it.
+    """Install the emulator's arm64 system, about 180 MB, from Debian packages and the engines' wheels, and test it.
 
-    Debian's qemu-user, gcc and gcc-aarch64-linux-gnu must be installed. The system goes into the user's cache, or into the
-    folder that FBNET_PFLD_EMULATOR names.
+    The Debian packages qemu-user, gcc and gcc-aarch64-linux-gnu must be installed.
+    The system is installed into the user's cache, or into the folder that FBNET_PFLD_EMULATOR names.
     """
     from ...latency.emulator.components import find_components
     from ...latency.emulator.install import install as make

@@ -1,4 +1,4 @@
-"""How good the models behind latency tables are, as figures and as a table on the screen."""
+"""Validation of the models behind latency tables, as a figure and as a table for the screen."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ COLUMNS = (("fp32", 1), ("fp32", 4), ("int8", 1), ("int8", 4))
 
 
 def model_report(figure: Path) -> dict[str, Any]:
-    """Validate the model of counts and the layer model, and draw their errors."""
+    """Validate the instruction-count model and the layer model, and draw their errors."""
     from ...latency.a53_counts.board_validation import board_report, held_out_networks, layer_model_errors
     from ..plots.latency_tables import models_figure
 
@@ -25,11 +25,11 @@ def model_report(figure: Path) -> dict[str, Any]:
 
 
 def report_view(found: dict[str, Any]) -> Table:
-    """The report as a table: errors in percent, latencies in milliseconds."""
+    """Format the report as a table: errors in percent, latencies in milliseconds."""
     held_out, boards = found["held_out"], found["boards"]
     entries = [held_out[precision][threads] for precision, threads in COLUMNS]
     data = ", ".join(
-        f"{precision} at {threads} thread(s) {entry['figures']} figures of {entry['networks']} networks"
+        f"{precision} at {threads} thread(s): {entry['figures']} latencies of {entry['networks']} networks"
         for (precision, threads), entry in zip(COLUMNS, entries, strict=True)
     )
     view = Table(title="emulated Snapdragon 625: errors in %, latencies in ms", caption=f"fitted together: {data}")
@@ -37,10 +37,10 @@ def report_view(found: dict[str, Any]) -> Table:
     view.add_column("published", justify="right")
     for precision, threads in COLUMNS:
         view.add_column(f"{precision}, {threads} thread(s)", justify="right")
-    view.add_row("held-out network, over its boards", "", *_percents(entry["network_percent"] for entry in entries))
-    view.add_row("  the layer model on the same", "", *_percents(e.get("layer_model_network_percent") for e in entries))
-    view.add_row("held-out network, single figure", "", *_percents(entry["figure_percent"] for entry in entries))
-    view.add_row("  the layer model on the same", "", *_percents(e.get("layer_model_figure_percent") for e in entries))
+    view.add_row("held-out network, mean over its boards", "", *_percents(entry["network_percent"] for entry in entries))
+    view.add_row("  layer model, same latencies", "", *_percents(e.get("layer_model_network_percent") for e in entries))
+    view.add_row("held-out network, single latency", "", *_percents(entry["figure_percent"] for entry in entries))
+    view.add_row("  layer model, same latencies", "", *_percents(e.get("layer_model_figure_percent") for e in entries))
     view.add_row(
         "held-out board, scale and memory known", "", *_percents(boards[precision][threads] for precision, threads in COLUMNS)
     )
@@ -52,7 +52,7 @@ def report_view(found: dict[str, Any]) -> Table:
     for name in ("baseline", "subnet"):
         published, one = _milliseconds(found["reference"][1][name])
         view.add_row(
-            f"the reference's {name}, never fitted", published, one, _milliseconds(found["reference"][4][name])[1], "", ""
+            f"the reference's {name}, not fitted", published, one, _milliseconds(found["reference"][4][name])[1], "", ""
         )
     ratios = [found["reference"][threads]["ratio"] for threads in (1, 4)]
     view.add_row(
@@ -66,7 +66,7 @@ def _percents(values: "Iterable[float | None]") -> list[str]:
 
 
 def _milliseconds(entry: dict[str, Any]) -> tuple[str, str]:
-    """Published latency, and the modelled one with its error."""
+    """Format the published latency, and the modelled one with its error."""
     import numpy as np
 
     published, us = entry["published_us"], np.atleast_1d(entry["modelled_us"])

@@ -1,4 +1,4 @@
-"""``fbnet-pfld launch``: start NNI experiments, and make what they start from."""
+"""``fbnet-pfld launch``: run and show NNI experiments, and write their search spaces."""
 
 import json
 import shlex
@@ -28,10 +28,12 @@ SUPERNET = Workspace(WORKSPACE).supernet
 Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]
 Out = Annotated[Path, typer.Option("--out", callback=to_file, help="The architecture file.")]
 Strategy = Annotated[str, typer.Option("--strategy", help="random or evolution.")]
-Trials = Annotated[int, typer.Option("--trials", min=1, help="How many subnets to rate.")]
+Trials = Annotated[int, typer.Option("--trials", min=1, help="Number of subnets to rate.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65534, help="Port of NNI's web UI.")]
-ResumeId = Annotated[str | None, typer.Option("--resume", help="Go on with a stopped experiment of the same options.")]
-Hold = Annotated[bool, typer.Option("--hold", help="Keep the web UI up at the end until Ctrl-C.")]
+ResumeId = Annotated[
+    str | None, typer.Option("--resume", help="Resume the stopped experiment with this id and the same options.")
+]
+Hold = Annotated[bool, typer.Option("--hold", help="Keep the web UI running at the end until Ctrl-C.")]
 
 
 def multi_trial(
@@ -49,10 +51,11 @@ def multi_trial(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Search the subnets of a trained supernet trial by trial, with NNI's strategies and its web UI.
+    """Search the subnets of a trained supernet trial by trial, with NNI's strategies and web UI.
 
-    Slower subnets than --max-us are never tried. The best one is written as an architecture file. The web UI has no login
-    and listens on every network interface.
+    Subnets slower than --max-us are never rated.
+    The best subnet is written as an architecture file.
+    The web UI has no login and listens on every network interface.
     """
     from ..nni_jobs.finished_trials import read_trials
     from ..nni_jobs.multi_trial import make_experiment, run_experiment
@@ -85,7 +88,7 @@ def multi_trial(
 
 
 def resuming(words: list[str], experiment: str) -> str:
-    """The command line that goes on with an experiment, from the words of the one that started or resumed it."""
+    """Return the command line that resumes an experiment, from the words of the one that started or resumed it."""
     kept = [
         word
         for before, word in zip(["", *words], words, strict=False)
@@ -95,14 +98,14 @@ def resuming(words: list[str], experiment: str) -> str:
 
 
 def nni_search_space(spec: "SpaceSpec") -> dict[str, dict[str, Any]]:
-    """A space as NNI's tuners want it: label -> a choice of its candidate blocks."""
+    """Return a search space in the format of NNI's tuners: label -> choice of candidate blocks."""
     return {label: {"_type": "choice", "_value": list(names)} for label, names in spec.candidates().items()}
 
 
 def view(
     experiment: Annotated[str, typer.Argument(help="Id of a stopped experiment.")], port: Port = 8080, as_json: Json = False
 ) -> None:
-    """Show a stopped experiment, of nnictl or of launch multi-trial, in NNI's web UI until Ctrl-C."""
+    """Show a stopped experiment of nnictl or `launch multi-trial` in NNI's web UI until Ctrl-C."""
     from ..nni_jobs.multi_trial import view_experiment
 
     view_experiment(experiment, port, remark)
@@ -125,7 +128,7 @@ def space(
 
 @contextmanager
 def _trial_bar(trials: int) -> Iterator[Callable[[list["Trial"]], None]]:
-    """A bar with the number of rated trials and the best of them; on a pipe, one line per trial instead."""
+    """Show a progress bar with the number of rated trials and the best one; on a pipe, print one line per trial."""
     from ..nni_jobs.finished_trials import by_nme
 
     columns = (

@@ -1,4 +1,4 @@
-"""``fbnet-pfld app``: a page on which pictures and the webcam show their faces' points at once."""
+"""``fbnet-pfld app``: a page that shows the points of faces in pictures and in the webcam live."""
 
 import importlib.util
 import os
@@ -19,10 +19,11 @@ Open = Annotated[bool, typer.Option("--open/--no-open", help="Open the page in t
 
 
 def live_page(model: Model = None, port: Port = 7860, show: Open = True, detector: DetectorFile = None) -> None:
-    """Try networks live: a page with upload and webcam shows the points of all faces, and milliseconds, until Ctrl-C.
+    """Serve a page that shows the points of all faces in uploaded pictures and the webcam, with latencies, until Ctrl-C.
 
-    The page offers all pretrained subnets, and --model. Only this computer can open it; it loads nothing from elsewhere, and
-    uploaded pictures are deleted at the end.
+    The page offers all pretrained subnets, and the network of --model.
+    Only this computer can open it; it loads nothing from other servers.
+    Uploaded pictures are deleted at the end.
     """
     from ...runtime import ModelError
     from ..predict.detect import make_finder
@@ -43,21 +44,21 @@ def live_page(model: Model = None, port: Port = 7860, show: Open = True, detecto
     if begin.name not in models.values():
         models = {f"{begin.name} · {begin.path.stat().st_size / 1e6:.2f} MB": begin.name} | models
     with tempfile.TemporaryDirectory(prefix="fbnet-pfld-app-") as folder:
-        # Gradio reads these when it is imported; it asks its own server whether it is up, by a proxy if the user has one
+        # Gradio reads these at import; it polls its own server, through a proxy if the user has one
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "no_proxy": "*"}
         from ..predict.page import make_page, serve
 
         try:
             address = serve(make_page(live, models, begin.name, how), port, show)
         except OSError:  # Gradio gives its server five seconds to start
-            raise ResultError(f"Gradio could not serve the page on port {port}; try again, or another port") from None
+            raise ResultError(f"Gradio could not serve the page on port {port}; try again, or give another --port") from None
         finish({"page": address, "model": begin.name, "face_boxes": how}, as_json=False)
-        remark("Ctrl-C ends it")
+        remark("press Ctrl-C to stop")
         _wait()
 
 
 def _pretrained() -> dict[str, str]:
-    """Label of each pretrained subnet -> its name, fastest first; a file's size is that of its weights, to about 1 %."""
+    """Return label -> name of each pretrained subnet, fastest first; the file size is that of the weights, to about 1 %."""
     from ...evaluators.pretrained import PREFIX, pretrained, subnets
     from ..deploy.fold import deployable
 
@@ -70,12 +71,12 @@ def _pretrained() -> dict[str, str]:
 
 def _check_gradio() -> None:
     if importlib.util.find_spec("gradio") is None:
-        raise InputError('the page needs Gradio, the extra app: pip install -e ".[app]"')
+        raise InputError('the page needs Gradio; install the extra app: pip install -e ".[app]"')
 
 
 def _check_port(port: int) -> None:
     with socket.socket() as probe:
-        # as a server does it: a port whose last connections are being closed is free
+        # like servers: a port whose last connections are closing is free
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -84,7 +85,7 @@ def _check_port(port: int) -> None:
 
 
 def _wait() -> None:
-    """Until Ctrl-C, or the signal with which others end a process."""
+    """Wait for Ctrl-C or SIGTERM."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:

@@ -1,4 +1,4 @@
-"""``fbnet-pfld pareto``: the front of accuracy and latency over all subnets of one trained supernet."""
+"""``fbnet-pfld pareto``: the Pareto front of accuracy and latency over the subnets of a trained supernet."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +10,13 @@ from .options import DATA_ROOT, OUTPUT, WORKSPACE, ConfigFile, DataRoot, Json, L
 from .output import finish, remark, track
 
 SUPERNET = Workspace(WORKSPACE).supernet
-Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of a search.")]
+Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]
 Out = Annotated[
     Path, typer.Option("--out", callback=to_folder, help="Folder for pareto.csv, pareto.png, front/*.json and scores.csv.")
 ]
 Faces = Annotated[
     int | None,
-    typer.Option("--faces", min=0, help="Held-out training faces that subnets are scored on; 256 by default, 0 for all."),
+    typer.Option("--faces", min=0, help="Number of held-out training faces to score on; 256 by default, 0 for all."),
 ]
 
 
@@ -30,10 +30,11 @@ def pareto(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Score the subnets of a supernet, and write the Pareto-optimal ones in accuracy and latency, with the NME of each.
+    """Score the subnets of a supernet, and write those that are Pareto-optimal in accuracy and latency, with their NME.
 
-    Seed and config are those of the search, which say what faces its weights have not seen. Stopped, it goes on where it was;
-    with another table the same scores give another front at once.
+    Give the seed and config of the search: they determine which faces it held out.
+    An interrupted run resumes.
+    A run with another table reuses the scores.
     """
     from ...evaluators import Checkpoint
     from ...latency import LookupTable
@@ -46,7 +47,7 @@ def pareto(
     data = settings.override({"points": trained.num_points, "input_size": trained.input_size}, str(supernet)).faces(data_root)
     scorer = Scorer(trained, data, settings, seed, FACES if faces is None else faces, out, track)
     if scorer.scored_before:
-        remark(f"{scorer.scored_before} subnets were scored before, in {out}")
+        remark(f"reusing the scores of {scorer.scored_before} subnets in {out}")
     front = find_front(scorer, table, seed, out, track=track)
     finish(
         {

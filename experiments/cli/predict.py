@@ -1,4 +1,4 @@
-"""``fbnet-pfld predict``: the points of faces in images, videos, folders, cameras and streams."""
+"""``fbnet-pfld predict``: find the points of faces in images, videos, folders, cameras and streams."""
 
 import csv
 import io
@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 SKIPPED = "skipped.csv"
 OWN = OUTPUT / "subnet.onnx"
-"""Network that is run if none is named."""
+"""Network that runs by default."""
 
 LISTED = 10
-"""Lines of what is skipped that the screen shows; the file has all."""
+"""Maximum number of skipped sources on the screen; the file lists all."""
 
 
 def _frames_in(progress: Progress) -> Callable[[int | None], AbstractContextManager[Callable[[], None]]]:
-    """A bar for the frames of one video, below that of the sources."""
+    """Return a progress bar for the frames of one video, below that of the sources."""
 
     @contextmanager
     def frames(total: int | None) -> Iterator[Callable[[], None]]:
@@ -73,48 +73,49 @@ SourceText = Annotated[
     typer.Argument(
         metavar="SOURCE",
         show_default=False,
-        help="Image, video, or folder of them with its sub-folders; a camera's number, such as 0; a stream's address, such as "
-        "rtsp://...",
+        help="Image, video, folder with sub-folders, camera number such as 0, or stream address such as rtsp://...",
     ),
 ]
 Model = Annotated[
     Path | None,
     typer.Option(
         "--model",
-        help="File of the network, as export writes it (.onnx, .mnn, .param or .pt), or pretrained:NAME. By default "
-        f"{OWN} if it exists, else the most accurate pretrained subnet.",
+        help="Exported network (.onnx, .mnn, .param or .pt), or pretrained:NAME. By default "
+        f"{OWN} if it exists, otherwise the most accurate pretrained subnet.",
     ),
 ]
 Fastest = Annotated[
     float | None,
     typer.Option(
         "--max-us",
-        help="Take the most accurate pretrained subnet within so many microseconds, modelled for a Snapdragon 625.",
+        help="Use the most accurate pretrained subnet within this latency in microseconds, modelled for a Snapdragon 625.",
     ),
 ]
 BoxText = Annotated[
-    str | None, typer.Option("--box", metavar="X,Y,W,H", help="The face's box, from forehead to chin, in pixels.")
+    str | None, typer.Option("--box", metavar="X,Y,W,H", help="Box of the face, from forehead to chin, in pixels.")
 ]
 DetectorFile = Annotated[
     Path | None,
     typer.Option(
         "--detector",
-        help="ONNX file of YuNet or CenterFace, which finds the faces. By default face_detection_yunet_2026may.onnx or "
-        "face_detection_yunet_2023mar.onnx in the working folder, else CenterFace of the extra detect; without any of these "
-        "and without --box, each image is one face's crop.",
+        help="ONNX file of the face detector, YuNet or CenterFace. By default face_detection_yunet_2026may.onnx or "
+        "face_detection_yunet_2023mar.onnx in the working folder, else CenterFace of the extra detect. Without any of these "
+        "and without --box, each image is the crop of one face.",
     ),
 ]
-Crop = Annotated[bool, typer.Option("--crop", help="Each image is one face's crop, as in a data set; no face is looked for.")]
+Crop = Annotated[bool, typer.Option("--crop", help="Each image is the crop of one face, as in a data set; skip detection.")]
 Smooth = Annotated[
     bool,
     typer.Option("--smooth/--no-smooth", help="Smooth the points of videos, cameras and streams from frame to frame."),
 ]
-Show = Annotated[bool, typer.Option("--show", help="Show videos, cameras and streams in a window; q or Esc ends each.")]
+Show = Annotated[
+    bool, typer.Option("--show", help="Show videos, cameras and streams in a window; q or Esc ends the current one.")
+]
 Out = Annotated[
     Path,
-    typer.Option("--out", callback=to_folder, help="Folder for the results, by the sources' names; sub-folders are mirrored."),
+    typer.Option("--out", callback=to_folder, help="Folder for the results, named after the sources; mirrors sub-folders."),
 ]
-Frames = Annotated[int | None, typer.Option("--frames", min=1, help="Frames after which a video, camera or stream ends.")]
+Frames = Annotated[int | None, typer.Option("--frames", min=1, help="Maximum number of frames of a video, camera or stream.")]
 
 
 def predict(
@@ -130,12 +131,14 @@ def predict(
     show: Show = False,
     as_json: Json = False,
 ) -> None:
-    """Find the points of faces: draws them into a .jpg or .mp4 file, and writes them, in pixels, into a .json file beside it.
+    """Find the points of faces; draw them into a .jpg or .mp4 file, and write them, in pixels, into a .json file beside it.
 
-    Images are turned upright by their EXIF orientation, videos by theirs, and points are in pixels of the upright one. Ctrl-C
-    ends a camera or a stream; its results so far are written. What is not used is told, and of a folder listed in skipped.csv.
-    Times are medians: per face of the crop, the network (one thread) and the way back, and of the network alone; per image of
-    the detector.
+    Images are rotated upright by their EXIF orientation, videos by their metadata.
+    Points are in pixels of the upright image.
+    Ctrl-C ends a camera or a stream; the results so far are written.
+    Unused sources are reported; those of a folder are also listed in skipped.csv.
+    Times are medians, with one thread for the network.
+    "ms per face" covers cropping, network and mapping back, "ms network" only the network, "ms detector" one image.
     """
     from ...runtime import ModelError
     from ..predict.detect import INSTALL, make_finder, whole_image
@@ -149,9 +152,9 @@ def predict(
     found = find_sources(source, out)
     if all(each.kind is Kind.IMAGE for each in found.sources):
         if frames is not None:
-            raise InputError(f"--frames {frames}: {source} has no video to end")
+            raise InputError(f"--frames {frames}: {source} contains no video; remove --frames")
         if show:
-            raise InputError(f"--show: {source} has no video to show; look at the .jpg files in {out}")
+            raise InputError(f"--show: {source} contains no video; remove --show, and see the .jpg files in {out}")
     find, how = make_finder(box, detector, crop)
     network = model_file(model, max_us, OWN)
     try:

@@ -1,4 +1,4 @@
-"""``fbnet-pfld search``: train the supernet, choose the architecture."""
+"""``fbnet-pfld search``: train the supernet and choose the architecture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,20 +25,20 @@ from .options import (
 from .output import finish, remark, track
 
 TargetUs = Annotated[float | None, typer.Option("--target-us", help="Latency target in microseconds.")]
-TargetMs = Annotated[float | None, typer.Option("--target-ms", help="The same in milliseconds.")]
+TargetMs = Annotated[float | None, typer.Option("--target-ms", help="Latency target in milliseconds.")]
 Supernet = Annotated[
     Path | None,
     typer.Option(
         "--supernet",
-        help="Keep the weights of this trained supernet, and let the logits alone learn: for another target or table.",
+        help="Keep the weights of this trained supernet, and train only the logits, for another target or table.",
     ),
 ]
 Init = Annotated[
     Path | None,
     typer.Option(
         "--init",
-        help="Start from the weights of this supernet, such as pretrained:supernet, also of another number of points; "
-        "the search is shorter then.",
+        help="Start from the weights of this supernet, such as pretrained:supernet, with a shorter search; its number of "
+        "points may differ.",
     ),
 ]
 
@@ -60,12 +60,13 @@ def search(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Train the supernet, choose the architecture with the latency table in the loss or around a target, and find the front.
+    """Train the supernet, choose the architecture with the latency table in the loss or for a target, and find the front.
 
-    Writes WORKSPACE/supernet/checkpoint_best.pth, architecture.json, pareto.csv, pareto.png, front/*.json, history.csv and
-    TensorBoard logs. NMEs are those of subnets with the supernet's weights, not finetuned, on held-out training faces.
+    Writes checkpoint_best.pth, architecture.json, pareto.csv, pareto.png, front/*.json, history.csv and TensorBoard logs.
+    The files are in WORKSPACE/supernet.
+    NMEs are measured on held-out training faces, with the supernet's weights and without finetuning.
     """
-    from ...evaluators.pretrained import checkpoint_at
+    from ...evaluators import Checkpoint
     from ..pipeline.config import Config
     from ..pipeline.supernet_search import search_supernet, space_of
     from ..pipeline.training_progress import TrainingProgress
@@ -79,7 +80,7 @@ def search(
         config, points=points, lut=lut, search__epochs=epochs, search__target_us=target_us, search__precision=precision
     )
     if init is not None:
-        settings = space_of(checkpoint_at(init), settings)
+        settings = space_of(Checkpoint.load(init), settings)
     place = Workspace(workspace)
     for option, source in (("--supernet", supernet), ("--init", init)):
         if source is not None and source.resolve() == place.supernet.resolve():

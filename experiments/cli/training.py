@@ -1,4 +1,4 @@
-"""What the commands that train say before they begin."""
+"""Remarks of the training commands before they start."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from .output import remark
 
 
 def announce(dev_id: str, resume: str | None, folder: Path) -> None:
-    """Remark that ``--dev-id`` names GPUs where there are none, and that ``--resume auto`` finds no state."""
+    """Remark on ``--dev-id`` without a GPU, and on ``--resume auto`` without a state to resume from."""
     if dev_id and not dev_id.startswith("cpu") and not torch.cuda.is_available():
-        remark(f"no GPU here: --dev-id {dev_id} is not used, the training runs on the CPU")
+        remark(f"no GPU found: --dev-id {dev_id} is ignored, and the training runs on the CPU")
     if resume == "auto" and not (folder / LAST).exists():
-        remark(f"no {folder / LAST} to go on from: a new run starts")
+        remark(f"no {folder / LAST} to resume from; starting a new run")

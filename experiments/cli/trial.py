@@ -19,12 +19,12 @@ app = App(no_args_is_help=True)
 
 PLACE = Workspace(WORKSPACE)
 Supernet = Annotated[Path, typer.Option("--supernet", help="Checkpoint of the trained supernet.")]
-Weights = Annotated[Path | None, typer.Option("--supernet", help="Checkpoint of a trained supernet, whose weights stay.")]
+Weights = Annotated[Path | None, typer.Option("--supernet", help="Checkpoint of a trained supernet; its weights stay fixed.")]
 Arch = Annotated[Path, typer.Option("--arch", help="Architecture file.")]
 
 
 def _configured(config: Path | None, parameters: Mapping[str, Any]) -> "Config":
-    """The config file with a trial's parameters, named as its keys: ``search.beta``."""
+    """Load the config file, and override it with a trial's parameters, which are named like its keys (``search.beta``)."""
     from ..pipeline.config import Config
 
     return Config.load(config).override(
@@ -40,9 +40,9 @@ def search(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Search once with the trial's parameters (keys of the config file, such as search.target_us), and rate what was chosen.
+    """Run one search with the trial's parameters (config keys, such as search.target_us), and rate the chosen subnet.
 
-    With --supernet, only the logits learn, over its weights.
+    With --supernet, only the logits are trained.
     """
     from ..nni_jobs import trial_channel
     from ..pipeline.rating import rate
@@ -70,8 +70,8 @@ def subnet(
 ) -> None:
     """Rate the subnet whose blocks the trial's parameters name (label: block), with the supernet's weights.
 
-    One over --max-us reports its latency in percent of it: above 100, where an NME should not be, and the higher the farther
-    off, so that a tuner is led back.
+    A subnet over --max-us reports its latency in percent of --max-us in place of the NME.
+    This value is above 100, which NMEs are not, and grows with the excess, so that a tuner returns to faster subnets.
     """
     from ...latency import LookupTable
     from ...search_space import Architecture, SpaceSpec
@@ -87,7 +87,7 @@ def subnet(
     us = table.latency_us(chosen)
     chosen = table.annotate(chosen)
     if max_us is not None and us > max_us:
-        # a budget that no subnet keeps, such as one in milliseconds, would pass for a result
+        # a budget that no subnet meets, such as one in milliseconds, would look like a result
         check_target(table.cost(spec.layout(settings.points, settings.input_size)), max_us)
         finish(report.final(chosen, 100 * us / max_us, over_budget=1), as_json)
         return
@@ -103,7 +103,7 @@ def finetune(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Finetune one architecture with the trial's parameters (keys of the config file, such as finetune.learning_rate)."""
+    """Finetune one architecture with the trial's parameters (config keys, such as finetune.learning_rate)."""
     from ...latency import LookupTable
     from ...search_space import Architecture
     from ..nni_jobs import trial_channel

@@ -1,4 +1,4 @@
-"""The trials of an NNI experiment on the screen."""
+"""Table of an NNI experiment's trials for the screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ..nni_jobs.trial_states import Outcome
 
 SHOWN = 10
-"""Trials in the table."""
+"""Maximum number of trials in the table."""
 
 
 def remark_failures(others: Sequence["Outcome"]) -> None:
-    """Say what the last trial that failed said last, if one has failed."""
+    """Print the last error of the last failed trial, if any failed."""
     from ..nni_jobs.trial_states import counted, last_error
 
     if error := last_error(others):
@@ -26,7 +26,7 @@ def remark_failures(others: Sequence["Outcome"]) -> None:
 
 
 def trials_table(trials: Sequence["Trial"], best: "Trial", out: Path, others: Sequence["Outcome"]) -> Table:
-    """The best trials as a table for the screen, the chosen one first."""
+    """Format the best trials as a table for the screen, the chosen one first."""
     from ..nni_jobs.finished_trials import by_nme
     from ..nni_jobs.trial_states import counted
 
@@ -37,7 +37,7 @@ def trials_table(trials: Sequence["Trial"], best: "Trial", out: Path, others: Se
         title=", ".join(filter(None, title)),
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        caption=f"the first -> {out}",
+        caption=f"first row -> {out}",
         caption_justify="left",
     )
     for heading in ("trial", "NME %", "us", "blocks"):

@@ -1,1 +1,1 @@
-"""From a trained network to files for devices, and what they are worth."""
+"""Export of trained networks to files for devices, and assessment of the files."""

@@ -1,4 +1,4 @@
-"""What exported files are worth: each run by its own engine on the test set, and all timed in turns on this machine."""
+"""Assessment of exported files: each runs on the test set in its own engine, and all are timed in turns on this machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from .file_formats import FORMATS
 from .onnx_file import TOLERANCE, check_deviation, deviation
 
 INT8 = "int8"
-"""Precision of tables of INT8 networks."""
+"""Precision of latency tables for INT8 networks."""
 
 INT8_NME = 1.05
-"""Largest NME of an INT8 file that we aim at, as a part of the fp32 file's."""
+"""Maximum NME that we aim at for an INT8 file, as a multiple of the fp32 file's."""
 
 INT8_BYTES = 0.30
-"""Largest number of its bytes that we aim at, as a part of the fp32 file's."""
+"""Maximum size that we aim at for an INT8 file, as a fraction of the fp32 file's."""
 
 
 class Accuracy(NamedTuple):
-    """On the test set, in percent."""
+    """Accuracy on the test set, in percent."""
 
     nme: float
     fr8: float
@@ -38,7 +38,7 @@ class Accuracy(NamedTuple):
 class Deployed:
     """A network and its files, by format.
 
-    ``name`` is what the user calls it in messages, ``trained`` tells whether its points mean anything.
+    ``name`` is its name in messages; ``trained`` is False if its weights are random, so that its points mean nothing.
     """
 
     candidate: TrainedNetwork
@@ -49,22 +49,22 @@ class Deployed:
 
 @dataclass(frozen=True)
 class FileRow:
-    """Figures of one file.
+    """Metrics of one file.
 
     Attributes
     ----------
     accuracy
-        Accuracy of the file, run by its engine; None for a network without training.
+        Accuracy of the file in its engine; None for an untrained network.
     largest_difference
         The :func:`~.onnx_file.deviation` of its outputs from torch's.
     largest_px, mean_px
-        Distance of a point from torch's, in pixels of the network's input.
+        Maximum and mean distance of a point from torch, in pixels of the network's input.
     us, p95_us
-        Latency of one image in microseconds: median with its 95 % interval, and what 95 % of the calls need at most.
+        Latency of one image in microseconds: median with its 95 % interval, and 95th percentile of the calls.
     of_baseline
-        Latency over that of the baseline's file of the same format.
+        Latency relative to the baseline's file in the same format.
     table_us
-        Latency by the table: for INT8 files if the table is for INT8 networks, otherwise for the others; None for the rest.
+        Latency by the table: of INT8 files if the table is for INT8 networks, otherwise of fp32 files; None for the others.
     """
 
     network: str
@@ -83,7 +83,7 @@ class FileRow:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Rows of all files; by network torch's own accuracy; by row's key the distances from torch in pixels, (N * P,)."""
+    """Rows of all files; network -> torch's accuracy; (network, format) -> distances from torch in pixels, (N * P,)."""
 
     rows: list[FileRow]
     torch: dict[str, Accuracy | None]
@@ -104,20 +104,20 @@ def assess(
     Parameters
     ----------
     baseline
-        One of ``networks``, which has files in the formats of all others.
+        Name of one of the ``networks``, which has files in all formats of the others.
     track
-        Shows the progress over the sessions of the timing.
+        Shows the progress of the timing sessions.
 
     Raises
     ------
     InputError
-        If a network predicts points that are not finite, or a file cannot be run.
+        If a network predicts non-finite points, or a file cannot be run.
     ResultError
         If the :func:`~.onnx_file.deviation` of an fp32 file from torch is above ``TOLERANCE``.
     """
     size = test.images.shape[-1]
     images = (test.images.float() / 255).numpy()
-    # points by torch, and by each file's own engine
+    # points from torch, and from each file's own engine
     truth = {name: check_finite(deployed.candidate.predict(test), name) for name, deployed in networks.items()}
     points: dict[tuple[str, str], Tensor] = {}
     engines: dict[tuple[str, str], str] = {}
@@ -130,7 +130,7 @@ def assess(
                 points[name, form] = check_finite(found, f"{name}, {form}")
         us = interleave({key: networks[key[0]].files[key[1]] for key in points}, threads, track=track)
 
-    # figures of each file, against torch and against the baseline's file of the same format
+    # metrics of each file, compared with torch and with the baseline's file in the same format
     def accuracy(found: Tensor, name: str) -> Accuracy | None:
         return Accuracy(**score(found, test.points, eye_corners)) if networks[name].trained else None
 
@@ -161,7 +161,7 @@ def assess(
 
 
 def of_fp32(row: FileRow, rows: Sequence[FileRow]) -> tuple[float, float | None] | None:
-    """Bytes and NME of an INT8 file over those of the fp32 file for the same engine; None of others, or without training."""
+    """Return bytes and NME of an INT8 file relative to its engine's fp32 file; None for others (the NME: without training)."""
     fp32 = next((each for each in rows if (each.network, each.format) == (row.network, FORMATS[row.format].of)), None)
     if fp32 is None:
         return None
@@ -171,7 +171,7 @@ def of_fp32(row: FileRow, rows: Sequence[FileRow]) -> tuple[float, float | None]
 
 
 def aims(network: str, rows: Sequence[FileRow]) -> list[dict[str, Any]]:
-    """Whether a network's files are as good as we want them to be: ``aim``, ``at_most``, ``figure``, ``reached`` of each."""
+    """Check a network's files against our aims; return ``aim``, ``at_most``, ``figure`` and ``reached`` of each."""
     checked = []
     for row in rows:
         if row.network != network:

@@ -1,4 +1,4 @@
-"""Networks to compare: trained ones, and exported files."""
+"""Networks to compare: trained networks and exported files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ class TrainedNetwork:
         return as_network(self.model).input_size
 
     def predict(self, test: LandmarkDataset) -> Tensor:
-        """Points of the faces, float32 (N, P, 2), normalised."""
+        """Return the points of the faces, float32 (N, P, 2), normalised."""
         return predict(self.model, test)
 
     def table_us(self, table: LookupTable) -> float | None:
-        """Latency by a table in microseconds; None for blocks that it has no rows for.
+        """Return the latency by a table in microseconds; None if the table does not cover the network.
 
-        A baseline has no rows: a table from counts of an emulated core has it by name, and one from the layer model is a model
-        for it as well.
+        Baselines have no rows: a table from an emulated core's counts lists them by name, and a table from the layer model
+        is extended to them by that model.
         """
         if self.architecture is not None:
             covered = all(signature in table.rows for signature in self.architecture.signatures())
@@ -51,12 +51,12 @@ class TrainedNetwork:
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """An exported file, which its engine runs."""
+    """An exported file, run by its engine."""
 
     file: Path
 
     def predict(self, test: LandmarkDataset) -> Tensor:
-        """Points of the faces, float32 (N, P, 2), normalised."""
+        """Return the points of the faces, float32 (N, P, 2), normalised."""
         return torch.from_numpy(run_each(open_net(self.file), (test.images.float() / 255).numpy())).view_as(test.points)
 
 
@@ -64,7 +64,7 @@ Candidate = TrainedNetwork | ExportedFile
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Number of points and input size of a checkpoint's network or of an exported file."""
+    """Return the number of points and the input size of a checkpoint or an exported file."""
     if path.suffix in NETS:
         net = open_net(path)
         return net(np.zeros(net.shape, np.float32)).size // 2, net.shape[-1]
@@ -73,12 +73,12 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
-    """Load a checkpoint, or an exported file (by its suffix).
+    """Load a checkpoint or an exported file, as the suffix tells.
 
     Raises
     ------
     InputError
-        If it cannot be read, or is of another number of points or input size.
+        If it cannot be read, or has another number of points or input size.
     """
     if path.suffix in NETS:
         net = open_net(path)
@@ -86,7 +86,7 @@ def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
         wanted = ((1, 3, input_size, input_size), (1, 2 * num_points))
         if found != wanted:
             raise InputError(
-                f"{path}: input {found[0]}, output {found[1]}; allowed: {wanted[0]} and {wanted[1]}, for {num_points} points"
+                f"{path}: input {found[0]}, output {found[1]}; expected {wanted[0]} and {wanted[1]}, for {num_points} points"
             )
         return ExportedFile(path)
     checkpoint = Checkpoint.load(path)
@@ -96,7 +96,7 @@ def load_candidate(path: Path, num_points: int, input_size: int) -> Candidate:
 
 
 def check_finite(points: Tensor, name: str) -> Tensor:
-    """Return points, or raise :class:`InputError` if they are not finite."""
+    """Return the points, or raise :class:`InputError` if they are not finite."""
     if not torch.isfinite(points).all():
-        raise InputError(f"{name}: predicts points that are not finite: its training has diverged")
+        raise InputError(f"{name}: predicts points that are not finite, because its training has diverged")
     return points

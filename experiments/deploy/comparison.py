@@ -1,4 +1,4 @@
-"""The comparison of networks: size, cost, latency and accuracy, one row each."""
+"""Comparison of networks by size, MACs, latency and accuracy, one row each."""
 
 import tempfile
 from collections.abc import Mapping
@@ -17,9 +17,10 @@ from .onnx_file import write_onnx
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one network on the test set; None where an exported file does not tell. Of a model the file is ONNX.
+    """Metrics of one network on the test set; None where an exported file does not provide them.
 
-    Latencies in microseconds; NME, FR@8 and AUC@8 in percent, and the NME of each part of the face.
+    The file of a torch model is ONNX. Latencies are in microseconds; NME, FR@8, AUC@8 and the NME of each face part are in
+    percent.
     """
 
     name: str
@@ -39,12 +40,12 @@ def compare(
 ) -> tuple[list[Row], dict[str, Tensor]]:
     """Evaluate networks on the test set and time them on this machine, side by side.
 
-    Latency by ``table`` is as :meth:`TrainedNetwork.table_us` has it.
+    The latency by ``table`` is that of :meth:`TrainedNetwork.table_us`.
 
     Returns
     -------
     tuple
-        A row per network, and the points that each predicts, float32 (N, P, 2), normalised, by its name.
+        A row per network, and name -> predicted points, float32 (N, P, 2), normalised.
     """
     predicted = {name: check_finite(candidate.predict(test), name) for name, candidate in candidates.items()}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The report on exported files: as data, as a table for the screen, and as a picture."""
+"""The report on exported files, as data and as a figure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,11 +18,11 @@ COLOURS = ("#d95f02", "#1b9e77")
 """Colours of the exported network and of the baseline."""
 
 MARKS = dict(zip(FORMATS, "osPD^v<", strict=True))
-"""Format -> its mark in the scatter plot."""
+"""Format -> marker in the scatter plot."""
 
 
 def as_data(found: Assessment, exported: str, baseline: str) -> dict[str, Any]:
-    """Everything as plain data, for ``report.json``."""
+    """Return the report as plain data, for ``report.json``."""
     rows = []
     for row in found.rows:
         smaller = of_fp32(row, found.rows) or (None, None)
@@ -42,7 +42,7 @@ def as_data(found: Assessment, exported: str, baseline: str) -> dict[str, Any]:
 
 
 def report_figure(path: str | Path, found: Assessment) -> None:
-    """Draw accuracy against latency, the files' sizes, and how far points are from torch's.
+    """Draw accuracy against latency, the files' sizes, and the distances of points from torch.
 
     Raises
     ------
@@ -50,10 +50,11 @@ def report_figure(path: str | Path, found: Assessment) -> None:
         If the figure cannot be written.
     """
     colours = dict(zip(found.torch, COLOURS, strict=False))
-    figure = Figure(figsize=(15, 5), layout="constrained")
-    scatter, bars, curves = figure.subplots(1, 3)
-    _draw_scatter(scatter, found.rows, colours)
-    _draw_sizes(bars, found.rows, colours)
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    axes = figure.subplot_mosaic([["scatter", "curves"], ["bars", "bars"]])
+    _draw_scatter(axes["scatter"], found.rows, colours)
+    _draw_sizes(axes["bars"], found.rows, colours)
+    curves = axes["curves"]
     for row in found.rows:
         pixels = np.maximum(found.distances[row.network, row.format], 1e-7)
         curves.ecdf(
@@ -63,7 +64,7 @@ def report_figure(path: str | Path, found: Assessment) -> None:
             linestyle="--" if FORMATS[row.format].of else "-",
         )
     curves.set_xscale("log")
-    curves.set_xlabel("distance of a point from torch's, pixels (dashed: INT8)")
+    curves.set_xlabel("distance of a point from torch, pixels (dashed: INT8)")
     curves.set_ylabel("share of points")
     curves.grid(alpha=0.3)
     write_figure(path, figure, 100)
@@ -100,6 +101,6 @@ def _draw_sizes(axis: Axes, rows: Sequence[FileRow], colours: dict[str, str]) ->
     )
     axis.bar_label(bars, fmt="%.0f", fontsize=8)
     axis.invert_yaxis()
-    axis.margins(x=0.12)  # the labels' room
+    axis.margins(x=0.12)  # room for the labels
     axis.tick_params(labelsize=8)
     axis.set_xlabel("file size, KB")

@@ -1,4 +1,4 @@
-"""Makes the files of a network, measures them beside a baseline's, and writes them with a report."""
+"""Make the files of a network, measure them beside a baseline's, and write them with a report."""
 
 import json
 import tempfile
@@ -25,47 +25,47 @@ from .on_arm import arm_data, check_arm, check_on_arm
 from .onnx_file import OPSET, described
 
 BASELINE = "pfld_lite"
-"""The network that others are compared with, unless another is given."""
+"""Default baseline that networks are compared with."""
 
 CHECKPOINT = ".pth"
 """Suffix of the checkpoint of a subnet that is exported with a supernet's weights."""
 
 EXAMPLES = 8
-"""Test faces on which a file is compared with torch as soon as it is made; later it is on all of them."""
+"""Test faces on which a new file is compared with torch; it is compared on all test faces later."""
 
 CALIBRATION = 256
-"""Training faces that show an INT8 network its ranges, spread over the list."""
+"""Training faces that calibrate an INT8 network, spread over the list."""
 
 
 class Exporter:
-    """Makes files of networks, measures them, and writes those of one network with a report.
+    """Make files of networks, measure them, and write those of one network with a report.
 
     Parameters
     ----------
     faces
-        The data set: training faces calibrate INT8 files, test faces measure all.
+        Data set: training faces calibrate INT8 files, test faces measure all files.
     lut
-        Latency table of the report.
+        Latency table for the report.
     eye_corners
         Outer eye corners, for a landmark layout that is not built in.
     formats
         Names in ``FORMATS``.
     opset, dynamic_batch
-        Version of the operators in ONNX files, and whether these take any number of images at once.
+        Opset version of ONNX files, and whether they accept any batch size.
     int8_epochs
-        Epochs of finetuning with INT8 rounding, for the INT8 files of what is exported; none by default.
+        Epochs of finetuning with INT8 rounding for the exported network's INT8 files; none by default.
     threads
-        Threads per engine when files are timed.
+        Threads per engine in the timing.
     track, callbacks
-        Show the progress of making and timing, and of the finetuning with INT8 rounding.
+        Show the progress of making and timing files, and of the finetuning with INT8 rounding.
     arm_faces
-        Test faces on which MNN's and ncnn's files are run on an emulated Cortex-A53; none by default.
+        Number of test faces for MNN and ncnn files on an emulated Cortex-A53; none by default.
 
     Raises
     ------
     InputError
-        If data or table cannot be used, the machine has fewer cores than ``threads``, or faces are to be run on the emulated
-        core but it is not complete, or no format runs on it.
+        If the data or the table cannot be used, or the machine has fewer cores than ``threads``; with ``arm_faces``, also if
+        the emulator is incomplete or no format runs on it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Exporter:
         self.track, self.callbacks, self.arm_faces = track, callbacks, arm_faces
         if arm_faces:
             check_arm({form: Path(FORMATS[form].suffix) for form in formats})
-        with pinned(threads):  # are there so many cores?
+        with pinned(threads):  # check that there are enough cores
             self.table = LookupTable.load(lut)
         self.test = faces.test
         quantised = any(FORMATS[form].of for form in formats)
@@ -97,34 +97,34 @@ class Exporter:
     def export(
         self, checkpoint: Path, output: Path, baseline: Path | None, subnet: Architecture | None = None
     ) -> tuple[dict[str, Any], Assessment]:
-        """Write a checkpoint's network, ``report.json`` and ``report.png``: all of them, or after a fault none.
+        """Write the files of a checkpoint's network, ``report.json`` and ``report.png``; after an error, write none of them.
 
         Parameters
         ----------
         output
-            The ONNX file; other files go beside it.
+            The ONNX file; other files are written beside it.
         baseline
-            Checkpoint of the network to compare with; without one, an untrained ``PfldLite`` is timed.
+            Checkpoint of the network to compare with; if None, an untrained ``PfldLite`` is timed.
         subnet
-            What to export if ``checkpoint`` is a supernet: a subnet with its weights. The subnet's own checkpoint, of suffix
-            .pth, is one of the files then.
+            Subnet to export with the weights of ``checkpoint``, which is then a supernet. The subnet's own checkpoint, a .pth
+            file, is then also written.
 
         Returns
         -------
         tuple
-            The report as data, and what it is made of. Of a ``subnet`` the report has three entries more:
-            ``checkpoint``, its file; ``supernet``; and ``batch_norm_faces``, of which its BatchNorm statistics are.
+            The report as data, and the assessment that it is made from. For a ``subnet``, the report has three more entries:
+            ``checkpoint``, its file; ``supernet``; and ``batch_norm_faces``, the number of faces of its BatchNorm statistics.
 
         Raises
         ------
         InputError
-            If a network or the output is invalid; older files stay as they were.
+            If a network or the output is invalid; existing files are unchanged.
         ResultError
-            If an fp32 file does not give torch's outputs; older files stay as they were then.
+            If an fp32 file does not reproduce torch's outputs; existing files are unchanged.
         """
         if output.suffix != FORMATS["onnx"].suffix:
             raise InputError(f"--out {output}: the name of the ONNX file must end with .onnx")
-        # find out where the files go, before any work is done for them
+        # check that all files can be written, before any work
         targets = {form: output.with_suffix(FORMATS[form].suffix) for form in self.formats}
         everything = [path for target in targets.values() for path in files_of(target)]
         report = output.parent / "report.json"
@@ -133,7 +133,7 @@ class Exporter:
             check_writable(path)
         if subnet is not None and own.resolve() in [path.resolve() for path in (checkpoint, baseline) if path is not None]:
             raise InputError(f"--out {output}: the subnet's checkpoint would replace {own}, an input; choose another name")
-        # load the network and the one that it is compared with, which may be itself
+        # load the network and its baseline, which may be the network itself
         origin: dict[str, Any] = {}
         if subnet is None:
             loaded = self._loaded(checkpoint)
@@ -189,7 +189,7 @@ class Exporter:
         return loaded
 
     def _inherited(self, subnet: Architecture, supernet: Path, own: Path) -> tuple[Checkpoint, dict[str, Any]]:
-        """Checkpoint of a subnet with a supernet's weights, and what the report says of where it comes from."""
+        """Return the checkpoint of a subnet with a supernet's weights, and the report's entries on its origin."""
         faces = self.faces.some("train", RECALIBRATION_FACES)
         model = as_it_is(subnet, Checkpoint.load(supernet), faces)
         origin = {"checkpoint": str(own), "supernet": str(supernet), "batch_norm_faces": len(faces)}
@@ -263,14 +263,14 @@ class Exporter:
 
 
 def _kind(loaded: Checkpoint | None) -> str:
-    """What a network is: a baseline's name, or ``subnet``."""
+    """Return the kind of a network: a baseline's name, or ``subnet``."""
     if loaded is None:
         return BASELINE
     return str(loaded.network) if loaded.kind == "baseline" else loaded.kind
 
 
 def _publish(contents: dict[Path, bytes]) -> None:
-    """Write files, of which none gets its name before all are complete."""
+    """Write files; none gets its name before all are complete."""
     with ExitStack() as stack:
         for path, content in contents.items():
             stack.enter_context(atomic_path(path)).write_bytes(content)

@@ -1,4 +1,4 @@
-"""The formats in which a network is exported, and how its file is made in each."""
+"""The export formats, and how a network's file is made in each of them."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from .quantise_ncnn import int8_ncnn
 
 @dataclass(frozen=True)
 class Source:
-    """A trained network on its way to files.
+    """A trained network to export.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class Source:
     examples
         float32 (N, 3, S, S), BGR, 0..1: faces on which ONNX files are compared with torch.
     metadata
-        What the files say about themselves.
+        Metadata of the files.
     folder
-        Gets the files.
+        Folder for the files.
     calibration
-        uint8 (N, 3, S, S), BGR: training faces, for the ranges of INT8 activations; None if there will be no INT8 file.
+        uint8 (N, 3, S, S), BGR: training faces, for the ranges of INT8 activations; None without INT8 files.
     name
-        What the user calls the network, for messages.
+        Name of the network in messages.
     """
 
     model: nn.Module
@@ -65,14 +65,14 @@ class Source:
 
     @cached_property
     def ncnn(self) -> Path:
-        """The ncnn file, fp32; its weights are beside."""
+        """The .param file of ncnn, fp32; its weights are in a file beside it."""
         out = self.folder / "net.param"
         to_ncnn(self.onnx, out)
         return out
 
     @cached_property
     def torchscript(self) -> Path:
-        """TorchScript, fp32, for libtorch; any number of images at once."""
+        """TorchScript, fp32, for libtorch, with any batch size."""
         out, buffer = self.folder / "net.pt", io.BytesIO()
         with quiet():
             traced = torch.jit.freeze(torch.jit.trace(deployable(self.model), self.examples[:1]))
@@ -96,13 +96,13 @@ class Source:
 
     @cached_property
     def int8_ncnn(self) -> Path:
-        """The ncnn file, INT8; its weights are beside."""
+        """The .param file of ncnn, INT8; its weights are in a file beside it."""
         out = self.folder / "net.int8.param"
         int8_ncnn(self.ncnn, out, self._calibrating())
         return out
 
     def _calibrating(self) -> NDArray[np.uint8]:
-        """The faces for the ranges of INT8 activations; an :class:`InputError` if there are none."""
+        """Return the faces for the ranges of INT8 activations, or raise :class:`InputError` if there are none."""
         if self.calibration is None:
             raise InputError(f"{self.name}: INT8 files need training faces for calibration")
         return self.calibration.numpy()
@@ -110,10 +110,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Format:
-    """A format: the suffix of its file, how a source makes it, and for INT8 the format of which it is the smaller version.
+    """A format: the suffix of its file, how a source makes the file, and for INT8 the fp32 format that it quantises.
 
-    Files that belong to it are beside, as :func:`~fbnet_pfld.latency.files_of` names them.
-    ``check`` raises :class:`InputError` if what makes it is not installed.
+    Files that belong to it are beside it, as :func:`~fbnet_pfld.latency.files_of` names them.
+    ``check`` raises :class:`InputError` if the converter is not installed.
     """
 
     suffix: str
@@ -134,12 +134,12 @@ FORMATS: dict[str, Format] = {
 
 
 def chosen_formats(text: str) -> list[str]:
-    """The formats that ``text`` names, separated by commas, and those of which they are the INT8 versions, in order.
+    """Return the formats that ``text`` names, separated by commas, and the fp32 formats of INT8 ones, in order.
 
     Raises
     ------
     InputError
-        If one is unknown, or not installed.
+        If a format is unknown, or its converter is not installed.
     """
     named = [name.strip() for name in text.split(",") if name.strip()]
     for name in named:
@@ -154,5 +154,5 @@ def chosen_formats(text: str) -> list[str]:
 
 
 def make_files(formats: Iterable[str], fp32: Source, int8: Source) -> dict[str, Path]:
-    """Make a network's file in each format, INT8 ones of the source ``int8``: that of the same network, or finetuned for it."""
+    """Make a network's file in each format; INT8 files come from ``int8``, the same network or one finetuned for INT8."""
     return {name: FORMATS[name].make(int8 if FORMATS[name].of else fp32) for name in formats}

@@ -1,4 +1,4 @@
-"""A trained network as it is deployed: BatchNorms folded into their convolutions, no denormal weights."""
+"""Prepare a trained network for deployment: fold BatchNorms into their convolutions, and zero denormal weights."""
 
 import copy
 
@@ -6,13 +6,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 DENORMAL = 1e-30
-"""Weights smaller than this are zeroed: as denormals they make a CPU several times slower and change nothing."""
+"""Smaller weights are set to zero: denormals make a CPU several times slower and change nothing."""
 
 
 def deployable(model: nn.Module) -> nn.Module:
-    """Copy of a network for inference on the CPU: folded, float32, in eval mode, without denormal weights.
+    """Return a copy of a network for inference on the CPU: folded, float32, in eval mode, without denormal weights.
 
-    A BatchNorm that follows a convolution in an ``nn.Sequential``, as all of this package do, becomes part of its weights
+    A BatchNorm that follows a convolution in an ``nn.Sequential``, like all in this package, is folded into its weights
     (Jacob et al. 2018, section 3.2).
     """
     model = copy.deepcopy(model).cpu().float().eval()
@@ -32,7 +32,7 @@ def _fold(sequence: nn.Sequential) -> None:
 
 
 def zero_denormals(model: nn.Module) -> int:
-    """Set every parameter and buffer entry with ``|w| < 1e-30`` to zero in place; return how many were not zero before."""
+    """Set every parameter and buffer entry with ``|w| < 1e-30`` to zero in place; return how many changed."""
     changed = 0
     for tensor in model.state_dict().values():
         if tensor.is_floating_point():

@@ -1,13 +1,13 @@
 """ncnn's ``.bin`` files: the weights of the layers, in the order of their lines in the ``.param`` file.
 
-A layer with weights has these entries, of 4 bytes each unless said otherwise:
+A layer with weights has these entries, of 4 bytes each unless stated otherwise:
 
 - a tag: 0 before float32 weights, ``INT8_TAG`` before int8 ones
-- the weights, a row for each output channel or group; int8 ones have a byte each, filled up to a multiple of 4 bytes
+- the weights, a row per output channel or group; int8 weights have one byte each, padded to a multiple of 4 bytes
 - the bias, float32, if the layer has one
-- the scales of int8 weights, float32: one per row, one for the layer's input, and one for its output if that is int8 as well
+- the scales of int8 weights, float32: one per row, one for the layer's input, and one for its output if that is also int8
 
-A scale ``s`` makes ``round(s x)`` of a number ``x``, from -127 to 127.
+A scale ``s`` maps a number ``x`` to ``round(s x)``, from -127 to 127.
 """
 
 import struct
@@ -26,7 +26,7 @@ INT8_TAG = 0x000D4B38
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of layer calls its parameters: the numbers of rows, outputs and weights, and whether it has a bias."""
+    """Names of a layer kind's parameters: the numbers of rows, outputs and weights, and whether it has a bias."""
 
     rows: str
     outputs: str
@@ -39,15 +39,15 @@ KINDS = {
     "ConvolutionDepthWise": Kind("7", "0", "6", "5"),
     "InnerProduct": Kind("0", "0", "2", "1"),
 }
-"""The kinds of layers whose weights are known here."""
+"""Kinds of layers whose weights can be read and written."""
 
 INT8 = "8"
-"""Parameter of such a layer that says how its numbers are INT8, if they are."""
+"""Parameter of such a layer for its INT8 mode, if it is INT8."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a layer: ``matrix`` (rows, n), float32 or int8; ``bias`` (outputs,); the ``scales`` of int8 ones, in order."""
+    """Weights of a layer: ``matrix`` (rows, n), float32 or int8; ``bias`` (outputs,); the ``scales`` of int8, in order."""
 
     matrix: NDArray[Any]
     bias: NDArray[np.float32] | None = None
@@ -55,12 +55,12 @@ class Weights:
 
 
 def read_weights(layers: Sequence[NcnnLayer], content: bytes, name: str) -> dict[str, Weights]:
-    """Weights by the name of their layer.
+    """Return layer name -> weights.
 
     Raises
     ------
     InputError
-        If the content is not that of such layers. ``name`` is the file in messages.
+        If the content does not fit the layers. ``name`` is the file's name in messages.
     """
     at, found = 0, {}
 
@@ -87,14 +87,14 @@ def read_weights(layers: Sequence[NcnnLayer], content: bytes, name: str) -> dict
     except ValueError:
         others = sorted({layer.kind for layer in layers} - KINDS.keys())
         raise InputError(
-            f"{name}: cannot read its weights; allowed: weights in {', '.join(KINDS)}, and none in its other layers, "
+            f"{name}: cannot read its weights; expected weights in {', '.join(KINDS)}, and none in its other layers, "
             f"{', '.join(others)}"
         ) from None
     return found
 
 
 def weights_bytes(layers: Sequence[NcnnLayer], weights: Mapping[str, Weights]) -> bytes:
-    """The content of a ``.bin`` file with the weights of these layers."""
+    """Return the content of a ``.bin`` file with the weights of these layers."""
     parts = []
     for layer in layers:
         if layer.kind not in KINDS:

@@ -1,4 +1,4 @@
-"""What exported files compute on an emulated Cortex-A53, and what that takes on the Snapdragon 625 by the model of counts."""
+"""Accuracy of exported files on an emulated Cortex-A53, and their latency on the Snapdragon 625 modelled from its counts."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,16 +24,16 @@ from .candidate import check_finite
 
 @dataclass(frozen=True)
 class ArmRow:
-    """Figures of one file.
+    """Metrics of one file.
 
     Attributes
     ----------
     nme, x86_nme
-        On the same faces in percent: by the engine's Arm code, and by its code on this machine.
+        NME on the same faces in percent, by the engine's Arm code and by its code on this machine.
     largest_px, mean_px
-        Distance of a point on the emulated core from the same on this machine, in pixels of the network's input.
+        Maximum and mean distance of a point on the emulated core from this machine's, in pixels of the network's input.
     torch_largest_px, torch_mean_px
-        Its distance from torch's, where the network in torch is at hand.
+        Its maximum and mean distance from torch; None without the network in torch.
     us
         Threads -> modelled latency on the Snapdragon 625 in microseconds.
     """
@@ -51,12 +51,12 @@ class ArmRow:
 
 
 def check_arm(files: Mapping[str, Path]) -> dict[str, Path]:
-    """The files that engines on the emulated core run, by their suffixes.
+    """Return the files that engines on the emulated core can run, by their suffixes.
 
     Raises
     ------
     InputError
-        If there is none, or something of the emulator is missing.
+        If there is none, or the emulator is incomplete.
     """
     chosen = {name: file for name, file in files.items() if file.name.endswith(tuple(NAMES))}
     if not chosen:
@@ -72,12 +72,12 @@ def check_on_arm(
     eye_corners: tuple[int, int] | None = None,
     track: Track = silent,
 ) -> list[ArmRow]:
-    """Run files on faces, on the emulated core and on this machine, and count what they execute.
+    """Run files on faces on the emulated core and on this machine, and count their instructions.
 
     Parameters
     ----------
     files
-        Name for the report -> file.
+        Name in the report -> file.
     test
         The faces.
     truth
@@ -86,7 +86,7 @@ def check_on_arm(
     Raises
     ------
     InputError
-        If no file can be run on the emulated core, an engine crashes on one, or something of the emulator is missing.
+        If no file can be run on the emulated core, an engine crashes on one, or the emulator is incomplete.
     """
     chosen = check_arm(files)
     components = find_components()
@@ -119,7 +119,7 @@ def check_on_arm(
 
 
 def arm_data(rows: list[ArmRow], faces: int) -> dict[str, Any]:
-    """The figures as plain data, and for each engine INT8 over fp32."""
+    """Return the metrics as plain data, with each engine's ratios of INT8 to fp32."""
     found: dict[str, Any] = {"faces": faces, "files": [asdict(row) for row in rows], "int8_over_fp32": {}}
     for int8 in (row for row in rows if row.int8):
         fp32 = next((row for row in rows if row.engine == int8.engine and not row.int8), None)
@@ -137,7 +137,7 @@ def _distances(points: Tensor, others: Tensor, side: int) -> NDArray[np.float32]
 
 
 def _latencies(components: Components, file: Path, side: int) -> dict[int, float]:
-    """By threads; of MNN, whose threads cannot be counted, at one thread only."""
+    """Return threads -> latency in microseconds; for MNN, whose threads cannot be counted, at one thread only."""
     countable = THREADS if engine_of(file) == "ncnn" else THREADS[:1]
     counts = {threads: read_counts(count(components, file, (3, side, side), threads)) for threads in countable}
     return {threads: board_fit().us(each, threads) for threads, each in counts.items()}

@@ -1,4 +1,4 @@
-"""Write a network as an ONNX file that is small, checked and says what it is."""
+"""Write a network as a small, checked ONNX file with metadata."""
 
 import json
 import logging
@@ -29,14 +29,14 @@ OUTPUT = "landmarks"
 """Name of the file's output."""
 
 TOLERANCE = 1e-4
-"""Largest :func:`deviation` from torch at which an exported fp32 file is accepted."""
+"""Maximum :func:`deviation` from torch of an accepted fp32 file."""
 
 OPSET = 18
-"""In which torch builds its graphs: others are converted from it."""
+"""Opset in which torch builds its graphs; other opsets are converted from it."""
 
 
 def described(network: dict[str, Any] | str, num_points: int, input_size: int) -> dict[str, str]:
-    """Metadata of a network's file: architecture or baseline's name, points, size in pixels, and how to read both ends."""
+    """Return the metadata of a network's file: architecture or baseline, points, input size in pixels, input and output."""
     return STATED | {
         "network": json.dumps(network),
         "num_points": str(num_points),
@@ -55,33 +55,33 @@ def write_onnx(
     dynamic_batch: bool = False,
     name: str | None = None,
 ) -> None:
-    """Write ``model`` with its BatchNorms folded, slimmed by onnxslim; check the file, and compare it with torch.
+    """Write ``model`` with folded BatchNorms, slimmed by onnxslim; check the file, and compare it with torch.
 
-    The file states the lowest IR version that its operators allow, so that older engines open it.
+    The file states the lowest IR version that its operators allow, so that older engines can open it.
 
     Parameters
     ----------
     model
-        A landmark network in eval mode; it stays as it is.
+        Landmark network in eval mode; it is not modified.
     path
         The file; only a checked file gets this name.
     examples
-        float32 (N, 3, S, S), BGR, 0..1: the images on which file and torch are compared.
+        float32 (N, 3, S, S), BGR, 0..1: images on which the file and torch are compared.
     metadata
-        Written into the file, so that it can tell what it is and where it comes from.
+        Metadata of the file, on its network and origin.
     opset
-        Version of the ONNX operators.
+        ONNX opset version.
     dynamic_batch
-        Whether the file takes any number of images at once, and not one alone.
+        Whether the file accepts any batch size instead of 1.
     name
-        What the user calls the network, for messages; by default ``path``.
+        Name of the network in messages; by default ``path``.
 
     Raises
     ------
     ResultError
-        If the :func:`deviation` of the file's outputs from torch's is above ``TOLERANCE``. No file is written then.
+        If the :func:`deviation` of the file's outputs from torch's is above ``TOLERANCE``. No file is written.
     InputError
-        If there is no such opset for this network or onnxruntime, or the file cannot be written.
+        If torch or onnxruntime does not support the opset for this network, or the file cannot be written.
     """
     model = model.cpu().float().eval()
     with atomic_path(path) as temporary:
@@ -92,30 +92,31 @@ def write_onnx(
 
 
 def deviation(outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Largest difference of a file's outputs from torch's, as a part of torch's largest output, or of 1 if that is less.
+    """Return the largest difference of a file's outputs from torch's, relative to the larger of 1 and torch's largest.
 
-    The outputs of a network that predicts points in parts of the crop's side are about 1 at most, so that it is the difference
-    itself, in parts of the side. Those of a network that predicts pixels are hundreds, and so are their rounding errors.
+    The outputs of a network that predicts points as fractions of the crop's side are about 1 at most, so the result is the
+    difference itself, as a fraction of the side. Outputs in pixels are hundreds of times larger, and so are their rounding
+    errors.
     """
     return float(np.abs(outputs - expected).max() / max(1.0, float(np.abs(expected).max())))
 
 
 def check_deviation(outputs: NDArray[np.float32], expected: NDArray[np.float32], what: str) -> None:
-    """Raise :class:`ResultError` unless an fp32 file's outputs are torch's up to ``TOLERANCE``; ``what`` names the file."""
+    """Raise :class:`ResultError` unless an fp32 file's outputs equal torch's within ``TOLERANCE``; ``what`` names the file."""
     if not np.isfinite(expected).all():
-        raise ResultError(f"{what} cannot be compared with torch, whose outputs are not finite: the training has diverged")
+        raise ResultError(f"{what} cannot be compared with torch, whose outputs are not finite; the training has diverged")
     found = deviation(outputs, expected)
-    if not found <= TOLERANCE:  # also where a file's outputs are not finite
+    if not found <= TOLERANCE:  # also true if a file's outputs are not finite
         raise ResultError(
             f"{what} differs from torch by {found:.1e} of the largest output, more than {TOLERANCE:.0e}; nothing is written"
         )
 
 
 def save(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str] | None) -> None:
-    """Check a model and save it, with ``metadata`` and nothing else beside the graph: no paths, no stack traces.
+    """Check a model and save it with ``metadata``; remove everything else beside the graph, such as paths and stack traces.
 
-    It gets the lowest IR version that has its opsets. Exporters state their own newest one, which older engines refuse whatever
-    the file holds. Domains other than ONNX's, such as onnxruntime's, add nothing: IR versions are ONNX's alone.
+    The file states the lowest IR version that has its opsets. Exporters state their newest one, which older engines refuse
+    whatever the file contains. Domains other than ONNX's, such as onnxruntime's, do not matter: only ONNX has IR versions.
     """
     for node in model.graph.node:
         node.doc_string = ""
@@ -133,14 +134,14 @@ def save(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str] | None)
 
 
 def slim(model: onnx.ModelProto) -> onnx.ModelProto:
-    """What onnxslim leaves of a model: no constant or identical parts are kept twice."""
+    """Simplify a model with onnxslim, which removes duplicate constants and identical parts."""
     with quiet():
         return onnxslim.slim(model)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the exporters' warnings, of no use to a user, off the screen."""
+    """Suppress the exporters' warnings, which are of no use to a user."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -154,7 +155,7 @@ def quiet() -> Iterator[None]:
 def _exported(model: nn.Module, path: Path, example: Tensor, opset: int, dynamic_batch: bool) -> onnx.ModelProto:
     shapes = None
     if dynamic_batch:
-        example, shapes = example.repeat(2, 1, 1, 1), ({0: torch.export.Dim("batch")},)  # of one, torch makes a constant
+        example, shapes = example.repeat(2, 1, 1, 1), ({0: torch.export.Dim("batch")},)  # torch makes a batch of 1 constant
     with quiet():
         torch.onnx.export(
             model,
@@ -169,7 +170,7 @@ def _exported(model: nn.Module, path: Path, example: Tensor, opset: int, dynamic
             dynamic_shapes=shapes,
         )
     written = onnx.load(path)
-    if written.opset_import[0].version != opset:  # torch says so in a warning alone
+    if written.opset_import[0].version != opset:  # torch only warns
         raise InputError(
             f"opset {opset}: torch cannot write this network with it; allowed: {OPSET} to {onnx.defs.onnx_opset_version()}"
         )
@@ -181,5 +182,5 @@ def _opened(path: Path, opset: int) -> OnnxNet:
         return OnnxNet(path)
     except InputError as error:
         raise InputError(
-            f"opset {opset}: {OnnxNet.engine} refuses it: {error}; give one that it knows, such as {OPSET}"
+            f"opset {opset}: {OnnxNet.engine} refuses it: {error}; give one that it supports, such as {OPSET}"
         ) from None

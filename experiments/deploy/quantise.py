@@ -1,4 +1,4 @@
-"""INT8 files by the engines' own static quantisers: weights per output channel, activations by calibration images."""
+"""INT8 files from the engines' own static quantisers: weights per output channel, activations by calibration images."""
 
 import json
 import tempfile
@@ -18,16 +18,16 @@ Images = NDArray[np.uint8]
 """Images (N, 3, S, S), BGR."""
 
 BATCH = 32
-"""Images in a step of MNN's moving averages."""
+"""Images per step of MNN's moving averages."""
 
 
 def int8_onnx(source: Path, out: Path, images: Images, metadata: Mapping[str, str]) -> None:
-    """Quantise an ONNX file by onnxruntime: activations uint8, weights int8, whole ranges of what the images show.
+    """Quantise an ONNX file with onnxruntime: uint8 activations, int8 weights, full ranges of the calibration values.
 
-    Weights have 7 of the 8 bits: on x86 processors without VNNI, onnxruntime adds up pairs of products in 16 bits, which
-    products of 8 by 8 bits overflow. There, one file of 8 had an NME of 6.4 % instead of 4.6; of 7 it is the same everywhere.
-    Operators are quantised ones rather than floating-point ones between conversions (QOperator, not QDQ): a fifth fewer
-    bytes at the same accuracy. Names are short for the same reason: long ones are 4 % of the bytes.
+    Weights use 7 of the 8 bits: on x86 processors without VNNI, onnxruntime adds pairs of products in 16 bits, which products
+    of 8 by 8 bits overflow. There, one file with 8 bits had an NME of 6.4 % instead of 4.6 %; with 7 bits, it is the same
+    everywhere. The file has quantised operators (QOperator) instead of floating-point ones between conversions (QDQ), which
+    takes a fifth fewer bytes at the same accuracy. Names are short for the same reason: long ones are 4 % of the bytes.
     """
     with quiet():
         quantize_static(
@@ -53,7 +53,7 @@ class _Calibration(CalibrationDataReader):
 
 
 def _short_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Number everything within the graph."""
+    """Replace all names within the graph by numbers."""
     short = {"": "", INPUT: INPUT, OUTPUT: OUTPUT}
     for tensor in model.graph.initializer:
         tensor.name = short.setdefault(tensor.name, str(len(short)))
@@ -65,10 +65,10 @@ def _short_names(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def int8_mnn(source: Path, out: Path, images: Images, metadata: Mapping[str, str]) -> None:
-    """Quantise an MNN file by MNN: activations and weights int8, the activations' ranges by moving averages over the images.
+    """Quantise an MNN file with MNN: int8 activations and weights, activation ranges by moving averages over the images.
 
-    MNN's other ways, KL and ADMM, cost 4 % of the accuracy where this one costs 1 %. The quantiser drops the metadata of its
-    source, so they go into the file's ``bizCode``, as JSON.
+    MNN's other methods, KL and ADMM, lose 4 % of the accuracy where this one loses 1 %. The quantiser drops the metadata of
+    its source, so they are stored as JSON in the file's ``bizCode``.
 
     Raises
     ------

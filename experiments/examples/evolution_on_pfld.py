@@ -1,4 +1,4 @@
-"""NNI's own evolution on our search space, within a latency, in this process (no manager, no web UI).
+"""Run NNI's evolution on our search space within a latency limit, in this process (no manager, no web UI).
 
 python experiments/examples/evolution_on_pfld.py data/106points
 """

@@ -1,4 +1,4 @@
-"""Our FBNet strategy on a space that has nothing to do with faces, with a latency target from a table of one's own.
+"""Run our FBNet strategy on a space that is unrelated to faces, with a latency target from a custom table.
 
 python experiments/examples/fbnet_on_another_space.py
 """
@@ -34,7 +34,7 @@ class Digits(ModelSpace):
 
 
 torch.manual_seed(0)
-data = TensorDataset(torch.rand(256, 1, 12, 12), torch.randint(10, (256,)))  # yours goes here
+data = TensorDataset(torch.rand(256, 1, 12, 12), torch.randint(10, (256,)))  # replace with your data
 loader = DataLoader(data, batch_size=32)
 quiet: dict[str, Any] = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
 evaluator = Classification(num_classes=10, max_epochs=3, train_dataloaders=loader, val_dataloaders=loader, **quiet)

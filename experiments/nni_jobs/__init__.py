@@ -1,1 +1,1 @@
-"""Experiments of many trials that NNI runs and shows."""
+"""Multi-trial experiments that NNI runs and shows."""

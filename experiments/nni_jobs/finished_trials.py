@@ -1,4 +1,4 @@
-"""The trials of an NNI experiment, read from its data base or from what ``nnictl experiment export`` has written."""
+"""Finished trials of an NNI experiment, read from its database or from a file of ``nnictl experiment export``."""
 
 import json
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ class Trial:
     Parameters
     ----------
     id
-        NNI's.
+        NNI's id of the trial.
     parameters
-        What the tuner gave it; empty if the tuner's side was a NAS strategy.
+        Parameters from the tuner; empty for a NAS strategy.
     architecture
-        What it found, with latency and, if it was rated, ``val_nme`` in its metrics.
+        Resulting architecture, with latency and, if it was rated, ``val_nme`` in its metrics.
     folder
-        Where its files are, as NNI notes it; None if only an export is at hand.
+        Folder of its files as NNI records it; None for an export.
     """
 
     id: str
@@ -40,34 +40,34 @@ class Trial:
 
     @property
     def nme(self) -> float | None:
-        """Its NME in percent; None if it was not rated."""
+        """NME in percent; None if the trial was not rated."""
         return self.architecture.metrics.get("val_nme")
 
 
 def by_nme(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that were rated, lowest NME first."""
+    """Return the rated trials, lowest NME first."""
     rated = [(nme, trial) for trial in trials if (nme := trial.nme) is not None]
     return [trial for _, trial in sorted(rated, key=lambda pair: pair[0])]
 
 
 def read_trials(source: str, config: Config) -> list[Trial]:
-    """Finished trials of an experiment, in the order in which they ended.
+    """Return the finished trials of an experiment, in the order in which they ended.
 
     Parameters
     ----------
     source
-        Identifier of an experiment of this user, running or not; its folder; or a .json or .csv file that
-        ``nnictl experiment export`` has written, also as an editor or a spreadsheet has saved it again.
+        Id of an experiment of this user, running or not; its folder; or a .json or .csv file of
+        ``nnictl experiment export``, even if an editor or a spreadsheet has saved it again.
     config
-        Config of the experiment: names its space, points, input size and table.
+        Config of the experiment, with its space, points, input size and table.
 
     Raises
     ------
     InputError
-        If there is no such experiment, it is of another space, or a file is not what it must be.
+        If there is no such experiment, its search space differs, or a file is invalid.
     """
     spec, table = SpaceSpec.load(config.space), LookupTable.load(config.lut)
-    found = {}  # of a trial that was run again after its manager was killed, the last result
+    found = {}  # keeps the last result of a trial that ran again after its manager was killed
     for trial, parameters, final, folder in _records(source):
         where = f"{source}: trial {trial}"
         if not isinstance(final, dict) or not {"default", *spec.labels} <= final.keys():
@@ -86,12 +86,12 @@ def read_trials(source: str, config: Config) -> list[Trial]:
 
 
 def choose(trials: list[Trial], source: str, trial: str | None = None, max_us: float | None = None) -> Trial:
-    """The trial with the lowest NME (within a latency, if one is given), or the one that is named.
+    """Return the trial with the lowest NME (within a latency limit, if given), or the named trial.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is no such trial.
     """
     if trial is not None:
         found = {each.id: each for each in trials}
@@ -101,8 +101,8 @@ def choose(trials: list[Trial], source: str, trial: str | None = None, max_us: f
     rated = by_nme(trials)
     if not rated:
         raise InputError(
-            f"{source}: all {len(trials)} trials are over their budget, and none is rated; --trial takes one of "
-            f"them, such as --trial {trials[0].id}"
+            f"{source}: all {len(trials)} trials are over their budget, and none is rated; choose one with "
+            f"--trial, such as --trial {trials[0].id}"
         )
     if max_us is None:
         return rated[0]
@@ -110,7 +110,7 @@ def choose(trials: list[Trial], source: str, trial: str | None = None, max_us: f
     if not within:
         latencies = [each.architecture.us for each in rated]
         raise InputError(
-            f"{source}: no trial within {max_us:g} us; allowed: from {min(latencies):g} us, its fastest"
+            f"{source}: no trial within {max_us:g} us; give at least {min(latencies):g} us, its fastest"
             f"{unit_hint(max_us, min(latencies), max(latencies))}"
         )
     return within[0]
@@ -122,7 +122,7 @@ def is_export(source: str) -> bool:
 
 
 Record = tuple[str, dict[str, Any], Any, str | None]
-"""Trial, parameters, final result, folder."""
+"""Trial id, parameters, final result, folder."""
 
 
 def _records(source: str) -> list[Record]:
@@ -134,7 +134,7 @@ def _from_json(path: Path) -> list[Record]:
     try:
         return [(row["trialJobId"], row["parameter"], json.loads(row["value"]), None) for row in rows]
     except (TypeError, KeyError, ValueError):
-        raise InputError(f"{path}: not a file that nnictl experiment export has written") from None
+        raise InputError(f"{path}: not a file of nnictl experiment export") from None
 
 
 def _from_csv(path: Path) -> list[Record]:
@@ -149,7 +149,7 @@ _EXPORTS = {".json": _from_json, ".csv": _from_csv}
 
 
 def _value(text: str) -> str | int | float:
-    """What a CSV file's text was before."""
+    """Convert text of a CSV file to its original type."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -167,16 +167,16 @@ def _from_database(source: str) -> list[Record]:
     try:
         given = {str(record["parameter_id"]): record["parameters"] for _, text, _ in started for record in [json.loads(text)]}
         folders = {trial: folder for trial, _, folder in started}
-        # the result's own number of the parameters, not the one listed with the trial; see listed_parameters
+        # use the parameter id of the result, not the one listed with the trial; see listed_parameters
         return [
             (trial, _flat(given.get(str(parameter))), json.loads(json.loads(text)), folders.get(trial))
             for trial, parameter, text in results
         ]
     except (TypeError, KeyError, ValueError):
-        raise InputError(f"{source}: its data base holds no trials as NNI notes them") from None
+        raise InputError(f"{source}: its database does not hold trials in NNI's format") from None
 
 
 def _flat(parameters: Any) -> dict[str, Any]:
-    """Parameters of a tuner; what a NAS strategy sends is a whole serialised model instead."""
+    """Return the parameters of a tuner; empty for a NAS strategy, which sends a whole serialised model."""
     simple = isinstance(parameters, dict) and all(isinstance(value, (str, int, float)) for value in parameters.values())
     return parameters if simple else {}

@@ -1,4 +1,4 @@
-"""A multi-trial search as a NAS experiment of NNI: our space and supernet, its strategies, manager and web UI."""
+"""Multi-trial search as a NAS experiment of NNI: our space and supernet with NNI's strategies, manager and web UI."""
 
 import contextlib
 import logging
@@ -35,7 +35,7 @@ from .trial_states import database_of, no_result
 
 
 def _evolution(trials: int, layers: int, seed: int) -> Strategy:
-    """Half of the trials at random (20 at most) as the first population; then one block changes in each, on average."""
+    """Evolution with half of the trials (20 at most) as random initial population; then one block mutates on average."""
     population = max(2, min(20, trials // 2))
     return RegularizedEvolution(
         population_size=population, sample_size=max(1, population // 4), mutation_prob=1 / layers, seed=seed
@@ -43,17 +43,17 @@ def _evolution(trials: int, layers: int, seed: int) -> Strategy:
 
 
 LAST_PORT = 65_535
-"""The highest port that there is."""
+"""Highest port number."""
 
 STRATEGIES: dict[str, Callable[[int, int, int], Strategy]] = {
     "random": lambda trials, layers, seed: Random(seed=seed),
     "evolution": _evolution,
 }
-"""Name -> maker of a strategy for a number of trials and layers, and a seed."""
+"""Name -> factory of a strategy, given the numbers of trials and layers, and a seed."""
 
 
 def rate_trial(model: PfldSpace, data_root: str, supernet: str, config: str | None, epochs: int, seed: int) -> None:
-    """What a trial runs: rate its subnet, and report the negative NME, since NNI's NAS strategies maximise."""
+    """Run a trial: rate its subnet, and report the negative NME, because NNI's NAS strategies maximise."""
     trial_channel.end_with_manager()
     report, settings = trial_channel.Report(maximised=True), Config.load(config)
     choices = nni.get_current_parameter().sample
@@ -76,9 +76,9 @@ def make_experiment(
     seed: int,
     resume: str | None = None,
 ) -> NasExperiment:
-    """A new experiment, or a stopped one that can be resumed.
+    """Make a new experiment, or load a stopped one to resume.
 
-    Its trials run one after the other: NNI 3.0 mixes up which trial has which model when several start at once.
+    Its trials run one after another: NNI 3.0 mixes up the models of trials that start at the same time.
 
     Raises
     ------
@@ -128,31 +128,31 @@ def run_experiment(
     show: Callable[[list[Trial]], None] = lambda trials: None,
     remark: Callable[[str], None] = ignore,
 ) -> dict[str, str]:
-    """Run a multi-trial experiment to its end and stop it; return the blocks of its top model, label by label.
+    """Run a multi-trial experiment to its end and stop it; return label -> block of its best model.
 
-    SIGTERM, like Ctrl-C, stops the manager and its trials first (NNI would leave them running).
+    Like Ctrl-C, SIGTERM stops the manager and its trials first (NNI would leave them running).
 
     Parameters
     ----------
     port
         Port of the web UI.
     resume
-        Whether it has run before.
+        Whether the experiment has run before.
     hold
-        Whether the web UI stays up at the end until Ctrl-C.
+        Whether the web UI keeps running at the end until Ctrl-C.
     go_on
-        The command that resumes it, for the message of an interrupted run.
+        Command that resumes the experiment, for the message of an interrupted run.
     show
-        Gets the rated trials whenever another has ended.
+        Called with the rated trials whenever another one ends.
     remark
-        Gets the address of the web UI.
+        Called with the address of the web UI.
 
     Raises
     ------
     InputError
-        If the port is in use, or no trial has a result; the last error of one is told then.
+        If the port is in use, or no trial has a result; the message then includes the last error.
     SystemExit
-        If it was interrupted, or its manager has ended.
+        If the run is interrupted, or its manager ends.
     """
     check_port(port)
     let_experiments_resume()
@@ -163,9 +163,9 @@ def run_experiment(
         with _watched(experiment.id, config, show):
             finished = experiment.resume(port) if resume else experiment.run(port)
         if finished is None:  # NNI has caught a KeyboardInterrupt and stopped
-            raise SystemExit(f"interrupted; go on with: {go_on}")
+            raise SystemExit(f"interrupted; resume with: {go_on}")
         top = experiment.export_top_models(formatter="dict")
-        if not top:  # NNI ends normally then
+        if not top:  # NNI ends normally in this case
             raise InputError(no_result(experiment.id))
         if hold:
             remark("finished; the web UI stays up until Ctrl-C")
@@ -174,7 +174,7 @@ def run_experiment(
         return dict(top[0])
     except requests.ConnectionError:
         raise SystemExit(
-            f"the manager of experiment {experiment.id} has ended before its trials; go on with: {go_on}"
+            f"the manager of experiment {experiment.id} has ended before its trials; resume with: {go_on}"
         ) from None
     finally:
         experiment.stop()
@@ -182,11 +182,11 @@ def run_experiment(
 
 
 def check_port(port: int) -> None:
-    """Raise :class:`InputError` if something listens at a port of this machine; it names the next that is free."""
+    """Raise :class:`InputError`, which names the next free port, if a port of this machine is in use."""
     if _listens(port):
-        # NNI takes the port after it as well
+        # NNI also uses the next port
         free = next((each for each in range(port + 1, LAST_PORT) if not (_listens(each) or _listens(each + 1))), port)
-        raise InputError(f"port {port} is in use; a free one is --port {free}")
+        raise InputError(f"port {port} is in use; give a free one, such as --port {free}")
 
 
 def _listens(port: int) -> bool:
@@ -195,9 +195,9 @@ def _listens(port: int) -> bool:
 
 
 def check_stopped(experiment: str) -> None:
-    """Raise :class:`InputError` unless an experiment, named by its id, is there and not running."""
+    """Raise :class:`InputError` unless an experiment with this id exists and is stopped."""
     database_of(experiment)
-    update_experiment()  # a killed manager has left the note that it runs
+    update_experiment()  # the experiment of a killed manager is still recorded as running
     known = Experiments().get_all_experiments()
     if experiment not in known:
         raise InputError(
@@ -208,7 +208,7 @@ def check_stopped(experiment: str) -> None:
 
 
 def view_experiment(experiment: str, port: int, remark: Callable[[str], None] = ignore) -> None:
-    """Show a stopped experiment of either kind in the web UI until Ctrl-C or SIGTERM (``nnictl view`` refuses NAS ones).
+    """Show a stopped experiment of either kind in the web UI until Ctrl-C or SIGTERM (``nnictl view`` refuses NAS experiments).
 
     Raises
     ------
@@ -228,7 +228,7 @@ def view_experiment(experiment: str, port: int, remark: Callable[[str], None] = 
 
 
 def _silence() -> None:
-    """Keep NNI's messages off the screen, which is for results; they are in its experiment.log."""
+    """Keep NNI's messages off the screen; its experiment.log contains them."""
     nni.silence_stdout()
     logging.getLogger("nni").addHandler(logging.NullHandler())
 
@@ -239,14 +239,14 @@ def _interrupt(*_: object) -> None:
 
 @contextlib.contextmanager
 def _watched(experiment: str, config: Config, show: Callable[[list[Trial]], None]) -> Iterator[None]:
-    """Tell ``show`` of every trial that ends while the block runs."""
+    """Call ``show`` after every trial that ends while the block runs."""
     ended = threading.Event()
 
     def watch() -> None:
         known = 0
         while not ended.is_set():
             ended.wait(1)
-            with contextlib.suppress(InputError):  # no data base yet
+            with contextlib.suppress(InputError):  # no database yet
                 rated = read_trials(experiment, config)
                 if len(rated) > known:
                     show(rated)

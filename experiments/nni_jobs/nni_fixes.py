@@ -1,4 +1,4 @@
-"""Where NNI 3.0 is broken and we depend on it: each fault, and the thin layer over it."""
+"""Workarounds for faults of NNI 3.0, each with a description of the fault."""
 
 import json
 import os
@@ -18,28 +18,28 @@ from nni.runtime.tuner_command_channel.command_type import CommandType
 
 
 def listed_parameters() -> dict[str, Any]:
-    """Parameters under which the experiment lists this trial.
+    """Return the parameters under which the experiment lists this trial.
 
-    The manager hands the next parameters to whichever trial asks first. Of several that start at once, each may so run with
-    another one's, and the web UI, the data base and ``nnictl experiment export`` show every result beside wrong parameters.
-    Here the trial asks (which takes a set off the manager's queue), and then uses those that it is listed with. On a remote
-    machine the manager cannot be asked; what it handed out is used there.
+    The manager gives the next parameters to the first trial that asks. Trials that start at the same time may therefore get
+    each other's parameters, and the web UI, the database and ``nnictl experiment export`` show results beside wrong parameters.
+    This function asks (which takes one set off the manager's queue), and then uses the parameters that the trial is listed
+    with. A trial on a remote machine cannot query the manager, and uses the parameters that it received.
     """
     parameters = nni.get_next_parameter()
     manager, _, _ = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", "").partition("/env/")
     if not manager or os.environ["NNI_PLATFORM"] != "local":
         return parameters
     listed = requests.get(f"{manager}/api/v1/nni/trial-jobs/{nni.get_trial_id()}", timeout=30).json()
-    # results are reported under the number in this record
+    # results are reported under the parameter id in this record
     nni.trial._params = json.loads(listed["hyperParameters"][0])
     return nni.trial._params["parameters"]
 
 
 class TrialChannel:
-    """The way from this trial to its manager, kept for reports from inside a one-shot search and after it.
+    """Channel from this trial to its manager, kept for reports during and after a one-shot search.
 
-    NNI's engine for one-shot searches takes the place of the process's manager while it runs, so that results never reach the
-    real one, and leaves its own parameters behind, under which a later result would be filed.
+    NNI's engine for one-shot searches replaces the process's manager while it runs, so results never reach the real one. It
+    also leaves its own parameters behind, under which later results would be filed.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class TrialChannel:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """What is reported within goes to the manager, under the parameters of this trial."""
+        """Send reports within the context to the manager, under the parameters of this trial."""
         inner = get_default_trial_command_channel(), nni.trial._params
         set_default_trial_command_channel(self._channel)
         nni.trial._params = self._parameters
@@ -59,10 +59,10 @@ class TrialChannel:
 
 
 class _TrustingSerializer(TorchSerializer):
-    """Load the state of a search strategy as the pickle that it is.
+    """Load the state of a search strategy as a pickle.
 
-    NNI loads it with torch's default, which since torch 2.6 refuses everything but weights, so no multi-trial experiment could
-    be resumed. The file is one that NNI has written on this machine, in the experiment's own folder.
+    NNI loads it with torch's default, which since torch 2.6 refuses everything but weights, so multi-trial experiments could
+    not be resumed. The file is safe: NNI has written it on this machine, in the experiment's folder.
     """
 
     def load(self, path: Path) -> Any:
@@ -70,9 +70,9 @@ class _TrustingSerializer(TorchSerializer):
 
 
 def _receive_without_imports(self: TunerCommandChannel) -> tuple[CommandType, str] | tuple[None, None]:
-    """The manager's next command, past the list of earlier and running trials that it sends when an experiment is resumed.
+    """Return the manager's next command; skip the list of earlier and running trials that it sends to a resumed experiment.
 
-    NNI's NAS engine does not know these commands: its listening thread dies of them, and the experiment waits for ever.
+    NNI's NAS engine does not know these commands: they end its listening thread, and the experiment waits forever.
     """
     while (command := _receive(self))[0] in (CommandType.ImportData, CommandType.AddCustomizedTrialJob):
         pass

@@ -1,4 +1,4 @@
-"""What makes a process a well-behaved trial of an NNI experiment, whichever service started it."""
+"""Make a process a well-behaved trial of an NNI experiment, whichever service started it."""
 
 import math
 import os
@@ -20,14 +20,14 @@ REPORTED = {"val_nme": "default", "arch/expected_us": "expected_us", "arch/decod
 
 
 class Report(pl.Callback):
-    """What this trial tells NNI: the figures in :data:`REPORTED` after each validation, and the final result.
+    """Reports of this trial to NNI: the metrics in :data:`REPORTED` after each validation, and the final result.
 
-    To be made before anything else of NNI runs in the trial.
+    Create it before anything else of NNI runs in the trial.
 
     Parameters
     ----------
     maximised
-        Whether the other side maximises ``default``, as NNI's NAS strategies do and its tuners here do not: it is negated then.
+        Whether NNI maximises ``default``, as its NAS strategies do and its tuners here do not; it is then negated.
     """
 
     def __init__(self, maximised: bool = False) -> None:
@@ -42,22 +42,22 @@ class Report(pl.Callback):
     def final(self, architecture: Architecture, default: float, **figures: float) -> dict[str, Any]:
         """Report the final result, and write the trial's ``architecture.json``.
 
-        The result holds the blocks too, label by label, since NNI keeps results in the experiment's data base, wherever the
-        trial ran. (Flat and short, because the web UI gives every entry an axis of its own.)
+        The result also contains label -> block, because NNI keeps results in the experiment's database, wherever the trial ran.
+        It is flat and short, because the web UI gives every entry its own axis.
 
         Parameters
         ----------
         architecture
-            What the trial found, with its latency.
+            Architecture that the trial found, with its latency.
         default
-            What is minimised.
+            Value to minimise.
         figures
-            What else there is to be seen in the web UI.
+            Further values for the web UI.
 
         Raises
         ------
         SystemExit
-            If ``default`` is not finite: tuners and web UI could not bear it. The trial fails then.
+            If ``default`` is not finite, which tuners and web UI cannot handle. The trial then fails.
         """
         if not math.isfinite(default):
             raise SystemExit(f"fbnet-pfld: the result of the trial is {default}: its training has diverged")
@@ -70,7 +70,7 @@ class Report(pl.Callback):
 
 
 def begin() -> tuple[dict[str, Any], Report]:
-    """Become a trial; return its parameters and its way to report.
+    """Start as a trial; return its parameters and its :class:`Report`.
 
     Raises
     ------
@@ -78,22 +78,22 @@ def begin() -> tuple[dict[str, Any], Report]:
         If no NNI experiment started this process.
     """
     if nni.get_experiment_id() == "STANDALONE":
-        raise InputError("not started by an NNI experiment: it is a trialCommand, see experiments/nni_jobs/README.md")
+        raise InputError("not started by an NNI experiment; use it as a trialCommand, see experiments/nni_jobs/README.md")
     end_with_manager()
     parameters = listed_parameters()
     return parameters, Report()
 
 
 def folder() -> Path:
-    """Where NNI keeps the files of this trial."""
+    """Return the folder in which NNI keeps the files of this trial."""
     return Path(os.environ["NNI_OUTPUT_DIR"])
 
 
 def end_with_manager() -> None:
-    """End this process at once when NNI cancels it, and when the manager that started it is gone.
+    """End this process immediately when NNI cancels it, or when the manager that started it is gone.
 
-    NNI cancels a trial by SIGINT. One that ends by the signal itself is shown as canceled; Lightning would catch it and exit
-    with code 1, which NNI shows as failed. A killed manager cancels nothing: its trials would run on without it.
+    NNI cancels a trial with SIGINT. It shows a trial that dies of the signal as canceled; Lightning would catch the signal and
+    exit with code 1, which NNI shows as failed. A killed manager cancels nothing: its trials would keep running.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     manager = next((process for process in psutil.Process().parents() if process.name() == "node"), None)
@@ -104,4 +104,4 @@ def end_with_manager() -> None:
 def _watch(manager: psutil.Process) -> None:
     while manager.is_running() and manager.status() != psutil.STATUS_ZOMBIE:
         time.sleep(1)
-    os._exit(1)  # whatever the training is at: files are written whole or not at all
+    os._exit(1)  # safe at any point of the training: files are written whole or not at all

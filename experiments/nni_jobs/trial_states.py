@@ -1,4 +1,4 @@
-"""What has become of the trials of an NNI experiment: how many ended how, and what a failed one said last."""
+"""States of the trials of an NNI experiment: counts per state, and the last error of a failed trial."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from ...search_space.errors import allowed
 
 FAILED = "failed"
 
-# NNI's name of a trial's latest event -> ours; NNI's where it is not here
+# NNI's name of a trial's latest event -> our name; other events keep NNI's name
 STATES: Mapping[str, str] = {
     "SUCCEEDED": "ended without a result",
     "FAILED": FAILED,
@@ -31,19 +31,19 @@ STATES: Mapping[str, str] = {
     "EARLY_STOPPED": "stopped early",
 }
 
-# the same of trials whose experiment is over: a killed manager has left the note that they run
+# the same if the experiment is over: trials of a killed manager are still recorded as running
 STATES_AT_THE_END: Mapping[str, str] = {**STATES, "RUNNING": "cut off", "WAITING": "not begun"}
 
 STDERR = "trial.stderr"
-"""NNI's file of what a trial writes to its error output, in the trial's folder."""
+"""NNI's file of a trial's standard error, in the trial's folder."""
 
 TAIL = 64_000
-"""Bytes at a file's end in which its last line is looked for."""
+"""Number of bytes at a file's end that are searched for its last line."""
 
 LONGEST = 300
-"""Characters of that line that are shown."""
+"""Maximum number of characters of that line in a message."""
 
-# what a shell, env or timeout says when there is no such program
+# messages of a shell, env or timeout for a missing program
 _NO_COMMAND = re.compile(r"failed to run command|command not found|: not found$")
 
 
@@ -57,11 +57,11 @@ class Outcome:
 
 
 def database_of(source: str) -> Path:
-    """The data base of an experiment of this user, by its id or its folder; an :class:`InputError` if there is none."""
+    """Return the database of an experiment of this user, by its id or folder; raise :class:`InputError` if there is none."""
     known = Experiments().get_all_experiments()
     folder = Path(known[source]["logDir"], source) if source in known else Path(source)
     database = folder / "db" / "nni.sqlite"
-    # unlike Path.is_file, these take a name that no file can have
+    # unlike Path.is_file, these accept a name that no file can have
     if os.path.isfile(folder):
         raise InputError(
             f"no NNI experiment: {source} is a file; expected an experiment's id or folder, or a .json or .csv "
@@ -75,30 +75,30 @@ def database_of(source: str) -> Path:
 
 @contextmanager
 def opened(source: str) -> Iterator[sqlite3.Connection]:
-    """Open an experiment's data base for reading.
+    """Open an experiment's database for reading.
 
     Raises
     ------
     InputError
-        If there is none, or it is not NNI's; what is raised within by what it holds, too.
+        If there is none, or it is not NNI's; database errors within the context raise it too.
     """
     database = database_of(source)
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise InputError(f"{source}: {database} cannot be read as NNI's data base: {error}") from None
+        raise InputError(f"{source}: {database} cannot be read as NNI's database: {error}") from None
 
 
 def is_over(source: str) -> bool:
-    """Whether an experiment of this user, by its id or its folder, has stopped; False where nobody knows."""
-    update_experiment()  # a killed manager has left the note that it runs
+    """Whether an experiment of this user, by its id or its folder, has stopped; False if it is unknown."""
+    update_experiment()  # the experiment of a killed manager is still recorded as running
     known = Experiments().get_all_experiments()
     return known.get(Path(source).name, {}).get("status") == "STOPPED"
 
 
 def without_result(source: str) -> list[Outcome]:
-    """The trials of an experiment that have not reported a final result, in the order in which they began.
+    """Return the trials of an experiment without a final result, in the order in which they started.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def without_result(source: str) -> list[Outcome]:
     Raises
     ------
     InputError
-        If there is no such experiment, or its data base is not NNI's.
+        If there is no such experiment, or its database is not NNI's.
     """
     with opened(source) as connection:
         events = connection.execute("select trialJobId, event, logPath from TrialJobEvent order by rowid").fetchall()
@@ -122,21 +122,21 @@ def without_result(source: str) -> list[Outcome]:
 
 
 def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """State -> number of the trials that ended so."""
+    """Return state -> number of trials."""
     return dict(Counter(each.state for each in outcomes))
 
 
 def counted(outcomes: Sequence[Outcome]) -> str:
-    """The same in words: ``3 failed, 1 running``; empty if there are none."""
+    """Format the counts as text, such as ``3 failed, 1 running``; empty without trials."""
     return ", ".join(f"{number} {state}" for state, number in counts(outcomes).items())
 
 
 def last_error(outcomes: Sequence[Outcome]) -> str | None:
-    """What the last trial that failed said last, with its file and, where it is known, the cause; None if none failed."""
+    """Return the last error line of the last failed trial with its file and, if known, the cause; None if none failed."""
     failed = [each for each in outcomes if each.state == FAILED]
     if not failed:
         return None
-    # one that was killed, by its time limit for example, says nothing
+    # a killed trial, for example by its time limit, prints nothing
     said = [
         (each.trial, each.folder / STDERR, line)
         for each in failed
@@ -144,7 +144,7 @@ def last_error(outcomes: Sequence[Outcome]) -> str | None:
     ]
     if not said:
         folder = failed[-1].folder
-        return f"nothing is in {folder / STDERR if folder else STDERR} of trial {failed[-1].trial} on this machine"
+        return f"{folder / STDERR if folder else STDERR} of trial {failed[-1].trial} is empty or not on this machine"
     trial, file, line = said[-1]
     cause = ""
     if _NO_COMMAND.search(line):
@@ -154,16 +154,16 @@ def last_error(outcomes: Sequence[Outcome]) -> str | None:
 
 
 def no_result(source: str) -> str:
-    """Why an experiment has no result, as one line."""
+    """Return one line on why an experiment has no result."""
     outcomes = without_result(source)
     if not outcomes:
-        return f"{source}: no trial of the experiment has begun; NNI's log is {database_of(source).parents[1] / 'log'}"
+        return f"{source}: no trial of the experiment has started; see NNI's log {database_of(source).parents[1] / 'log'}"
     error = last_error(outcomes)
     return f"{source}: no trial has a result: {counted(outcomes)}" + (f"; {error}" if error else "")
 
 
 def _last_line(path: Path) -> str | None:
-    """The last line of a trial's error output that is not blank; None if it is empty or not on this machine."""
+    """Return the last non-blank line of a trial's standard error; None if it is empty or not on this machine."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -171,6 +171,6 @@ def _last_line(path: Path) -> str | None:
             lines = file.read().decode("utf-8", errors="replace").split("\n")
     except OSError:
         return None
-    # what a progress bar has overwritten is not on the last line
+    # drop text that a progress bar has overwritten
     shown = [line.rsplit("\r", 1)[-1].strip() for line in lines]
     return next((line[:LONGEST] for line in reversed(shown) if line), None)

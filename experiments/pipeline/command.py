@@ -1,4 +1,4 @@
-"""The commands' common rules: one spelling of every option, given once, and old spellings that still work."""
+"""Common rules of the commands: an option has one spelling and is given once; old spellings still work."""
 
 import sys
 from collections import Counter
@@ -11,14 +11,14 @@ from typer.core import TyperCommand
 from ...search_space.errors import InputError, ResultError
 
 Aliases = dict[str, str | None]
-"""Old spelling of an option -> the new one; None if the option does nothing any more. They go with the next release."""
+"""Old spelling of an option -> new spelling; None if the option has no effect any more. To be removed in the next release."""
 
 SEED: Aliases = {"--seed": None}
-"""Aliases of the commands in which nothing is random."""
+"""Aliases of commands without randomness."""
 
 
 def renamed(args: list[str], aliases: Aliases) -> list[str]:
-    """The arguments with old spellings replaced; ``--data_root``, as the reference spells options, is ``--data-root``."""
+    """Replace old spellings in the arguments, and the reference's underscores (``--data_root`` becomes ``--data-root``)."""
     found: list[str] = []
     skip = False
     for arg in args:
@@ -30,7 +30,7 @@ def renamed(args: list[str], aliases: Aliases) -> list[str]:
             name = name.replace("_", "-")
             if name in aliases:
                 new = aliases[name]
-                print(f"{name} is now {new}" if new else f"{name} does nothing here any more", file=sys.stderr)
+                print(f"{name} is now {new}" if new else f"{name} has no effect any more", file=sys.stderr)
                 if new is None:
                     skip = not equals
                     continue
@@ -40,7 +40,7 @@ def renamed(args: list[str], aliases: Aliases) -> list[str]:
 
 
 def make_command(aliases: Aliases) -> type[TyperCommand]:
-    """A class of commands that knows old spellings, and refuses an option given twice; only the last one would count."""
+    """Return a command class that accepts old spellings, and refuses an option given twice, of which only the last counts."""
 
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -65,7 +65,7 @@ class App(typer.Typer):
         Parameters
         ----------
         example
-            A command line, shown at the end of its help.
+            Command line that is shown at the end of the help.
         aliases
             Old spellings of its options.
         """
@@ -73,9 +73,9 @@ class App(typer.Typer):
 
 
 def run(commands: typer.Typer) -> None:
-    """Run a command line; a user's mistake is one line on standard error and exit code 2.
+    """Run a command line; on a user's mistake, print one line on standard error and exit with code 2.
 
-    A result that could not be made, and a training that has diverged, are one line too, and exit code 1.
+    A failed result and a diverged training also print one line, and exit with code 1.
     """
     try:
         commands()

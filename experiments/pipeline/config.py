@@ -1,4 +1,4 @@
-"""The YAML config: everything that is not a data set, an output, a device or a seed."""
+"""The YAML config: all settings except data sets, outputs, devices and random seeds."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,19 +19,19 @@ Positive = Annotated[float, Field(gt=0)]
 Epochs = Annotated[int, Field(ge=0)]
 
 CONTINUED: Mapping[str, int] = {"teacher": 0, "distillation": 0, "sandwich": 18, "logits": 2}
-"""Epochs by default of a search that starts with the weights of a trained supernet; one of another length is split likewise."""
+"""Default epochs of a search that starts from a trained supernet; other totals are split in the same proportion."""
 
 WARMUP = 4
-"""One epoch in so many is warm-up, unless ``warmup_epochs`` is set."""
+"""One epoch in this many is warm-up, unless ``warmup_epochs`` is set."""
 
-# keys whose values may be paths, with the suffixes by which they are known (none: always)
+# keys whose values may be paths, with the suffixes that mark a path (empty: always a path)
 _PATHS: Mapping[str, tuple[str, ...]] = {"space": (".yaml", ".yml", ".json"), "lut": (".csv",), "finetune.teacher": ()}
 
 
 class StageOptions(BaseModel):
-    """Lengths of a search's stages in epochs, and highest learning rates of the weights; see ``strategies.StagedFBNet``.
+    """Stage lengths of a search in epochs, and maximum learning rates of the weights; see ``strategies.StagedFBNet``.
 
-    If a length is set, those that are not have their defaults, and ``search.epochs`` means nothing.
+    If a length is set, the other lengths keep their defaults, and ``search.epochs`` is refused.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,15 +51,15 @@ class StageOptions(BaseModel):
 
 
 class SearchOptions(TrainOptions):
-    """How a supernet is searched: its training, and the options of ``strategies.StagedFBNet`` or ``strategies.FBNet``.
+    """Settings of a supernet search: its training, and the options of ``strategies.StagedFBNet`` or ``strategies.FBNet``.
 
-    ``method: stages`` trains the supernet in stages, which share the ``epochs`` out unless ``stages`` says how long each is;
-    ``reference`` is the reference's algorithm, a mixture from scratch. ``val_fraction`` is the part of the training data on
-    which the architecture parameters learn. ``target_us`` is a latency target in microseconds, in place of ``mode``, ``alpha``
-    and ``beta``. Without ``warmup_epochs``, a quarter of the reference's epochs train the weights only. ``front`` is the number
-    of subnets that are scored for the front at the end. Defaults that differ from the reference's: a search of tens of epochs
-    needs faster logits and a temperature that falls faster, and the weight decay of the logits, an L2 term in Adam's gradient,
-    would outweigh the gradient of a loss of a few hundredths.
+    ``method: stages`` trains the supernet in stages, which share ``epochs`` unless ``stages`` sets their lengths;
+    ``reference`` trains a mixture from scratch, like the reference. ``val_fraction`` is the fraction of the training data on
+    which the architecture parameters learn. ``target_us`` is a latency target in microseconds, which replaces ``mode``,
+    ``alpha`` and ``beta``. Without ``warmup_epochs``, ``reference`` trains only the weights in a quarter of the epochs.
+    ``front`` is the number of subnets that are scored for the front at the end. Some defaults differ from the reference's: a
+    search of tens of epochs needs faster logits and a faster falling temperature, and the weight decay of the logits, an L2
+    term in Adam's gradient, would outweigh the gradient of a loss of a few hundredths.
     """
 
     method: Literal["stages", "reference"] = "stages"
@@ -91,22 +91,22 @@ class SearchOptions(TrainOptions):
         if self.method == "stages" and LOSSES[self.loss].needs_pose:
             raise InputError(f"loss: {self.loss} is for method: reference; the stages train no pose branch")
         if self.total_epochs < 1:
-            raise InputError("all stages have a length of 0 epochs: nothing is trained")
+            raise InputError("all stages have 0 epochs; set the length of at least one stage")
         if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
             raise InputError(
-                f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs: none is left to train the architecture"
+                f"warmup_epochs is {self.warmup_epochs} of {self.epochs} epochs; leave some to train the architecture"
             )
         return self
 
     @property
     def lengths(self) -> dict[str, int]:
-        """Stage -> its epochs."""
+        """Stage -> epochs."""
         if self.stages.lengths_set:
             return {name: getattr(self.stages, name) for name in STAGES}
         return split(self.epochs)
 
     def logits_only(self) -> "SearchOptions":
-        """The same for a supernet that is trained: all ``epochs``, or else those of the last stage, train the logits."""
+        """Return options for a trained supernet: all ``epochs``, or else those of the last stage, train the logits."""
         if self.method == "reference":
             raise InputError("--supernet is for method: stages; the reference trains weights and logits together")
         data = self.model_dump(exclude_unset=True)
@@ -115,19 +115,19 @@ class SearchOptions(TrainOptions):
         return SearchOptions.model_validate(data)
 
     def continuing(self) -> "SearchOptions":
-        """The same for a start with a trained supernet's weights: :data:`CONTINUED`, and what ``stages`` says of lengths."""
+        """Return options for a start from a trained supernet's weights: :data:`CONTINUED` with the lengths in ``stages``."""
         if self.method == "reference":
             raise InputError("--init is for method: stages; the reference's supernet trains weights and logits together")
         data = self.model_dump(exclude_unset=True)
         total = sum(CONTINUED.values())
         epochs = data.pop("epochs", total)
-        # the sandwich first: what is new, such as the last layer, learns in it
+        # sandwich first: new weights, such as the last layer's, learn in it
         logits = min(epochs - 1, max(1, round(epochs * CONTINUED["logits"] / total)))
         data["stages"] = {**CONTINUED, "sandwich": epochs - logits, "logits": logits, **data.get("stages", {})}
         return SearchOptions.model_validate(data)
 
     def record(self) -> dict[str, Any]:
-        """The settings as plain data, for the record of a run; every length in it is called ``epochs``, which may grow."""
+        """Return the settings as plain data for a run record, where every length is named ``epochs``, which may grow."""
         data = self.model_dump(mode="json")
         if self.method == "stages":
             data["epochs"] = self.total_epochs
@@ -140,7 +140,7 @@ class SearchOptions(TrainOptions):
         return sum(self.lengths.values()) if self.method == "stages" else self.epochs
 
     def strategy(self, cost: CostTable) -> FBNet:
-        """The one-shot strategy with these options."""
+        """Return the one-shot strategy with these options."""
         shared: dict[str, Any] = {
             "temperature": self.temperature,
             "arc_learning_rate": self.arc_learning_rate,
@@ -165,7 +165,7 @@ class SearchOptions(TrainOptions):
 
 
 class DeployOptions(BaseModel):
-    """What the network will run as: engine, such as ``mnn``, and precision. A latency table of another one is refused."""
+    """Engine, such as ``mnn``, and precision that the network will run with. Latency tables for others are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -173,19 +173,19 @@ class DeployOptions(BaseModel):
     precision: Literal["fp32", "int8"] | None = None
 
     def check(self, table: LookupTable) -> None:
-        """Raise :class:`InputError` if the table is of another engine or precision."""
+        """Raise :class:`InputError` if the table is for another engine or precision."""
         of = {"engine": table.engine.split()[0].lower(), "precision": table.precision}
         for key, known in of.items():
             wanted = getattr(self, key)
             if wanted is not None and wanted.lower() != known:
                 raise InputError(
-                    f"latency table {table.name} is of {key} {known}, but deploy.{key} is {wanted}; "
-                    f"give a table of {wanted} with --lut, or leave deploy.{key} out"
+                    f"latency table {table.name} is for {key} {known}, but deploy.{key} is {wanted}; "
+                    f"give a table for {wanted} with --lut, or remove deploy.{key}"
                 )
 
 
 class Config(BaseModel):
-    """All settings of a search and what follows it, with their defaults."""
+    """All settings of a search and the steps after it, with their defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -200,20 +200,20 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path | None, **overrides: Any) -> "Config":
-        """Read a YAML file, or take the defaults; ``overrides`` that are not None win (``search__epochs`` for nested keys).
+        """Read a YAML file, or use the defaults; apply ``overrides`` that are not None (``search__epochs`` for nested keys).
 
-        Paths in the file are relative to it.
+        Paths in the file are relative to its folder.
 
         Raises
         ------
         InputError
-            Naming the file and the key that is unknown or wrong, and what is allowed.
+            If a key is unknown or wrong; the message names the file, the key and the allowed values.
         """
         if path is None:
             return cls._checked({}, "command line").override(overrides, "command line")
         data = read_yaml(path, "config")
         if data is None:
-            raise InputError(f"{path}: no settings in it; write key: value lines, or leave --config out")
+            raise InputError(f"{path}: contains no settings; write key: value lines, or omit --config")
         if not isinstance(data, dict):
             raise InputError(f"{path}: not a mapping; write key: value lines")
         for key, suffixes in _PATHS.items():
@@ -221,12 +221,12 @@ class Config(BaseModel):
         return cls._checked(data, str(path)).override(overrides, "command line")
 
     def override(self, values: Mapping[str, Any], where: str) -> "Config":
-        """The same with other ``values`` (``search__epochs`` for nested keys), those that are not None.
+        """Return a copy with the ``values`` that are not None (``search__epochs`` for nested keys).
 
         Raises
         ------
         InputError
-            Naming the key that is unknown or wrong, and what is allowed; ``where`` says in it who gave the values.
+            If a key is unknown or wrong; the message names ``where`` the values are from, the key and the allowed values.
         """
         data = self.model_dump(exclude_unset=True)
         for name, value in values.items():
@@ -268,7 +268,7 @@ class Config(BaseModel):
         return config
 
     def faces(self, data_root: str | Path) -> FaceData:
-        """A data set as networks of these points and this input size want it; nothing is decoded yet."""
+        """Return a data set with these points and this input size; no image is decoded yet."""
         return FaceData(Path(data_root), self.points, self.input_size)
 
     def given(self, key: str) -> bool:

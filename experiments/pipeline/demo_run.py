@@ -1,4 +1,4 @@
-"""The way from the pretrained supernet to a file for a device, on a small synthetic data set, and a figure of the result."""
+"""The demo: from the pretrained supernet to a file for a device on a small synthetic data set, with a figure of the result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ SHOWN = 16
 
 @dataclass(frozen=True)
 class DemoResult:
-    """The networks' figures, the chosen subnet, the table that chose it, and the front that it is from."""
+    """Metrics of the networks, the chosen subnet, and the table and front that it was chosen with."""
 
     rows: list[Row]
     chosen: Architecture
@@ -59,33 +59,33 @@ def run_demo(
     track: Track = silent,
     progress: Callable[[str], list[pl.Callback]] = lambda title: [],
 ) -> DemoResult:
-    """Choose a subnet within a latency, finetune, export and run it; write ``subnet.onnx`` and ``demo.png`` into ``out``.
+    """Choose a subnet within a latency limit, finetune, export and run it; write ``subnet.onnx`` and ``demo.png`` into ``out``.
 
     Parameters
     ----------
     supernet
         Checkpoint of a trained supernet.
     max_us
-        Highest latency of the subnet in microseconds, by the config's table.
+        Maximum latency of the subnet in microseconds, by the config's table.
     data_root
-        A data set with the supernet's points, of faces that the supernet has not seen.
+        Data set with the supernet's points, whose faces the supernet has not seen.
     place
-        Gets the checkpoints.
+        Workspace for the checkpoints.
     track, progress
-        Show the progress: of loops, and of the training with a title.
+        Show the progress of loops, and of the training under a title.
 
     Raises
     ------
     InputError
-        If no subnet is so fast.
+        If no subnet is fast enough.
     """
-    # is there a subnet within the limit?
+    # check that a subnet is within the limit
     faces, table, trained = config.faces(data_root), LookupTable.load(config.lut), Checkpoint.load(supernet)
     cost = table.cost(trained.supernet())
     fastest = tuple(min(row, key=row.__getitem__) for row in cost.blocks_us.values())
     if cost_of(cost, fastest) > max_us:
         raise InputError(f"no subnet runs within {max_us:,.0f} us; the fastest takes {cost_of(cost, fastest):,.0f} us")
-    # score subnets with the supernet's weights, and find the front, of which the fastest is a part in any case
+    # score subnets with the supernet's weights, and find the front, which always includes the fastest
     scorer = Scorer(trained, faces, config, seed, FACES, place.search, track)
     front = find_front(scorer, table, seed, place.search, SCORED, [fastest], track)
     chosen = best_within(front, place.search, max_us)
@@ -95,14 +95,14 @@ def run_demo(
     finetune_network(config, faces, place.trained(), chosen, supernet, seed, callbacks=progress("finetune"))
     file = out / "subnet.onnx"
     Exporter(faces, config.lut, track=track).export(place.checkpoint(), file, None)
-    # measure it before and after the finetuning, and the file
+    # evaluate it before and after finetuning, and as a file
     candidates = {
         "subnet, as pretrained": TrainedNetwork(as_it_is(chosen, trained, faces.train), chosen),
         "subnet, finetuned": load_candidate(place.checkpoint(), config.points, config.input_size),
         file.name: load_candidate(file, config.points, config.input_size),
     }
     rows, predicted = compare(candidates, faces.test, table)
-    # draw some test faces, and all that was scored
+    # draw some test faces, and all scored subnets
     points, true = predicted[file.name][:SHOWN], faces.test.points[:SHOWN]
     nme = 100 * normalised_errors(points, true, layout_of(true.shape[1]).eye_corners)
     scored = pd.DataFrame([(cost_of(cost, subnet), value) for subnet, value in scorer.known.items()], columns=["us", "nme"])

@@ -1,4 +1,4 @@
-"""Train the chosen subnet, or a baseline by the same recipe."""
+"""Train the chosen subnet, or a baseline with the same recipe."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 from torch import nn
 
 from ...evaluators import Checkpoint, FaceData, finetune, inherit, start_from
-from ...evaluators.pretrained import checkpoint_at
 from ...evaluators.training.typed_network import as_network
 from ...search_space import BASELINES, Architecture
 from ...search_space.errors import InputError, allowed
@@ -37,15 +36,15 @@ def finetune_network(
     Parameters
     ----------
     faces
-        The data set, with the points and the input size of the network; see :func:`faces_for`.
+        Data set with the network's points and input size; see :func:`faces_for`.
     network
         A subnet, or the name of a baseline.
     supernet
-        Checkpoint of a search, whose weights a subnet inherits, or ``pretrained:NAME``.
+        Checkpoint of a supernet whose weights a subnet inherits, or ``pretrained:NAME``.
     init
         Checkpoint of the same network to start from, or ``pretrained:NAME``.
     remark
-        Gets a line if the checkpoint has another number of points: the last layer's weights are new then.
+        Called with one line if the checkpoint has another number of points, which makes the last layer's weights new.
 
     Raises
     ------
@@ -59,19 +58,19 @@ def finetune_network(
     if isinstance(network, Architecture):
         model = network.build()
         if supernet is not None:
-            tell_fresh(supernet, inherit(model, network, checkpoint_at(supernet)), network.num_points, remark)
+            tell_fresh(supernet, inherit(model, network, Checkpoint.load(supernet)), network.num_points, remark)
             options = options.inheriting()
     elif network not in BASELINES:
         raise InputError(f"unknown baseline {network!r}; {allowed(BASELINES)}")
     else:
         if supernet is not None:
-            raise InputError(f"{supernet}: the baseline {network} inherits nothing from a supernet; a subnet does")
+            raise InputError(f"{supernet}: the baseline {network} cannot inherit from a supernet; only a subnet can")
         model = BASELINES[network](config.points, config.input_size)
     # load the weights to start from
     if init is not None:
-        tell_fresh(init, start_from(model, network, checkpoint_at(init)), as_network(model).num_points, remark)
+        tell_fresh(init, start_from(model, network, Checkpoint.load(init)), as_network(model).num_points, remark)
     if config.finetune.teacher is not None:
-        Checkpoint.load(config.finetune.teacher)  # a missing file shows before images are decoded
+        Checkpoint.load(config.finetune.teacher)  # fail on a missing file before images are decoded
     return finetune(
         model,
         network,
@@ -87,23 +86,23 @@ def finetune_network(
 
 
 def tell_fresh(source: Path, fresh: Sequence[str], num_points: int, remark: Callable[[str], None]) -> None:
-    """Say which weights of a network with ``num_points`` points stay new, if there are any."""
+    """Remark which weights of a network with ``num_points`` points stay new, if any do."""
     if fresh:
         remark(
-            f"{source}: all weights are taken over but the last layer's, {', '.join(fresh)}: this network has "
+            f"{source}: all weights are loaded except the last layer's, {', '.join(fresh)}, because this network has "
             f"{num_points} points"
         )
 
 
 def faces_for(network: Network, config: Config, data_root: Path) -> FaceData:
-    """The data set as the network wants it: a subnet has its points and input size, a baseline those of the config."""
+    """Return the data set with the points and input size of a subnet, or those of the config for a baseline."""
     if isinstance(network, Architecture):
         return FaceData(data_root, network.num_points, network.input_size)
     return config.faces(data_root)
 
 
 def network_of(checkpoint: Checkpoint, config: Config) -> tuple[Network, Config]:
-    """The network that a checkpoint is of, and the config with its points and input size where none are configured."""
+    """Return a checkpoint's network, and the config with its points and input size where none are configured."""
     sizes = {"points": checkpoint.num_points, "input_size": checkpoint.input_size}
     config = config.override({key: None if config.given(key) else value for key, value in sizes.items()}, str(checkpoint.path))
     if checkpoint.kind == "baseline":

@@ -1,4 +1,4 @@
-"""The front of accuracy and latency over the subnets of a trained supernet, and the NME that each of them has as it is."""
+"""The Pareto front of accuracy and latency over the subnets of a trained supernet, with their NME without finetuning."""
 
 import itertools
 import math
@@ -18,14 +18,14 @@ from .scoring import Scorer
 from .workspace import PARETO
 
 ALL = 100_000
-"""Subnets up to which ``pareto`` scores a space as a whole."""
+"""Maximum number of subnets of a space that ``pareto`` scores exhaustively."""
 
 EVALUATIONS = 5_000
-"""Subnets that it scores of a larger one, by an evolution."""
+"""Number of subnets of a larger space that it scores, by evolutionary search."""
 
 
 def best_within(front: pd.DataFrame, folder: Path, max_us: float) -> Architecture | None:
-    """The most accurate subnet within ``max_us`` microseconds of the front in ``folder``; None if none is so fast."""
+    """Return the most accurate subnet within ``max_us`` microseconds of the front in ``folder``, or None."""
     within = front[front["us"] <= max_us]
     # the front is sorted by latency, and its NME falls
     return None if within.empty else Architecture.load(folder / str(within["file"].iloc[-1]))
@@ -42,20 +42,21 @@ def find_front(
 ) -> pd.DataFrame:
     """Score subnets, rate those on the front, and write ``pareto.csv``, ``pareto.png`` and ``front/*.json``.
 
-    Scores are of some held-out faces, to find the front. What is on it is then rated as it would be exported: BatchNorm
-    statistics of training faces, all held-out faces.
+    Scores use some of the held-out faces. The subnets on their front are then rated as they would be exported: with BatchNorm
+    statistics of training faces, on all held-out faces.
 
     Parameters
     ----------
     evaluations
-        Subnets to score, by an evolution if there are more; None for all of a small space, and :data:`EVALUATIONS` of a large.
+        Number of subnets to score, by evolutionary search if the space has more; None for all of a small space, and for
+        :data:`EVALUATIONS` of a large one.
     also
-        Subnets to score and rate in any case.
+        Subnets that are always scored and rated.
 
     Returns
     -------
     DataFrame
-        The front, a row per subnet, cheapest first: ``us``, ``nme`` in percent, ``parameters``, a column per layer, ``file``.
+        The front, a row per subnet, fastest first: ``us``, ``nme`` in percent, ``parameters``, a column per layer, ``file``.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def find_front(
     cost = table.cost(space)
     size = math.prod(len(row) for row in cost.blocks_us.values())
     limit = (ALL if size <= ALL else EVALUATIONS) if evaluations is None else evaluations
-    # score all subnets of a small space, and those that an evolution comes by of a large one
+    # score all subnets of a small space, or those that an evolutionary search visits in a large one
     if size <= limit:
         subnets = list(itertools.product(*cost.blocks_us.values()))
         scores = dict(zip(subnets, scorer(subnets), strict=True))
@@ -75,11 +76,11 @@ def find_front(
     us = {subnet: cost_of(cost, subnet) for subnet in scores}
     subnets = list(scores)
     scored = [subnets[i] for i in pareto_front([us[subnet] for subnet in subnets], [scores[subnet] for subnet in subnets])]
-    # rate what is on the front by its score as it would be exported; what is on the front by that is the result
+    # rate the front of the scores as it would be exported; the front of these ratings is the result
     rated = {subnet: scorer.rate(subnet) for subnet in track(list(dict.fromkeys([*scored, *also])), "front")}
     on_front = list(rated)
     on_front = [on_front[i] for i in pareto_front([us[subnet] for subnet in on_front], list(rated.values()))]
-    # write each of its subnets, and remove those of a front with another table
+    # write its subnets, and remove files of an earlier front with another table
     rows: list[dict[str, object]] = []
     files = set()
     for i, subnet in enumerate(on_front):

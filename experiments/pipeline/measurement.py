@@ -1,4 +1,4 @@
-"""Measure a latency table: time whole subnets, find each block's share, and test the table on other subnets."""
+"""Measure a latency table: time whole subnets, solve for each block's latency, and test the table on other subnets."""
 
 import shutil
 from collections.abc import Callable
@@ -28,16 +28,16 @@ EMULATOR = "emulator"
 """Backend of an emulated core."""
 
 CALIBRATION = 8
-"""Random images that show an INT8 network its ranges, when only its latency is asked for."""
+"""Random images that calibrate an INT8 network when only its latency is needed."""
 
 SUBNETS = ".subnets.csv"
-"""Suffix of the file of the subnets that tested the table, beside the table."""
+"""Suffix of the file of the timed subnets, beside the table."""
 
 FIGURE = ".png"
-"""Suffix of the figure of the same, beside the table."""
+"""Suffix of the figure of these subnets, beside the table."""
 
 UNFINISHED = ".measuring"
-"""Suffix of the folder with the timings of a measurement that has not ended."""
+"""Suffix of the folder with the timings of an unfinished measurement."""
 
 
 def check_targets(out: Path) -> None:
@@ -49,7 +49,7 @@ def check_targets(out: Path) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """What a backend needs beside its name and threads: a phone, or an emulated core.
+    """Options of a backend in addition to its name and threads: of a phone, or of an emulated core.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Target:
     precision: str | None = None
 
     def check(self, name: str) -> None:
-        """Raise :class:`InputError` if something is given that the backend of this name does not take."""
+        """Raise :class:`InputError` if an option is given that the backend of this name does not accept."""
         for backend, taken in ((ADB, ("program", "serial")), (EMULATOR, ("cpu", "engine", "precision"))):
             given = [option for option in taken if getattr(self, option) is not None]
             if given and name != backend:
@@ -74,7 +74,7 @@ class Target:
 
 
 def open_backend(name: str, threads: int, input_size: int, target: Target = Target()) -> Host | Phone | EmulatedCore:
-    """Open what times networks: an engine on this machine, a phone, or an emulated core; a context manager.
+    """Open a backend that times networks (an engine on this machine, a phone or an emulated core), as a context manager.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def open_backend(name: str, threads: int, input_size: int, target: Target = Targ
     Raises
     ------
     InputError
-        If there is no such backend, or it cannot be used.
+        If the backend is unknown, or cannot be used.
     """
     target.check(name)
     if name == EMULATOR:
@@ -93,8 +93,8 @@ def open_backend(name: str, threads: int, input_size: int, target: Target = Targ
     if name == ADB:
         program = target.program
         if program is None:
-            raise InputError("--backend adb needs --program: MNN's benchmark.out or ncnn's benchncnn, built for it")
-        Phone.digest(program)  # before there is a phone: a wrong file is told first
+            raise InputError("--backend adb needs --program: MNN's benchmark.out or ncnn's benchncnn, built for the phone")
+        Phone.digest(program)  # before connecting, so that a wrong file is reported first
         return Phone(Adb(target.serial), program, threads, input_size)
     if name not in ENGINES:
         raise InputError(f"unknown backend {name!r}; {allowed([*ENGINES, ADB, EMULATOR])}")
@@ -114,27 +114,27 @@ def measure_table(
     backend: str = "",
     track: Track = silent,
 ) -> tuple[MeasuredTable, dict[str, float]]:
-    """Measure a table and write it with its figures; a stopped measurement goes on where it was.
+    """Measure a table, and write it with its test subnets and a figure; an interrupted measurement resumes.
 
     Parameters
     ----------
     out
-        The table's .csv file; until the end, timings are in a folder beside it.
+        The table's .csv file; a folder beside it holds the timings until the measurement is complete.
     device
         See :func:`open_backend`.
     repeats
-        How often each block is measured in each layer.
+        Number of measurements of each block in each layer.
     unseen
-        Random subnets that only test the table.
+        Number of held-out random subnets that test the table.
     rounds
-        Timings of each subnet; by default, those of the device.
+        Timings per subnet; by default, those of the device.
     backend
-        Its name, for the record of the measurement.
+        Name of the backend, for the record of the measurement.
 
     Returns
     -------
     tuple
-        The table with its test subnets, and what the test found.
+        The table with its test subnets, and the metrics of the test.
     """
     design = make_design(spec, points, input_size, repeats, unseen, seed)
     settings = {
@@ -171,7 +171,7 @@ def measure_table(
 
 
 def quantiser(engine: str, input_size: int) -> Callable[[Path, Path], None]:
-    """Return a function that makes an engine's INT8 file of an fp32 one, with ranges from random images: for latencies only."""
+    """Return a function that quantises an engine's fp32 file with ranges from random images, for latencies only."""
     images = np.random.default_rng(0).integers(0, 256, (CALIBRATION, 3, input_size, input_size), np.uint8)
     if engine == "ncnn":
         return lambda source, out: int8_ncnn(source, out, images)
@@ -179,6 +179,6 @@ def quantiser(engine: str, input_size: int) -> Callable[[Path, Path], None]:
 
 
 def write_subnet(subnet: Architecture, path: Path) -> None:
-    """Write a subnet with new weights as an ONNX file."""
+    """Write a subnet with random weights as an ONNX file."""
     torch.manual_seed(0)
     write_onnx(subnet.build(), path, torch.rand(1, 3, subnet.input_size, subnet.input_size))

@@ -1,4 +1,4 @@
-"""Keep libraries' chatter off the screen; their warnings about real trouble stay."""
+"""Silence messages of libraries, except warnings about real problems."""
 
 import logging
 import os
@@ -6,21 +6,21 @@ import warnings
 
 
 def quieten() -> None:
-    """Call before OpenCV, NNI and Lightning are imported; none of them is loaded by this."""
-    # NNI checks every name in torch.nn when it is imported and is surprised by two that newer releases have
+    """Silence OpenCV, NNI and Lightning; call this before they are imported. It imports none of them."""
+    # NNI checks every name in torch.nn at import, and warns about two of newer torch releases
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module.*", category=RuntimeWarning)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
-    # weights whose two layouts in memory are the same, of depthwise convolutions, in trainings of several processes
+    # in trainings of several processes: depthwise weights, whose two memory layouts are the same
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     for name in ("pytorch_lightning", "nni"):
         _silence(name)
-    # what OpenCV and its FFmpeg cannot read is told by whoever asked for it
+    # the caller reports files that OpenCV and its FFmpeg cannot read
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 class _ErrorsOnly(logging.Logger):
-    """A logger whose level nobody sets below that of errors."""
+    """Logger whose level cannot be set below ERROR."""
 
     def setLevel(self, level: int | str) -> None:  # noqa: N802, logging's name
         super().setLevel(level)
@@ -29,7 +29,7 @@ class _ErrorsOnly(logging.Logger):
 
 
 def _silence(name: str) -> None:
-    """Keep the logger of a library at its errors, also if the library sets its level later, when it is imported."""
+    """Limit a library's logger to errors, even if the library sets its level later, at import."""
     before = logging.getLoggerClass()
     logging.setLoggerClass(_ErrorsOnly)
     logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""How good is a subnet with the weights of a trained supernet? What every trial of a multi-trial search asks."""
+"""Rating of a subnet with the weights of a trained supernet, as in every trial of a multi-trial search."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from .config import Config
 from .finetuning import finetune_network
 
 ONNX = "model.onnx"
-"""NNI's web UI shows the file of this name in a trial's folder in its Visualization tab."""
+"""Name of the file in a trial's folder that the Visualization tab of NNI's web UI shows."""
 
 
 def rate(
@@ -26,18 +26,18 @@ def rate(
     seed: int = 0,
     callbacks: Sequence[pl.Callback] = (),
 ) -> float:
-    """NME in percent of a subnet with a supernet's weights, on held-out training data; its ONNX file goes into ``folder``.
+    """Return the NME in percent of a subnet with a supernet's weights on held-out faces; write its ONNX file to ``folder``.
 
     Parameters
     ----------
     epochs
-        Epochs of finetuning before the rating. With none, BatchNorm statistics are taken anew, and the network is rated on
-        the faces on which its supernet's weights have not been trained (if the search had this ``seed``).
+        Epochs of finetuning before the rating. With 0, BatchNorm statistics are recomputed, and the network is rated on the
+        faces that the supernet's training held out (if the search had this ``seed``).
 
     Raises
     ------
     InputError
-        If the data or the supernet are invalid.
+        If the data or the supernet is invalid.
     """
     if epochs:
         settings = config.override({"finetune__epochs": epochs}, "epochs")

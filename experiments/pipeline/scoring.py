@@ -26,56 +26,56 @@ from ...strategies import Subnet, sweep
 from .config import Config
 
 FACES = 256
-"""Scored faces by default; BatchNorm statistics are those of these faces."""
+"""Default number of faces to score on; BatchNorm statistics are also those of these faces."""
 
 LOGITS = "layers.{}._arch_alpha"
-"""Name of a layer's logits among a supernet's weights; NNI's."""
+"""NNI's name of a layer's logits among a supernet's weights."""
 
 SAVED_EVERY = 2000
-"""Scores after which the file is written anew."""
+"""Number of new scores after which the file is rewritten."""
 
 
 class Scorer:
-    """Scores subnets of a supernet on training faces on which its weights were not trained.
+    """Score subnets of a supernet on training faces that the search held out.
 
     Parameters
     ----------
     supernet
-        Checkpoint of a search with this ``config`` and ``seed``, which say what faces it held out.
+        Checkpoint of a search with this ``config`` and ``seed``, which determine the held-out faces.
     faces
         The data set.
     count
-        How many held-out faces are scored; 0 for all.
+        Number of held-out faces to score on; 0 for all.
     folder
-        Keeps ``scores.csv``: the scores of an earlier run count if supernet and faces were the same.
+        Folder of ``scores.csv``; scores of an earlier run are reused if supernet and faces are the same.
 
     Attributes
     ----------
     space, logits
         The supernet, and label -> block -> logit of its search.
     known
-        Subnet -> NME in percent of all that have been scored.
+        Subnet -> NME in percent, of all scored subnets.
     scored_before
-        Number of subnets whose scores an earlier run has kept.
+        Number of scores that are reused from an earlier run.
 
     Raises
     ------
     InputError
-        If the supernet or the data are invalid.
+        If the supernet or the data is invalid.
     """
 
     def __init__(
         self, supernet: Checkpoint, faces: FaceData, config: Config, seed: int, count: int, folder: Path, track: Track = silent
     ):
         if supernet.path is None:
-            raise InputError("a supernet in memory: its scores are kept under its file's content; save and load it first")
+            raise InputError("the supernet has no file, whose content identifies its scores; save and load it first")
         self._checkpoint, self._track = supernet, track
         self.space = supernet.supernet()
         self.logits = {
             label: dict(zip(names, supernet.weights.get(LOGITS.format(i), torch.zeros(len(names))).tolist(), strict=True))
             for i, (label, names) in enumerate(self.space.spec.candidates().items())
         }
-        # the faces that the search held out, and of them those that are scored, spread over all
+        # the faces that the search held out, and an evenly spaced part of them for the scores
         data = faces.train
         trained, held_out = split_indices(len(data), config.search.val_fraction, seed)
         self._trained, self._held_out = data.subset(trained[:RECALIBRATION_FACES]), data.subset(held_out)
@@ -104,13 +104,13 @@ class Scorer:
         write_text(self._record, self._settings)
 
     def __call__(self, subnets: list[Subnet]) -> list[float]:
-        """NME of each subnet in percent."""
+        """Return the NME of each subnet in percent."""
         new = [subnet for subnet in subnets if subnet not in self.known]
         found = sweep(self.space, self._images, new)
         try:
             for done, (index, output) in enumerate(self._track(found, "subnets", len(new)), 1):
                 errors = normalised_errors(output.view_as(self._points), self._points, self._eye_corners)
-                self.known[new[index]] = round(100 * float(errors.mean()), 4)  # as in the file
+                self.known[new[index]] = round(100 * float(errors.mean()), 4)  # rounded as in the file
                 if done % SAVED_EVERY == 0:
                     self._save()
         finally:

@@ -11,7 +11,6 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from ...evaluators import Checkpoint, FaceData, RunRecord, load_supernet, make_evaluator, start_space, weights_digest
 from ...evaluators.names import BEST
-from ...evaluators.pretrained import checkpoint_at
 from ...latency import LookupTable
 from ...search_space import Architecture, PfldSpace, SpaceSpec
 from ...search_space.files import write_text
@@ -26,7 +25,7 @@ from .workspace import ARCHITECTURE, HISTORY
 
 
 class History(pl.Callback):
-    """Write every figure of the validations, one row per epoch, as CSV; a resumed run goes on with the rows before it."""
+    """Write all validation metrics as CSV, one row per epoch; a resumed run continues after the earlier rows."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -34,7 +33,7 @@ class History(pl.Callback):
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # what training steps log comes an epoch late here, and not at all in a resumed run's first epoch
+        # metrics of training steps arrive an epoch late here, and not at all in a resumed run's first epoch
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("train_")}
         self.rows.append({"epoch": trainer.current_epoch, **figures})
         write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
@@ -61,50 +60,50 @@ def search_supernet(
 ) -> Architecture:
     """Search and write ``checkpoint_best.pth`` and ``architecture.json`` of the latest epoch into ``folder``, then the front.
 
-    The latest, and at the end the last, is the best in a search: its logits have learnt longest, under the lowest temperature.
-    An epoch with a lower NME may be one whose latency had yet to fall.
+    The latest epoch is the best in a search: its logits were trained longest, at the lowest temperature. An earlier epoch with
+    a lower NME may have a higher latency.
 
     Parameters
     ----------
     folder
-        Gets the results, see :class:`~.workspace.Workspace`.
+        Folder for the results; see :class:`~.workspace.Workspace`.
     resume
-        ``auto``, or the state to go on from.
+        ``auto``, or the state to resume from.
     devices
         See :func:`~fbnet_pfld.evaluators.training.evaluator.make_evaluator`.
     supernet
-        Checkpoint of a search in stages with this ``seed`` and ``val_fraction``, whose weights stay as they are: only the
-        logits learn, for another target or table.
+        Checkpoint of a search in stages with this ``seed`` and ``val_fraction``, whose weights stay fixed: only the
+        logits are trained, for another target or table.
     track
         Shows the progress of the scoring at the end; ``callbacks`` show that of the training.
     init
-        Checkpoint of a supernet to start from, or ``pretrained:NAME``; all but its last layer if that has another number of
-        points. The search is shorter then, see ``SearchOptions.continuing``.
+        Checkpoint of a supernet to start from, or ``pretrained:NAME``; without its last layer if that has another number of
+        points. The search is then shorter, see ``SearchOptions.continuing``.
     remark
-        Gets a line that says so.
+        Called with one line if the last layer is not loaded.
 
     Returns
     -------
     Architecture
-        The chosen one, with latency and the NME that it has with the supernet's weights on the held-out faces.
+        The chosen architecture, with its latency and its NME on the held-out faces with the supernet's weights.
 
     Raises
     ------
     InputError
         If any input is invalid; nothing has been written.
     """
-    # the space, with the weights of a supernet that is trained already, and the strategy
+    # the space, with the weights of a trained supernet if one is given, and the strategy
     table = LookupTable.load(config.lut)
     pl.seed_everything(seed, verbose=False)
     space = PfldSpace(config.space, config.points, config.input_size)
     trained = started = None
     if supernet is not None:
         config = config.model_copy(update={"search": config.search.logits_only()})
-        trained = checkpoint_at(supernet)
+        trained = Checkpoint.load(supernet)
         load_supernet(space, trained)
     elif init is not None:
         config = config.model_copy(update={"search": config.search.continuing()})
-        started = checkpoint_at(init)
+        started = Checkpoint.load(init)
         tell_fresh(init, start_space(space, started), config.points, remark)
     strategy = config.search.strategy(table.cost(space))
 
@@ -152,14 +151,14 @@ def search_supernet(
 
 
 def space_of(checkpoint: Checkpoint, config: Config) -> Config:
-    """The config with the space, points and input size of a supernet where none are configured.
+    """Return the config with the space, points and input size of a supernet where none are configured.
 
-    A space that is not built in has to be configured.
+    A space that is not built in must be configured.
 
     Raises
     ------
     InputError
-        If the checkpoint is of something else, or its points or input size do not fit the config.
+        If the checkpoint is not a supernet, or its points or input size do not fit the config.
     """
     checkpoint.check_supernet()
     spec = SpaceSpec.from_dict(checkpoint.network, checkpoint.where)
@@ -169,23 +168,24 @@ def space_of(checkpoint: Checkpoint, config: Config) -> Config:
 
 @rank_zero_only
 def finish_search(config: Config, faces: FaceData, folder: Path, seed: int, track: Track = silent) -> None:
-    """Write the front, and at last the chosen subnet with the NME that it has with the supernet's weights.
+    """Write the front, then the chosen subnet with its NME with the supernet's weights.
 
-    The logits choose. After a search in stages around a latency target, the front's best within the target takes the place of
-    their choice, which is rated for the front in any case: NMEs of the reference's mixture do not tell subnets apart.
+    The logits choose. After a search in stages for a latency target, the most accurate subnet of the front within the target
+    replaces their choice, which is always rated for the front. This does not hold for the reference's method: NMEs of its
+    mixture do not distinguish subnets.
     """
     # choose by the logits
     table, chosen = LookupTable.load(config.lut), Architecture.load(folder / ARCHITECTURE)
     scorer = Scorer(Checkpoint.load(folder / BEST), faces, config, seed, FACES, folder, track)
     options, cost = config.search, table.cost(scorer.space)
-    if options.target_us is not None:  # the file may have the front's best, of a search that has ended before
+    if options.target_us is not None:  # the file may hold the front's best subnet of an earlier, finished search
         chosen = replace(chosen, choices=decode(scorer.logits, cost, options.target_us))
     subnet = tuple(chosen.choices.values())
-    # find the front, whose best within a target takes the place of that choice
+    # find the front; its best subnet within a target replaces that choice
     if options.front:
         front = find_front(scorer, table, seed, folder, options.front, [subnet], track)
         if options.target_us is not None and options.method == "stages":
-            # the front is sorted by latency, so that its last subnet within the target has the lowest NME
+            # the front is sorted by latency, so its last subnet within the target has the lowest NME
             within = [
                 row
                 for row in front[[*scorer.logits]].itertuples(index=False, name=None)

@@ -1,4 +1,4 @@
-"""Progress bar of a whole training, with epochs and steps done, NME, latency and time left."""
+"""Progress bar of a whole training, with epochs and steps done, NME, latency and remaining time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-# logged name -> how it reads on the screen
+# logged name -> format on the screen
 SHOWN: Mapping[str, str] = {
     "val_nme": "NME {:.2f} %",
     "arch/expected_us": "expected {:.0f} us",
@@ -18,7 +18,7 @@ SHOWN: Mapping[str, str] = {
 
 
 class _Figures(ProgressColumn):
-    """The latest value of every figure in :data:`SHOWN` that the training logs."""
+    """Column with the latest value of every metric in :data:`SHOWN` that the training logs."""
 
     def render(self, task: Task) -> Text:
         figures = task.fields.get("figures", {})
@@ -31,9 +31,9 @@ class TrainingProgress(pl.Callback):
     Parameters
     ----------
     title
-        What is being trained.
+        Name of the training.
     console
-        Where to draw; standard error by default, so that standard output stays for results.
+        Console to draw on; standard error by default, because standard output is for results.
     """
 
     def __init__(self, title: str, console: Console | None = None):
@@ -68,7 +68,7 @@ class TrainingProgress(pl.Callback):
         if trainer.sanity_checking:
             return
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in SHOWN}
-        stage = getattr(pl_module, "stage", None)  # of a search
+        stage = getattr(pl_module, "stage", None)  # only in a search
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}" + (f" ({stage})" if stage else "")
         if self._bar:
             self._bar.update(self._task, figures=figures, description=f"{self.title} {epoch}")
@@ -79,7 +79,7 @@ class TrainingProgress(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self.teardown(trainer, pl_module, "fit")
         if isinstance(exception, KeyboardInterrupt):
-            self.console.print(f"{self.title} interrupted; search and finetune go on with --resume auto", soft_wrap=True)
+            self.console.print(f"{self.title} interrupted; resume search or finetune with --resume auto", soft_wrap=True)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self._bar:

@@ -1,4 +1,4 @@
-"""Where a search and what follows it keep their files."""
+"""Folder layout of a search and the steps after it."""
 
 from dataclasses import dataclass
 from pathlib import Path

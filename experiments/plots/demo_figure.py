@@ -28,7 +28,7 @@ def demo_figure(
     Parameters
     ----------
     images
-        uint8 (N, 3, S, S), blue, green, red.
+        uint8 (N, 3, S, S), BGR.
     truth, predicted
         Points (N, P, 2), normalised.
     nme
@@ -36,9 +36,9 @@ def demo_figure(
     scored, front
         Subnets with columns ``us`` and ``nme``, in microseconds and percent.
     max_us
-        Latency within which the subnet was chosen, in microseconds.
+        Latency limit of the chosen subnet, in microseconds.
     latency_name
-        What the latencies are.
+        Source of the latencies, for the axis label.
     """
     figure = Figure(figsize=(15, 7.5), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1), squeeze=False)[0]

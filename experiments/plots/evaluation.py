@@ -1,4 +1,4 @@
-"""The figure of an evaluation: how the errors are spread over faces and parts, and the faces with the largest ones."""
+"""Figure of an evaluation: the errors of faces and face parts, and the faces with the largest errors."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ from .face_points import draw_faces
 from .figure import write_figure
 
 BEYOND = 1.25
-"""Where the curves end, in parts of the limit."""
+"""End of the curves, as a multiple of the limit."""
 
 WORST = 16
-"""Faces that are drawn."""
+"""Number of worst faces in the figure."""
 
 
 def evaluation_figure(
@@ -28,12 +28,12 @@ def evaluation_figure(
     test: LandmarkDataset,
     eye_corners: tuple[int, int] | None = None,
 ) -> None:
-    """Draw the cumulative errors and the parts' errors of all networks, and the worst faces of the last one.
+    """Draw the cumulative errors and the errors of face parts of all networks, and the worst faces of the last one.
 
     Parameters
     ----------
     rows, predicted
-        Figures and points of the networks, as :func:`~fbnet_pfld.experiments.deploy.comparison.compare` returns them.
+        Metrics and points of the networks, as :func:`~fbnet_pfld.experiments.deploy.comparison.compare` returns them.
     eye_corners
         Outer eye corners, for a layout that is not built in.
 
@@ -44,16 +44,16 @@ def evaluation_figure(
     """
     corners = layout_of(test.points.shape[1], eye_corners).eye_corners
     nme = {name: 100 * normalised_errors(points, test.points, corners).numpy() for name, points in predicted.items()}
-    figure = Figure(figsize=(15, 8.5), layout="constrained")
-    left, right = figure.subfigures(1, 2, squeeze=False)[0]
-    curves, bars = left.subplots(2, 1)
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.6, 3.4))[:, 0]
+    curves, bars = upper.subplots(1, 2)
     draw_curves(curves, rows, nme)
     draw_parts(bars, rows)
     last = rows[-1].name
     worst = nme[last].argsort()[::-1][:WORST].copy()
-    right.suptitle(f"worst faces, true (green) and predicted (orange) points, of\n{last}", fontsize=10)
+    lower.suptitle(f"worst faces, true (green) and predicted (orange) points, of {last}", fontsize=10)
     draw_faces(
-        right.subplots(4, 4).ravel(),
+        lower.subplots(2, WORST // 2).ravel(),
         test.images[worst],
         test.points[worst].numpy(),
         predicted[last][worst].numpy(),
@@ -63,7 +63,7 @@ def evaluation_figure(
 
 
 def draw_curves(axis: Axes, rows: Sequence[Row], nme: Mapping[str, np.ndarray]) -> None:
-    """Draw each network's share of faces with at most an error (the CED curve), from the faces' NME in percent, (N,)."""
+    """Draw each network's cumulative error distribution (CED curve), from the faces' NME in percent, (N,)."""
     for row in rows:
         axis.ecdf(nme[row.name], label=f"{row.name}: AUC@8 {row.auc8:.1f}, FR@8 {row.fr8:.1f} %")
     axis.axvline(100 * LIMIT, color="0.6", linestyle=":")
@@ -77,13 +77,13 @@ def draw_curves(axis: Axes, rows: Sequence[Row], nme: Mapping[str, np.ndarray]) 
 
 
 def draw_parts(axis: Axes, rows: Sequence[Row]) -> None:
-    """Draw each network's NME of every part of the face as bars side by side."""
+    """Draw each network's NME of every face part as grouped bars."""
     width = 0.8 / len(rows)
     for i, row in enumerate(rows):
         places = np.arange(len(row.part_nme)) + (i - (len(rows) - 1) / 2) * width
         bars = axis.bar(places, list(row.part_nme.values()), width, label=f"{row.name}: all {row.nme:.2f} %")
         axis.bar_label(bars, fmt="%.1f", fontsize=7)
     axis.set_xticks(range(len(rows[0].part_nme)), rows[0].part_nme)
-    axis.margins(y=0.3)  # the legend's room
+    axis.margins(y=0.3)  # room for the legend
     axis.set_ylabel("NME of the part, %", fontsize=9)
     axis.legend(fontsize=8)

@@ -29,7 +29,7 @@ def draw_faces(axes: Sequence[Axes], images: Tensor, truth: np.ndarray, predicte
 
 
 def draw_face(axis: Axes, image: Tensor, points: Mapping[str, np.ndarray], markersize: float) -> None:
-    """Draw an image uint8 (3, S, S), BGR, with points (P, 2), normalised, by their colour."""
+    """Draw an image, uint8 (3, S, S), BGR, with ``points``: colour -> (P, 2), normalised."""
     size = image.shape[-1]
     axis.imshow(image.flip(0).permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
     for color, marks in points.items():

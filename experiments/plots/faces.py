@@ -1,4 +1,4 @@
-"""Pictures of a data set's faces: points in the colours of their parts, and axes of the head's pose."""
+"""Figures of a data set's faces, with points coloured by face part and axes of the head pose."""
 
 import math
 from pathlib import Path
@@ -18,20 +18,20 @@ from .part_colors import PART_COLORS
 AXES = {"x: right": "#ff0000", "y: down": "#00b300", "z: to the viewer": "#0000ff"}
 COLUMNS = 8
 LENGTH = 0.45
-"""Length of a pose axis seen from its side, in parts of the points' extent."""
+"""Length of a pose axis parallel to the image, as a fraction of the points' extent."""
 
 
 def pose_axes(pose: NDArray) -> NDArray[np.float64]:
-    """Directions (3, 2) in the picture of the head's axes to its right as seen, down, and out of the face to the viewer.
+    """Return the directions (3, 2) in the image of the head's axes: to the right as seen, down, and out of the face.
 
-    ``pose`` is pitch, yaw and roll in degrees, with the signs of ``synthetic.render.pose_rotation``. At a pose of zero they are
-    (1, 0), (0, 1) and (0, 0), for the third points straight out of the picture.
+    ``pose`` is pitch, yaw and roll in degrees, with the signs of ``synthetic.render.pose_rotation``. At zero pose they are
+    (1, 0), (0, 1) and (0, 0), because the third axis points straight out of the image.
     """
     return (pose_rotation(pose) * (1, 1, -1))[:2].T
 
 
 def contact_sheet(data: LandmarkDataset, path: str | Path) -> None:
-    """Write the faces of a data set as one picture, with points and, if any face has a pose other than zero, its axes.
+    """Write the faces of a data set as one figure, with points and, if any face has a non-zero pose, its axes.
 
     Raises
     ------
@@ -59,6 +59,6 @@ def contact_sheet(data: LandmarkDataset, path: str | Path) -> None:
 def _draw_pose(axis: Axes, points: NDArray, pose: NDArray) -> None:
     low, high = points.min(axis=0), points.max(axis=0)
     centre = (low + high) / 2
-    axis.autoscale(False)  # an axis may leave the picture
+    axis.autoscale(False)  # an axis may leave the image
     for direction, color in zip(pose_axes(pose), AXES.values(), strict=True):
         axis.plot(*np.stack([centre, centre + LENGTH * (high - low).max() * direction]).T, color=color, linewidth=1.5)

@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Write figures to files."""
 
 from pathlib import Path
 
@@ -11,26 +11,26 @@ from ...search_space.files import atomic_path
 matplotlib.use("Agg")  # no display is needed to write a file
 
 TRUE = "#1b9e77"
-"""Colour of what is true, or of the first of two."""
+"""Colour of the ground truth, or of the first of two series."""
 
 PREDICTED = "#d95f02"
-"""Colour of what is predicted, or of the second of two."""
+"""Colour of the prediction, or of the second of two series."""
 
 
 def check_figure(path: Path) -> None:
-    """Raise :class:`InputError` if a figure's name has a suffix that matplotlib does not write."""
+    """Raise :class:`InputError` if matplotlib does not support the suffix of a figure's name."""
     known = Figure().canvas.get_supported_filetypes()
     if path.suffix.lower().removeprefix(".") not in known:
-        raise InputError(f"cannot write {path}: no picture's suffix; {allowed(f'.{suffix}' for suffix in known)}")
+        raise InputError(f"cannot write {path}: unknown figure suffix; {allowed(f'.{suffix}' for suffix in known)}")
 
 
 def write_figure(path: str | Path, figure: Figure, dpi: int) -> None:
-    """Write a figure under its name when it is complete.
+    """Write a figure; the file appears when it is complete.
 
     Raises
     ------
     InputError
-        If the suffix is unknown or the place cannot be written.
+        If the suffix is unknown or the file cannot be written.
     """
     check_figure(Path(path))
     with atomic_path(path) as temporary:

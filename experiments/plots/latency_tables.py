@@ -14,13 +14,13 @@ GREY = "0.6"
 
 
 def models_figure(path: str | Path, counts: pd.DataFrame, layers: pd.DataFrame) -> None:
-    """Draw the error of each held-out network, as a mean over its boards: one part per number of threads.
+    """Draw the error of each held-out network, as a mean over its boards: one subplot per number of threads.
 
     Parameters
     ----------
     counts, layers
-        Published figures with ``model`` (the network), ``threads`` and ``error`` (relative): of the model of counts, fp32 and
-        INT8, and of the layer model, fp32.
+        Published latencies with ``model`` (the network), ``threads`` and ``error`` (relative): of the instruction-count model,
+        fp32 and INT8, and of the layer model, fp32.
     """
     every = sorted(counts["threads"].unique())
     figure = Figure(figsize=(12, 6.5), layout="constrained")
@@ -40,24 +40,24 @@ def models_figure(path: str | Path, counts: pd.DataFrame, layers: pd.DataFrame) 
 
 
 def agreement_figure(path: str | Path, subnets: pd.DataFrame, device: str) -> None:
-    """Draw the predicted against the measured latency of whole subnets, by their ``role``."""
+    """Draw the predicted against the measured latency of whole subnets, coloured by ``role``."""
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axis = figure.subplots()
-    for role, label, color in (("known", "the table is made from these", GREY), ("unseen", "not seen", PREDICTED)):
+    for role, label, color in (("known", "used for the table", GREY), ("unseen", "held out", PREDICTED)):
         group = subnets[subnets["role"] == role]
         axis.plot(
             group["measured_us"], group["predicted_us"], "o", color=color, markersize=3, label=f"{len(group)} subnets, {label}"
         )
     _diagonal(axis)
-    axis.set_xlabel("measured, us")
-    axis.set_ylabel("sum of the table's rows, us")
+    axis.set_xlabel("measured latency, us")
+    axis.set_ylabel("predicted latency (sum of the table's rows), us")
     axis.set_title(device, fontsize=9)
     axis.legend(fontsize=8)
     write_figure(path, figure, 110)
 
 
 def table_figure(path: str | Path, grid: pd.DataFrame, title: str) -> None:
-    """Draw a heat map of microseconds; ``grid`` has a row per block and a column per layer, NaN where there is none."""
+    """Draw a heat map of microseconds; ``grid`` has a row per block and a column per layer, NaN for missing entries."""
     figure = Figure(figsize=(2 + 0.9 * grid.shape[1], 1.5 + 0.3 * grid.shape[0]), layout="constrained")
     axis = figure.subplots()
     image = axis.imshow(grid, aspect="auto", cmap="viridis_r")
@@ -80,7 +80,7 @@ def table_figure(path: str | Path, grid: pd.DataFrame, title: str) -> None:
 
 
 def comparison_figure(path: str | Path, comparison: Comparison, a: str, b: str) -> None:
-    """Draw the rows of one table against those of another, log-log, outliers with their names."""
+    """Draw the rows of one table against those of another on log-log axes, and label the outliers."""
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axis = figure.subplots()
     for outlier, color in ((False, GREY), (True, PREDICTED)):

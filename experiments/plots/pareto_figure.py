@@ -1,4 +1,4 @@
-"""The scored subnets of a supernet and the front among them."""
+"""Figure of the scored subnets of a supernet and their Pareto front."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ from .figure import PREDICTED, write_figure
 
 
 def pareto_figure(path: str | Path, us: Sequence[float], nme: Sequence[float], front: pd.DataFrame, latency_name: str) -> None:
-    """Draw all scored subnets, and the front among them, into a file. Arguments as of :func:`draw_front`."""
+    """Draw all scored subnets and their front into a file; see :func:`draw_front` for the arguments."""
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     draw_front(figure.subplots(), us, nme, front, latency_name)
     write_figure(path, figure, 110)
 
 
 def draw_front(axis: Axes, us: Sequence[float], nme: Sequence[float], front: pd.DataFrame, latency_name: str) -> None:
-    """Draw all scored subnets, and the front among them.
+    """Draw all scored subnets and their front.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def draw_front(axis: Axes, us: Sequence[float], nme: Sequence[float], front: pd.
     front
         The front's rows, with columns ``us`` and ``nme``.
     latency_name
-        What the latencies are.
+        Source of the latencies, for the axis label.
     """
     size = min(8.0, max(1.0, 10_000 / len(us)))
     axis.scatter(
@@ -39,7 +39,7 @@ def draw_front(axis: Axes, us: Sequence[float], nme: Sequence[float], front: pd.
         alpha=0.5,
         linewidths=0,
         rasterized=True,
-        label=f"{len(us):,} subnets, scored on some of the faces",
+        label=f"{len(us):,} subnets, scored on a part of the faces",
     )
     axis.plot(
         front["us"],
@@ -48,7 +48,7 @@ def draw_front(axis: Axes, us: Sequence[float], nme: Sequence[float], front: pd.
         color=PREDICTED,
         markersize=3,
         linewidth=1,
-        label=f"front: {len(front)} subnets, rated on all of them",
+        label=f"front: {len(front)} subnets, rated on all faces",
     )
     axis.set_ylim(0.97 * min(front["nme"].min(), min(nme)), float(np.quantile(nme, 0.98)))
     axis.set_xlabel(f"latency, us ({latency_name})")

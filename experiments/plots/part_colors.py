@@ -1,4 +1,4 @@
-"""Colours of the parts of the face, in figures and on users' photos."""
+"""Colours of the face parts, in figures and on users' photos."""
 
 PART_COLORS = {
     "contour": "#00e5ff",

@@ -1,4 +1,4 @@
-"""Boxes and points drawn into images."""
+"""Draw boxes and points into images."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,13 +13,13 @@ from ...runtime import Image
 from ..plots.part_colors import PART_COLORS
 
 SHORTEST = 480
-"""Images whose longer side is shorter are drawn enlarged, by a whole number."""
+"""Images with a shorter longer side, in pixels, are enlarged by an integer factor."""
 
 DOTS = 100
 """Width of a face in dots."""
 
 FRACTION_BITS = 4
-"""Bits of a coordinate's fraction, when OpenCV draws."""
+"""Fractional bits of the coordinates that OpenCV draws at."""
 
 WHITE = (255, 255, 255)
 """Colour of the boxes."""
@@ -29,7 +29,7 @@ BLACK = (0, 0, 0)
 
 
 def annotate(image: Image, faces: Sequence[dict[str, Any]]) -> Image:
-    """Draw ``box`` and ``points`` of faces, in pixels, into a copy of an image uint8 (H, W, 3), BGR."""
+    """Draw ``box`` and ``points`` of faces, in pixels, into a copy of an image, uint8 (H, W, 3), BGR."""
     times = max(1, ceil(SHORTEST / max(image.shape[:2])))
     picture = image.copy()
     if times > 1:
@@ -60,5 +60,5 @@ def _dot(picture: Image, centre: tuple[int, int], radius: float, color: Sequence
 
 
 def _fixed(point: Sequence[float], times: int) -> tuple[int, int]:
-    """A place as OpenCV draws it: counted from the middle of the first pixel, in parts of a pixel."""
+    """Return a point in OpenCV's fixed-point coordinates, which start at the middle of the first pixel."""
     return tuple(round(2**FRACTION_BITS * (times * coordinate - 0.5)) for coordinate in point)

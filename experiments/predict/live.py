@@ -1,4 +1,4 @@
-"""Faces of a picture or of a webcam's frames, drawn and in words, for a page that shows them at once."""
+"""Draw and describe the faces of a picture or of a webcam's frames, for a live page."""
 
 import time
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from .predictor import Predictor
 from .smoothing import Smoother
 
 RECENT = 30
-"""Faces over whose times a webcam's median is taken."""
+"""Number of latest faces in a webcam's median latency."""
 
 RATE = 20
-"""Frames per second of a webcam, where two come at once."""
+"""Assumed frames per second of a webcam whose frames have the same time."""
 
 NO_FACE = "**No face found.** If the picture shows one face and little else, tick *One face's crop*."
 """Text for a picture without faces."""
@@ -39,12 +39,12 @@ class View:
 
 
 class Stream:
-    """The frames of one webcam: faces are followed from one to the next, and their points smoothed if that is wanted.
+    """The frames of one webcam: faces are tracked from frame to frame, and their points are optionally smoothed.
 
     Attributes
     ----------
     settings
-        What it was made with: network, crop, smooth.
+        Its settings: network, crop, smooth.
     """
 
     def __init__(self, predictor: Predictor, settings: tuple[str, bool, bool]):
@@ -57,19 +57,19 @@ class Stream:
         Raises
         ------
         ModelError
-            If the network gives no finite points.
+            If the network predicts non-finite points.
         """
         at_ms = 1000 * time.monotonic()
         return _view(image, self._smoother(self._predictor(image), at_ms), self._predictor)
 
 
 class Live:
-    """Runs any of several networks on pictures; a network is opened when it is first used, and stays open.
+    """Run any of several networks on pictures; a network is opened at first use, and stays open.
 
     Parameters
     ----------
     open_model
-        Opens the network of a name.
+        Opens a network by name.
     find
         Finds the faces.
     """
@@ -79,7 +79,7 @@ class Live:
         self._landmarkers: dict[str, Landmarker] = {}
 
     def predictor(self, model: str, crop: bool) -> Predictor:
-        """A predictor with the network of a name; with ``crop``, each picture is one face's crop.
+        """Return a predictor with the named network; with ``crop``, each picture is the crop of one face.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Live:
         return _view(image, predictor(image), predictor)
 
     def stream(self, before: Stream | None, model: str, crop: bool, smooth: bool) -> Stream:
-        """The stream before, if it has the same settings; otherwise a new one.
+        """Return the stream ``before`` if it has the same settings, otherwise a new one.
 
         Raises
         ------
@@ -116,14 +116,14 @@ class Live:
 
 
 def _view(image: Image, faces: list[dict[str, Any]], predictor: Predictor) -> View:
-    """The faces that a predictor has found; times are medians over the last ones."""
+    """Return the view of the faces that a predictor has found; latencies are medians over the latest faces."""
     if not faces:
         return View(image, NO_FACE)
     last = max(RECENT, len(faces))
     face_ms, network_ms = median(predictor.face_ms[-last:]), median(predictor.network_ms[-last:])
     parts = [
         f"**{len(faces)} face{'s' if len(faces) > 1 else ''}**",
-        f"{face_ms:.2f} ms per face, {network_ms:.2f} ms of them the network (one thread)",
+        f"{face_ms:.2f} ms per face, of which {network_ms:.2f} ms for the network (one thread)",
     ]
     if predictor.detector_ms:
         parts.append(f"{median(predictor.detector_ms[-RECENT:]):.0f} ms to find the faces")

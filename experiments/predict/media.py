@@ -1,4 +1,4 @@
-"""Images and videos as OpenCV reads and writes them."""
+"""Read and write images and videos with OpenCV."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ from ...search_space.files import atomic_path
 from .sources import Kind, Source
 
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-"""OpenCV's options: quality 95, and colours at full resolution."""
+"""OpenCV's options: quality 95, colours at full resolution."""
 
 LARGEST_JPEG = 65500
 """Largest side, in pixels, that libjpeg writes."""
 
 PATIENCE = 1000
-"""Frames in a row that cannot be read, after which the rest of a file is given up."""
+"""Number of consecutive unreadable frames after which the rest of a file is skipped."""
 
 
 def reduced(image: Image, largest: int) -> Image:
-    """An image of at most ``largest`` pixels a side: itself, or scaled down."""
+    """Return the image, scaled down if a side has more than ``largest`` pixels."""
     height, width = image.shape[:2]
     scale = largest / max(height, width)
     if scale >= 1:
@@ -34,13 +34,13 @@ def reduced(image: Image, largest: int) -> Image:
 
 
 def write_jpeg(path: Path, image: Image) -> None:
-    """Write an image; of more than 65,500 pixels a side, scaled down."""
+    """Write an image, scaled down if a side has more than 65,500 pixels."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(cv2.imencode(".jpg", reduced(image, LARGEST_JPEG), JPEG)[1].tobytes())
 
 
 def further_frames(path: Path) -> int:
-    """How many frames or pages an image file has beyond the first, which is the one that OpenCV decodes."""
+    """Return the number of frames or pages of an image file after the first, which is the one that OpenCV decodes."""
     return max(0, cv2.imcount(str(path)) - 1)
 
 
@@ -50,16 +50,16 @@ class Video:
     Attributes
     ----------
     rate
-        Frames per second as the source states them; None if it states none.
+        Frames per second that the source states, or None.
     stated
-        How many frames it states; None if it states none. Of some files it is an estimate.
+        Number of frames that the source states, or None. For some files, it is an estimate.
     unread
-        How many of those could not be read; known when the iteration has come to the end.
+        Number of stated frames that could not be read; known after the iteration.
 
     Parameters
     ----------
     stop
-        Asked before each frame; True ends the iteration.
+        Called before each frame; True ends the iteration.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Video:
 
     def __init__(self, source: Source, stop: Callable[[], bool] = lambda: False):
         self._source, self._stop, self.unread = source, stop, 0
-        # an absolute path: in others, FFmpeg takes what is before a colon for a protocol
+        # an absolute path: in relative ones, FFmpeg takes text before a colon for a protocol
         address = str(source.address.absolute()) if isinstance(source.address, Path) else source.address
         self._capture = cv2.VideoCapture(address)
         if not self._capture.isOpened():
@@ -79,9 +79,9 @@ class Video:
         self.stated = int(count) if isfinite(count) and count > 0 else None
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
-        """Milliseconds since the first frame, and the frame: uint8 (H, W, 3), BGR, upright.
+        """Yield milliseconds since the first frame, and the frame: uint8 (H, W, 3), BGR, upright.
 
-        A file may have damaged frames in the middle: reading goes on behind them, up to the stated number of frames.
+        A file may have damaged frames in the middle: reading continues after them, up to the stated number of frames.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The file of the network that is run: a user's own, or one that the package brings, exported once into the user's cache."""
+"""The file of the network to run: the user's own, or a pretrained one that is exported once into the user's cache."""
 
 import atexit
 import shutil
@@ -25,11 +25,11 @@ class ModelFile:
     Attributes
     ----------
     path
-        The file, as :func:`open_landmarker` opens it.
+        File for :func:`open_landmarker`.
     name
-        What the user calls it: the path, or ``pretrained:NAME``.
+        Name of the network: the path, or ``pretrained:NAME``.
     remark
-        What to tell the user of a network that he has not named; empty if he has.
+        Remark for the user on a default network; empty if the user named one.
     """
 
     path: Path
@@ -45,14 +45,14 @@ def model_file(model: str | Path | None, max_us: float | None, own: Path) -> Mod
     model
         A file, or ``pretrained:NAME``.
     max_us
-        Latency in microseconds within which the most accurate pretrained subnet is taken.
+        Latency limit in microseconds for the most accurate pretrained subnet.
     own
-        File that is taken if neither is given and it exists; otherwise it is the most accurate pretrained subnet.
+        Default file if neither is given; if it does not exist, the most accurate pretrained subnet is used.
 
     Raises
     ------
     InputError
-        If both are given, no pretrained network has the name, or none is so fast. Files are opened later.
+        If both are given, no pretrained network has the name, or none is fast enough. Files are opened later.
     """
     only_one({"--model": model, "--max-us": max_us})
     if model is None and max_us is None and own.is_file():
@@ -63,12 +63,14 @@ def model_file(model: str | Path | None, max_us: float | None, own: Path) -> Mod
 
     name = pick(max_us) if model is None else str(model).removeprefix(PREFIX)
     named = model is not None or max_us is not None
-    remark = "" if named else f"{PREFIX}{name}, the most accurate, is used, for there is no --model, no --max-us and no {own}"
+    remark = (
+        "" if named else f"{PREFIX}{name}, the most accurate, is used, because there is no --model, no --max-us and no {own}"
+    )
     return ModelFile(pretrained_file(name), f"{PREFIX}{name}", remark)
 
 
 def pretrained_file(name: str) -> Path:
-    """The ONNX file of a pretrained subnet: from the user's cache, or exported into it, or into a temporary folder.
+    """Return the ONNX file of a pretrained subnet from the user's cache; export it there, or into a temporary folder.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""MP4 files of frames: what OpenCV's writer takes, and whether the file is whole."""
+"""Write MP4 files of frames with OpenCV, and check that the files are complete."""
 
 import os
 from pathlib import Path
@@ -13,29 +13,29 @@ CODEC = cv2.VideoWriter.fourcc(*"mp4v")
 """OpenCV's number of MPEG-4 video."""
 
 DEFAULT_RATE = 25.0
-"""Frames per second of a video whose source states none, or none that a camera has."""
+"""Frames per second of a video whose source states no plausible rate."""
 
 SLOWEST = 0.1
-"""Lowest rate that is believed, in frames per second."""
+"""Lowest plausible rate, in frames per second."""
 
 FASTEST = 1000.0
-"""Highest rate that is believed, in frames per second. Streams of unknown rate state 0, 90000 or 1000000, which are clocks."""
+"""Highest plausible rate, in frames per second. Streams of unknown rate state 0, or clocks such as 90000 or 1000000."""
 
 PARTS = 65535
-"""An MPEG-4 stream counts time in at most so many parts of a second."""
+"""Maximum number of time units per second in an MPEG-4 stream."""
 
 NEAR = 0.0016
-"""OpenCV writes a rate as a decimal fraction within 0.001; a little more here leaves its choice no doubt."""
+"""OpenCV writes a rate as a decimal fraction within 0.001; this is slightly more, so that its choice is unambiguous."""
 
 LARGEST = 8190
-"""Side, in pixels, that MPEG-4 can have."""
+"""Maximum side of an MPEG-4 video, in pixels."""
 
 
 def container_rate(stated: float | None) -> float:
-    """The rate, in frames per second, at which a video is written whose source states ``stated``.
+    """Return the rate, in frames per second, for a video whose source states ``stated``.
 
-    OpenCV writes decimal fractions, MPEG-4 takes at most 65,535 parts of a second: 29.97 stays, 66.667 becomes 66.67. What is
-    no rate of a camera or a file, such as None, 0 or 90000, becomes 25.
+    OpenCV writes decimal fractions, and MPEG-4 has at most 65,535 time units per second: 29.97 stays, 66.667 becomes 66.67.
+    Implausible rates, such as None, 0 or 90000, become 25.
     """
     if stated is None or not SLOWEST <= stated <= FASTEST:
         return DEFAULT_RATE
@@ -51,10 +51,10 @@ def container_rate(stated: float | None) -> float:
 
 
 class Mp4:
-    """An MP4 file that grows frame by frame. What goes wrong is told at the end: frames are worth more than their video.
+    """An MP4 file that grows frame by frame. Errors are reported at the end, so that they do not stop the prediction.
 
-    The first frame decides the size. Sides that are odd or beyond MPEG-4's are brought to what it takes. A later frame of
-    another size is scaled down to fit if it is larger, and padded.
+    The first frame determines the size. Sides that are odd or above MPEG-4's limit are adapted. A later frame of another size
+    is scaled down to fit if it is larger, and padded.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Mp4:
         self._frames += 1
 
     def finish(self) -> str | None:
-        """Close the file; return why it is not whole, or None."""
+        """Close the file; return why it is incomplete, or None."""
         if self._writer is None:
             return "there is no frame"
         opened = self._writer.isOpened()
@@ -88,7 +88,7 @@ class Mp4:
             return _write_error(self._path) or (
                 f"OpenCV cannot write MPEG-4 video of {width} x {height} pixels and {self._rate:g} frames per second here"
             )
-        # the writer says nothing of a full disk: a file that is not whole has no index, or a shorter one
+        # the writer does not report a full disk: an incomplete file has no index, or a shorter one
         written = cv2.VideoCapture(str(self._path))
         count = max(0, int(written.get(cv2.CAP_PROP_FRAME_COUNT)))
         written.release()
@@ -98,7 +98,7 @@ class Mp4:
 
 
 def fitted(frame: Image, size: tuple[int, int]) -> Image:
-    """Bring a frame to ``size``, width and height: scaled down to fit if it is larger, then padded in black."""
+    """Fit a frame to ``size``, width and height: scale it down if it is larger, then pad it with black."""
     width, height = size
     scale = min(1.0, width / frame.shape[1], height / frame.shape[0])
     if scale < 1:
@@ -112,7 +112,7 @@ def fitted(frame: Image, size: tuple[int, int]) -> Image:
 
 
 def _write_error(path: Path) -> str | None:
-    """What the system says when more is written to a file; None if it takes it."""
+    """Return the system's error when more is written to a file, or None."""
     try:
         with path.open("ab") as file:
             file.write(bytes(2**20))

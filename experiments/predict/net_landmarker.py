@@ -1,4 +1,4 @@
-"""The runtime's landmarker for files of all engines, where a computer has them: an app's own runs ONNX files alone."""
+"""The runtime's landmarker for files of all installed engines; the runtime itself only runs ONNX files."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ...search_space.errors import InputError
 
 
 class NetLandmarker(Landmarker):
-    """A landmark network in an exported file of any engine, with one thread; its ``metadata`` are not read.
+    """A landmark network in an exported file of any engine, with one thread; its ``metadata`` stay empty.
 
     Raises
     ------
@@ -26,7 +26,7 @@ class NetLandmarker(Landmarker):
         batch, channels, height, width = net.shape
         if (batch, channels) != (1, 3) or height != width or output.size % 2 or not output.size:
             raise InputError(
-                f"{path}: input {net.shape}, output {output.shape}; allowed: (1, 3, S, S) and (1, 2 * points), as "
+                f"{path}: input {net.shape}, output {output.shape}; expected (1, 3, S, S) and (1, 2 * points), as "
                 "fbnet-pfld export writes them"
             )
         self._path, self._runner, self._input = path, _Runner(net), ""
@@ -34,7 +34,7 @@ class NetLandmarker(Landmarker):
 
 
 class _Runner:
-    """A net called as an onnxruntime session is, which the landmarker expects."""
+    """A net with the interface of an onnxruntime session, which the landmarker expects."""
 
     def __init__(self, net: Any):
         self._net = net
@@ -44,7 +44,7 @@ class _Runner:
 
 
 def open_landmarker(path: Path) -> Landmarker:
-    """The landmarker of an exported file: the runtime's own for an ONNX file, and for one with an unknown suffix.
+    """Open the landmarker of an exported file: the runtime's own for ONNX files and unknown suffixes.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The page of ``fbnet-pfld app``, made with Gradio: a picture or the webcam goes in, its faces' points come out.
+"""The Gradio page of ``fbnet-pfld app``, which shows the points of faces in a picture or the webcam.
 
-Pictures stay on this computer: the page loads nothing from elsewhere.
+Pictures stay on this computer, and the page loads nothing from other servers.
 """
 
 import base64
@@ -20,7 +20,7 @@ from .live import Live, Stream, View
 from .media import LARGEST_JPEG, reduced
 
 ADDRESS = "127.0.0.1"
-"""This computer alone can open the page."""
+"""Only this computer can open the page."""
 
 TITLE = "Face landmarks, live"
 
@@ -29,22 +29,22 @@ Each network was searched for a latency on a phone: the faster ones are less acc
 pictures do not leave it. Face boxes: """
 
 GUIDE = "Drop a picture below; it may show several faces."
-"""Text above the pictures at first."""
+"""Initial text above the pictures."""
 
 CAMERA_GUIDE = "Give access to the webcam below, then start it."
-"""Text above the webcam at first."""
+"""Initial text above the webcam."""
 
 HEIGHT = 440
 """Height of the pictures on the page, in pixels."""
 
 FRAME_S = 0.05
-"""Seconds between two frames of the webcam, where they are drawn that fast; otherwise frames are dropped."""
+"""Seconds between two frames of the webcam; if they are drawn more slowly, frames are dropped."""
 
 QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
-"""OpenCV's option for the pictures that the browser gets."""
+"""OpenCV's option for pictures that are sent to the browser."""
 
 FONT = ("system-ui", "sans-serif")
-"""Gradio's own fonts would come from the internet."""
+"""Fonts of the system, because Gradio loads its own from the internet."""
 
 CSS = """
 .gradio-container {max-width: 1160px !important; margin: 0 auto !important}
@@ -54,13 +54,13 @@ CSS = """
 
 @dataclass(frozen=True)
 class Sent:
-    """A file that the browser sends; of a webcam's frame without a name."""
+    """A file from the browser; a webcam's frame has no name."""
 
     content: bytes
     name: str | None
 
     def decode(self) -> Image:
-        """Its image, uint8 (H, W, 3), BGR, upright.
+        """Return the image, uint8 (H, W, 3), BGR, upright.
 
         Raises
         ------
@@ -74,9 +74,9 @@ class Sent:
 
 
 def picture(label: str, **options: Any) -> gr.Image:
-    """Gradio's image, whose files come and go as they are: its reader raises on damaged ones, its writer leaves files behind.
+    """Return a Gradio image that passes files on unchanged: its reader raises on damaged ones, its writer leaves files behind.
 
-    The functions are the instance's: Gradio writes a .pyi file beside every module that derives a class.
+    The functions are set on the instance, because Gradio writes a .pyi file beside every module that derives a class.
     """
     image = gr.Image(label=label, height=HEIGHT, **options)
     image.preprocess, image.postprocess = _received, _to_send
@@ -84,7 +84,7 @@ def picture(label: str, **options: Any) -> gr.Image:
 
 
 def _received(payload: ImageData | None) -> Sent | None:
-    """An uploaded file; or a webcam's frame, which comes as a data URL."""
+    """Return an uploaded file, or a webcam's frame, which comes as a data URL."""
     if payload is None:
         return None
     if payload.url and payload.url.startswith("data:"):
@@ -93,7 +93,7 @@ def _received(payload: ImageData | None) -> Sent | None:
 
 
 def _to_send(image: Image | None) -> ImageData | None:
-    """A JPEG as a data URL, of an image uint8 (H, W, 3), BGR."""
+    """Return an image, uint8 (H, W, 3), BGR, as a JPEG in a data URL."""
     if image is None:
         return None
     content = cv2.imencode(".jpg", reduced(image, LARGEST_JPEG), QUALITY)[1].tobytes()
@@ -101,16 +101,16 @@ def _to_send(image: Image | None) -> ImageData | None:
 
 
 def make_page(live: Live, models: Mapping[str, str], chosen: str, boxes: str) -> gr.Blocks:
-    """Lay the page out.
+    """Build the page.
 
     Parameters
     ----------
     models
-        Label of each network -> its name, as ``live`` opens it.
+        Label -> name of each network that ``live`` can open.
     chosen
-        Name of the network at first.
+        Name of the initial network.
     boxes
-        How faces are found, in words.
+        Description of how faces are found.
     """
 
     def on_picture(sent: Sent | None, name: str, whole: bool) -> tuple[Image | None, str]:
@@ -139,11 +139,11 @@ def make_page(live: Live, models: Mapping[str, str], chosen: str, boxes: str) ->
         with gr.Tab("Webcam"):
             with gr.Row(equal_height=True):
                 frame_said = gr.Markdown(CAMERA_GUIDE, elem_id="webcam-said", elem_classes="said")
-                smooth = gr.Checkbox(True, label="Smooth", info="Points at rest do not tremble.", scale=0, min_width=280)
+                smooth = gr.Checkbox(True, label="Smooth", info="Keep points at rest from trembling.", scale=0, min_width=280)
             with gr.Row():
                 webcam = picture("Webcam", sources=["webcam"], streaming=True)
                 frame = picture("Points", interactive=False, buttons=["fullscreen"])
-        # one at a time, so that they do not slow each other's measurement
+        # one at a time, so that they do not distort each other's latencies
         shared = {"concurrency_limit": 1, "concurrency_id": "network", "show_progress": "hidden", "api_visibility": "private"}
         gr.on([upload.change, model.change, crop.change], on_picture, [upload, model, crop], [drawn, said], **shared)
         state = gr.State()
@@ -159,7 +159,7 @@ def make_page(live: Live, models: Mapping[str, str], chosen: str, boxes: str) ->
 
 
 def _told(sent: Sent | None, view: Callable[[Image], View], guide: str) -> tuple[Image | None, str]:
-    """The picture and the text that the page shows: the guide without a picture, the reason if it cannot be used."""
+    """Return picture and text for the page: the guide without a picture, or the reason why it cannot be used."""
     if sent is None:
         return None, guide
     try:
@@ -170,7 +170,7 @@ def _told(sent: Sent | None, view: Callable[[Image], View], guide: str) -> tuple
 
 
 def serve(page: gr.Blocks, port: int, browser: bool) -> str:
-    """Show the page to this computer's browsers while the process runs; returns its address.
+    """Serve the page to this computer's browsers while the process runs; return its address.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The points of faces in images and videos, and the files that hold them."""
+"""Find the points of faces in images and videos, and write the result files."""
 
 import json
 import os
@@ -28,14 +28,14 @@ from .sources import Source
 
 
 class Predictor:
-    """Finds faces and their points, and keeps the time in milliseconds.
+    """Find faces and their points, and record the latencies in milliseconds.
 
     Attributes
     ----------
     detector_ms
-        Of each image, finding the faces; empty without a detector.
+        Latency of the detector per image; empty without a detector.
     face_ms, network_ms
-        Of each face: crop, network and the way back, without the detector; and of these the network alone.
+        Latency per face of crop, network and mapping the points back, without the detector; and of the network alone.
     """
 
     def __init__(self, landmarker: Landmarker, find: Finder):
@@ -44,12 +44,12 @@ class Predictor:
         self.face_ms: list[float] = []
         self.network_ms: list[float] = []
         grey = np.full((landmarker.size, landmarker.size, 3), 128, np.uint8)
-        landmarker(grey)  # the first call takes longer
+        landmarker(grey)  # warm up: the first call is slower
 
     def __call__(self, image: Image) -> list[dict[str, Any]]:
-        """Faces of an image, uint8 (H, W, 3), BGR: ``box``, ``points`` (P, 2) in pixels and, of a detector, ``score``.
+        """Return the faces of an image, uint8 (H, W, 3), BGR: ``box``, ``points`` (P, 2) in pixels and a detector's ``score``.
 
-        Coordinates count from the image's upper left corner, so that pixel i reaches from i to i + 1.
+        Coordinates start at the image's upper left corner, so pixel i reaches from i to i + 1.
         """
         start = time.perf_counter()
         faces = self._find(image)
@@ -72,18 +72,18 @@ class Predictor:
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """The user's wishes for videos.
+    """Options for videos.
 
     Attributes
     ----------
     limit
-        Frames after which a video ends.
+        Maximum number of frames of a video.
     smooth
         Whether points are smoothed from frame to frame.
     show
-        Gets every frame with its points drawn in.
+        Called with every annotated frame.
     ended
-        Asked before every frame; True ends the video.
+        Called before every frame; True ends the video.
     """
 
     limit: int | None = None
@@ -94,15 +94,14 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What became of a video.
+    """Result of a video.
 
     Attributes
     ----------
     frames, failed, unread
-        Frames that were read; those of them on which there are no points, with the first one's reason; and those that the
-        source states but that could not be read.
+        Number of frames that were read; reasons of frames without points; number of stated frames that could not be read.
     faceless
-        Frames in which no face was found.
+        Number of frames in which no face was found.
     error
         Why there is no drawn video; None if there is one.
     """
@@ -114,19 +113,19 @@ class VideoResult:
     error: str | None
 
     def remarks(self, stated: int | None) -> list[str]:
-        """What to tell of frames that are missing; ``stated`` is how many the source states."""
+        """Return remarks on missing frames; ``stated`` is the number of frames that the source states."""
         found = [f"{self.unread} of {stated} frames cannot be read"] if self.unread else []
         if self.failed:
-            found.append(f"{len(self.failed)} of {self.frames} frames have no points, the first for: {self.failed[0]}")
+            found.append(f"{len(self.failed)} of {self.frames} frames have no points; first reason: {self.failed[0]}")
         if self.faceless:
             found.append(f"no face found in {self.faceless} of {self.frames} frames")
         return found
 
 
 def predict_image(source: Source, predictor: Predictor, model: str, out: Path) -> int:
-    """Write an image with its points, and a JSON file; both in pixels of the upright image, turned by its EXIF orientation.
+    """Write an image with its points, and a JSON file, in pixels of the image after rotation by its EXIF orientation.
 
-    Returns how many faces were found.
+    Returns the number of faces.
 
     Raises
     ------
@@ -160,19 +159,19 @@ def predict_video(
     options: VideoOptions,
     advance: Callable[[], None] = lambda: None,
 ) -> VideoResult:
-    """Write a video with the points, and a JSON file with a list of the frames' faces, whatever becomes of the drawn video.
+    """Write a video with the points, and a JSON file with the faces of each frame, even if the video cannot be written.
 
     Parameters
     ----------
     model
-        What the user calls the network.
+        Name of the network in the results.
     advance
         Called after each frame, for a progress bar.
 
     Raises
     ------
     InputError, ModelError
-        If there is no frame, or the first one cannot be used. Nothing is written then.
+        If there is no frame, or the first one cannot be used. Nothing is written.
     WriteError
         If the JSON file cannot be written.
     """
@@ -180,7 +179,7 @@ def predict_video(
     start, start_detector = len(predictor.face_ms), len(predictor.detector_ms)
     smoother = Smoother(rate, options.smooth)
     frames = islice(video, options.limit)
-    # the first frame before the first file: a source without frames leaves nothing behind
+    # read the first frame before creating a file: a source without frames leaves nothing behind
     at, image = next(frames)
     size, faces = _size(image), smoother(predictor(image), at)
     entries, failed, faceless = [], [], int(not faces)
@@ -191,7 +190,7 @@ def predict_video(
             while True:
                 entry = {"time_ms": round(at, 3), "faces": faces}
                 entry |= {} if _size(image) == size else {"size": _size(image)}
-                # as text, of which a frame takes a tenth of the memory: a camera may run for hours
+                # as text, which takes a tenth of the memory: a camera may run for hours
                 entries.append(json.dumps(entry))
                 picture = annotate(image, faces)
                 drawn.add(picture)
@@ -207,7 +206,7 @@ def predict_video(
                     faces = []
                     failed.append(str(error))
             undrawn = drawn.finish() or _name(drawing, _file(out, source, ".mp4"))
-        # the drawn video, complete or not, is out of the way now, also of a full disk
+        # the temporary video is gone now, and no longer fills the disk
         record = {
             "video": source.name,
             "fps": rate,
@@ -228,7 +227,7 @@ def predict_video(
 
 @contextmanager
 def until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Take a first Ctrl-C as the end of a recording; yields what tells whether it came. A second one acts as ever."""
+    """Let the first Ctrl-C end a recording; yield a function that tells whether it came. A second one acts as usual."""
     came = []
 
     def end(number: int, frame: object) -> None:
@@ -243,12 +242,12 @@ def until_interrupted() -> Iterator[Callable[[], bool]]:
 
 
 def middle(ms: Sequence[float]) -> float | None:
-    """Median of milliseconds; None of none."""
+    """Return the median of milliseconds, or None if there are none."""
     return round(median(ms), 4) if ms else None
 
 
 def _name(drawing: Path, path: Path) -> str | None:
-    """Give a finished video its name; return why it cannot have it, or None."""
+    """Move a finished video to its path; return the error, or None."""
     try:
         with atomic_path(path) as temporary:
             os.replace(drawing, temporary)

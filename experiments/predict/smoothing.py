@@ -1,4 +1,4 @@
-"""Faces of a video's frames with the numbers of their tracks, and their points smoothed along them."""
+"""Track the faces of a video, and smooth their points along the tracks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from .tracking import Tracker
 
 
 class Smoother:
-    """Follows the faces of one video, camera or stream.
+    """Track the faces of one video, camera or stream, and smooth their points.
 
     Parameters
     ----------
     rate
-        Frames per second, for frames whose times do not grow: many streams state none.
+        Frames per second, for frames whose times do not increase: many streams state none.
     smooth
-        Whether points are smoothed; without, faces get the numbers of their tracks alone.
+        Whether points are smoothed; otherwise, faces only get track numbers.
     """
 
     def __init__(self, rate: float, smooth: bool = True):
@@ -29,12 +29,12 @@ class Smoother:
         self._now = 0.0
 
     def __call__(self, faces: Sequence[dict[str, Any]], at_ms: float) -> list[dict[str, Any]]:
-        """Faces of the next frame with ``track``, from 0, and ``points`` smoothed.
+        """Return the faces of the next frame with ``track``, from 0, and smoothed ``points``.
 
         Parameters
         ----------
         faces
-            Of a frame, as :class:`Predictor` gives them; they stay as they are.
+            Faces of the frame, as :class:`Predictor` returns them; not modified.
         at_ms
             Time of the frame, in milliseconds.
         """

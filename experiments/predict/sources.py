@@ -1,13 +1,13 @@
-"""What ``predict`` reads, by the text that the user gives: and where the results of each source go.
+"""Find the sources of ``predict`` from the text that the user gives, and the paths of their results.
 
 * Digits are a camera's number, as OpenCV counts them; ``./0`` is a file of that name.
 * Text with ``://`` is a stream's address (``rtsp://``, ``http://`` ...).
 * Anything else is a path: of an image (by its suffix, or its content), of a video (any other file), of a camera
   (``/dev/video0``), or of a folder.
 
-A folder is read with all folders beneath it, links followed, each folder once; images and videos are known by their suffixes.
-Results mirror its sub-folders, under the sources' names without suffix. Sources of one folder that differ in the suffix alone
-keep it, so that their results are told apart. Whatever is not used is listed with a reason.
+A folder is read with all its sub-folders, links followed, each folder once; images and videos are recognised by their suffixes.
+Results mirror the sub-folders, and have the sources' names without suffix. Sources of one folder that differ only in the suffix
+keep it, so that their results stay apart. Unused files are listed with a reason.
 """
 
 import os
@@ -49,14 +49,14 @@ VIDEOS = (
 """Suffixes, in lower case, of the files that are read as videos in a folder."""
 
 CAMERAS = 100
-"""OpenCV counts cameras from 0; from here on a number means something else to it."""
+"""OpenCV counts cameras from 0; numbers from this one on have another meaning."""
 
-WANTED = "it may be an image, a video, a folder, a camera's number or a stream's address"
-"""What messages say of the text that names a source."""
+WANTED = "give an image, a video, a folder, a camera's number or a stream's address"
+"""End of messages about the text that names a source."""
 
 
 class Kind(Enum):
-    """How a source is read; a live one ends when it is told to."""
+    """Kind of a source; a live one runs until it is stopped."""
 
     IMAGE = auto()
     VIDEO = auto()
@@ -65,14 +65,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """Something to find faces in.
+    """A source of images.
 
     Attributes
     ----------
     name
-        What messages and results call it; of a stream without user and password.
+        Name in messages and results; for a stream, without user and password.
     address
-        What OpenCV opens.
+        Path, camera number or stream address for OpenCV.
     target
         Path of its results within the output folder, without suffix.
     """
@@ -84,16 +84,16 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """Its path; a camera's number and a stream's address have none."""
+        """Path of the source; cameras and streams have none."""
         assert isinstance(self.address, Path)
         return self.address
 
 
 @dataclass(frozen=True)
 class Found:
-    """The sources, in order; and of a folder what is not used, its path -> the reason.
+    """The sources, in order; and path -> reason of the skipped files of a folder.
 
-    ``folder`` tells whether they are a folder's.
+    ``folder`` tells whether they are from a folder.
     """
 
     sources: Sequence[Source]
@@ -102,12 +102,12 @@ class Found:
 
 
 def find_sources(text: str, out: Path) -> Found:
-    """Find what a user means by ``text``, see the top of this file. What is in the folder ``out`` is no source.
+    """Find the sources that ``text`` names, see the top of this file. Files in the folder ``out`` are not sources.
 
     Raises
     ------
     InputError
-        If there is no such thing, a folder has neither images nor videos, or results would lie among the sources.
+        If the source does not exist, a folder has neither images nor videos, or results would be written among the sources.
     """
     if re.fullmatch("[0-9]+", text):
         return Found([_camera(int(text))])
@@ -115,11 +115,11 @@ def find_sources(text: str, out: Path) -> Found:
         return Found([_stream(text)])
     path = Path(text)
     if not text:
-        raise InputError(f"SOURCE is empty text; {WANTED}")
+        raise InputError(f"SOURCE is empty; {WANTED}")
     if not os.path.exists(path):
         raise InputError(f"{text} not found; {WANTED}")
     if not _is_utf8(text):
-        raise InputError(f"{os.fsencode(text)!r}: a file name that is not UTF-8, which OpenCV cannot open")
+        raise InputError(f"{os.fsencode(text)!r}: a file name that is not UTF-8, which OpenCV cannot open; rename the file")
     found = _of_folder(path, out) if path.is_dir() else Found([_of_file(path)])
     _check_apart(found.sources, out)
     return found
@@ -127,14 +127,14 @@ def find_sources(text: str, out: Path) -> Found:
 
 def _camera(number: int) -> Source:
     if number >= CAMERAS:
-        raise InputError(f"camera {number}: cameras have numbers from 0 to {CAMERAS - 1}; ./{number} is a file of that name")
+        raise InputError(f"camera {number}: camera numbers are 0 to {CAMERAS - 1}; for a file of that name, give ./{number}")
     return Source(Kind.LIVE, f"camera {number}", number, PurePosixPath(f"camera{number}"))
 
 
 def _stream(address: str) -> Source:
     shown = re.sub("(?<=://)[^/?#]*@", "", address)
     parts = urlsplit(shown)
-    # the last part of the path tells streams of one host apart, the host stands where there is none
+    # the last part of the path distinguishes streams of one host; without a path, use the host
     last = PurePosixPath(parts.path).stem or parts.netloc
     return Source(Kind.LIVE, shown, address, PurePosixPath(re.sub(r"[^\w.-]+", "_", last).strip(".") or "stream"))
 
@@ -156,8 +156,8 @@ def _of_folder(folder: Path, out: Path) -> Found:
     skipped = {str(folder / path): reason for reason, path in tree.unread}
     results = _real(out)
     own = {each for each in tree.folders if _real(folder / each).is_relative_to(results)}
-    if "" not in own:  # otherwise the folder lies within --out, and is no result
-        skipped |= {str(folder / each): "results, for --out is here" for each in own}
+    if "" not in own:  # otherwise the folder itself is within --out
+        skipped |= {str(folder / each): "results, because --out is here" for each in own}
     kinds: dict[str, Kind] = {}
     for path in tree.files:
         if "" not in own and path.rpartition("/")[0] in own:
@@ -169,21 +169,21 @@ def _of_folder(folder: Path, out: Path) -> Found:
         else:
             skipped[str(folder / path)] = "neither an image nor a video, by its suffix"
     if not kinds:
-        raise InputError(f"no image and no video in {folder}; their suffixes are {' '.join((*SUFFIXES, *VIDEOS))}")
+        raise InputError(f"no image and no video in {folder}; known suffixes: {' '.join((*SUFFIXES, *VIDEOS))}")
     targets = _targets(kinds)
     sources = [Source(kind, str(folder / path), folder / path, targets[path]) for path, kind in kinds.items()]
     return Found(sources, dict(sorted(skipped.items())), folder=True)
 
 
 def _targets(paths: Iterable[str]) -> dict[str, PurePosixPath]:
-    """Where the results of each path go: a name for each that no other has, whether or not case matters."""
+    """Return a unique result path for each source path, also on file systems that ignore case."""
     stems = {path: PurePosixPath(path).with_suffix("") for path in paths}
     shared = Counter(_folded(stem) for stem in stems.values())
     targets = {path: PurePosixPath(path) if shared[_folded(stem)] > 1 else stem for path, stem in stems.items()}
     owners: dict[str, str] = {}
     for path, target in targets.items():
         if (other := owners.setdefault(_folded(target), path)) != path:
-            raise InputError(f"{other} and {path}: both would have their results in {target}.json; rename one of them")
+            raise InputError(f"{other} and {path}: both would write their results to {target}.json; rename one of them")
     return targets
 
 
@@ -192,17 +192,17 @@ def _folded(path: PurePosixPath) -> str:
 
 
 def _check_apart(sources: Sequence[Source], out: Path) -> None:
-    """Refuse results in a folder that sources are in: they have the sources' names."""
+    """Refuse results in a folder of sources, because they have the sources' names."""
     folders = {_real(source.path.parent) for source in sources}
     for source in sources:
         if _real(folder := (out / source.target).parent) in folders:
             raise InputError(
-                f"--out {out}: results would lie in {folder}, among the sources, whose names they have; give another folder"
+                f"--out {out}: results would be written to {folder}, among the sources of the same names; give another folder"
             )
 
 
 def _real(path: Path) -> Path:
-    """Without links; unlike ``Path.resolve``, whatever they do."""
+    """Resolve links; unlike ``Path.resolve``, also if they form a loop."""
     return Path(os.path.realpath(path))
 
 

@@ -1,4 +1,4 @@
-"""Landmarks of all sources, and what became of each source."""
+"""Predict the points of all sources, and record the outcome of each source."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,28 +12,28 @@ from .media import Video, further_frames
 from .predictor import Predictor, VideoOptions, predict_image, predict_video, until_interrupted
 from .sources import Found, Kind, Source
 
-NO_FACE = "no face found; if it is one face's crop, give --crop"
+NO_FACE = "no face found; if the image is one face's crop, give --crop"
 """Remark on an image without faces."""
 
 Frames = Callable[[int | None], AbstractContextManager[Callable[[], None]]]
-"""Shows the frames of one video while a block runs: given their number if it is known, yields what is called after each."""
+"""Context manager for the progress of one video: takes the number of frames, if known; yields a function to call per frame."""
 
 
 def unseen(total: int | None) -> AbstractContextManager[Callable[[], None]]:
-    """Show nothing."""
+    """Show no progress."""
     return nullcontext(lambda: None)
 
 
 @dataclass
 class Tally:
-    """What became of the sources.
+    """Outcome of the sources.
 
     Attributes
     ----------
     skipped
-        Source -> why it, or a part of it, is not used.
+        Source -> why it, or a part of it, is skipped.
     not_drawn
-        Video -> why there is none with its points drawn in; the points themselves are written.
+        Video -> why there is no video with its points drawn in; the points themselves are written.
     """
 
     images: int = 0
@@ -54,21 +54,21 @@ def predict_all(
     frames: Frames = unseen,
     remark: Callable[[str], None] = ignore,
 ) -> Tally:
-    """Write the results of every source; one that cannot be used is skipped.
+    """Write the results of every source; skip unusable sources.
 
     Parameters
     ----------
     model
-        What the user calls the network.
+        Name of the network in the results.
     track, frames
         Show the progress over the sources, and over the frames of a video.
     remark
-        Gets a line on how a live source ends.
+        Called with one line on how to end a live source.
 
     Raises
     ------
     InputError, ModelError
-        If none can be used.
+        If no source can be used.
     WriteError
         If ``out`` cannot be written; the results so far stay.
     """
@@ -94,7 +94,7 @@ def _one_image(source: Source, predictor: Predictor, model: str, out: Path, tall
     remarks = [] if predict_image(source, predictor, model, out) else [NO_FACE]
     tally.images += 1
     if further := further_frames(source.path):
-        remarks.append(f"an image of {further + 1} frames, of which the first alone is used")
+        remarks.append(f"only the first of the image's {further + 1} frames is used")
     if remarks:
         tally.skipped[source.name] = "; ".join(remarks)
 
@@ -117,8 +117,8 @@ def _one_video(
 
             def advance() -> None:
                 nonlocal seen
-                if live and not seen:  # the first frame is there
-                    remark(f"{source.name}: Ctrl-C ends it; the results so far are written then")
+                if live and not seen:  # at the first frame
+                    remark(f"{source.name}: press Ctrl-C to stop; the results so far will be written")
                 seen += 1
                 shown()
 

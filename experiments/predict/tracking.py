@@ -1,4 +1,4 @@
-"""Which face of a frame is which of the frames before."""
+"""Track faces from frame to frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from ...runtime import Box
 Array = NDArray[np.float64]
 
 OVERLAP = 0.2
-"""Intersection over union, of a face and where its track expects it, from which they are one."""
+"""Minimum intersection over union of a face and the box that its track expects."""
 
 PATIENCE = 10
-"""Frames in a row without its face after which a track is dropped."""
+"""Number of consecutive frames without its face after which a track is dropped."""
 
 INERTIA = 0.5
-"""Part of a track's velocity that stays when it is measured anew."""
+"""Weight of a track's previous velocity when it is updated."""
 
 
 @dataclass
 class _Track:
-    """A face that is followed: its last box, the box's change per frame, and how many frames ago it was seen."""
+    """A tracked face: its last box, the box's change per frame, and the number of frames since it was seen."""
 
     box: Array
     velocity: Array
@@ -31,15 +31,15 @@ class _Track:
 
     @property
     def expected(self) -> Array:
-        """The box in the next frame, if its motion goes on."""
+        """The box in the next frame, if its motion continues."""
         return self.box + (self.unseen + 1) * self.velocity
 
 
 class Tracker:
-    """Numbers faces from 0, in the order in which they appear; a face keeps its number while it is followed.
+    """Number faces from 0, in the order in which they appear; a face keeps its number while it is tracked.
 
-    Faces are matched with the boxes in which their tracks expect them, so that the sum of intersections over unions is largest
-    (the Hungarian method). As in SORT (Bewley et al. 2016), motion is taken to be uniform, and goes on while a face is hidden.
+    Faces are matched with the boxes that their tracks expect, so that the sum of intersections over unions is largest (the
+    Hungarian method). As in SORT (Bewley et al. 2016), motion is assumed to be uniform, and continues while a face is hidden.
     """
 
     def __init__(self) -> None:
@@ -48,19 +48,19 @@ class Tracker:
 
     @property
     def followed(self) -> set[int]:
-        """Numbers of the faces that are followed, seen or hidden."""
+        """Numbers of the tracked faces, visible or hidden."""
         return set(self._tracks)
 
     def __call__(self, boxes: Sequence[Box]) -> list[int]:
-        """The number of each face of the next frame, given their boxes."""
+        """Return the number of each face of the next frame, given the boxes."""
         found = np.array(boxes, np.float64).reshape(-1, 4)
         numbers = list(self._tracks)
         expected = np.array([self._tracks[number].expected for number in numbers]).reshape(-1, 4)
-        # match as much overlap as there is; too little of it is no match
+        # maximise the total overlap; pairs with too little are no matches
         shared = overlaps(expected, found)
         rows, columns = linear_sum_assignment(shared, maximize=True)
         matched = {column: numbers[row] for row, column in zip(rows, columns, strict=True) if shared[row, column] >= OVERLAP}
-        # the tracks of matched faces move on, the others wait, and new faces begin new ones
+        # update the tracks of matched faces, let the others wait, and start tracks for new faces
         for column, number in matched.items():
             track = self._tracks[number]
             change = (found[column] - track.box) / (track.unseen + 1)

@@ -10,10 +10,10 @@ from ...runtime import Image
 from ...search_space.errors import InputError
 
 KEYS = (ord("q"), 27)
-"""Keys that end it: q and Esc."""
+"""Keys that end a video: q and Esc."""
 
 PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
-"""Opens a window. Without a display, OpenCV's toolkit ends the process instead of raising an error, so another one tries."""
+"""Opens a window, in another process: without a display, OpenCV's toolkit ends the process instead of raising an error."""
 
 
 class Window:
@@ -22,21 +22,21 @@ class Window:
     Raises
     ------
     InputError
-        If this computer or its OpenCV has no windows.
+        If there is no display, or OpenCV cannot open windows.
     """
 
     def __init__(self, title: str):
         if subprocess.run([sys.executable, "-c", PROBE], capture_output=True).returncode:
-            raise InputError("--show needs a display and an OpenCV with windows; leave it out, and look at the .mp4 file")
+            raise InputError("--show needs a display and an OpenCV with windows; remove --show, and see the .mp4 file")
         self._title, self._pressed = title, False
 
     def show(self, image: Image) -> None:
-        """Show a frame, uint8 (H, W, 3), BGR, and look whether a key was pressed."""
+        """Show a frame, uint8 (H, W, 3), BGR, and check for a key press."""
         cv2.imshow(self._title, image)
         self._pressed = cv2.waitKey(1) & 0xFF in KEYS
 
     def ended(self) -> bool:
-        """Whether a key was pressed at the last frame; told once, for the videos that follow."""
+        """Whether a key was pressed at the last frame; only True once, so that the next video can run."""
         pressed, self._pressed = self._pressed, False
         return pressed
 

@@ -1,4 +1,4 @@
-"""YuNet (Wu et al. 2023), a face detector of the OpenCV Zoo, as OpenCV runs it."""
+"""YuNet (Wu et al. 2023), a face detector of the OpenCV Zoo, run by OpenCV."""
 
 from pathlib import Path
 
@@ -9,21 +9,21 @@ from ...runtime import Box, Image
 from ...search_space.errors import InputError
 
 FILES = ("face_detection_yunet_2026may.onnx", "face_detection_yunet_2023mar.onnx")
-"""Names under which its file is published."""
+"""Names of its published files."""
 
 SIDE = 640
-"""Side of its input: the one that the older file states, to which not every engine of OpenCV makes exceptions."""
+"""Side of its input, as the older file states it; not every engine of OpenCV accepts others."""
 
 
 class YuNet:
-    """The detector, with OpenCV's own thresholds: ``detector(bgr)`` gives boxes from forehead to chin, and scores.
+    """The detector, with OpenCV's own thresholds: ``detector(bgr)`` returns boxes from forehead to chin, and scores.
 
-    Larger pictures are scaled down to 640 pixels: faces of less than about 10 pixels then are not found.
+    Larger images are scaled down to 640 pixels, where faces of less than about 10 pixels are not found.
 
     Raises
     ------
     InputError
-        If the file is no such detector.
+        If the file is not this detector.
     """
 
     def __init__(self, path: Path):
@@ -34,7 +34,7 @@ class YuNet:
             raise InputError(f"{path} is not a YuNet file for OpenCV, such as {FILES[0]}") from None
 
     def __call__(self, bgr: Image) -> list[tuple[Box, float]]:
-        """Boxes in pixels, and scores, of the faces in a picture uint8 (H, W, 3), BGR."""
+        """Return boxes in pixels, and scores, of the faces in an image, uint8 (H, W, 3), BGR."""
         height, width = bgr.shape[:2]
         scale = min(1.0, SIDE / max(height, width))
         small = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else bgr

@@ -1,4 +1,4 @@
-"""What experiments that train many networks share: a training with its figures, and CSV files that grow row by row."""
+"""Shared by experiments that train many networks: a training with its figures, and CSV files that grow row by row."""
 
 import hashlib
 import json
@@ -20,9 +20,13 @@ from ..pipeline.training_progress import TrainingProgress
 def train_and_test(
     config: Config, faces: FaceData, network: Network, seed: int, supernet: Path | None = None, init: Path | None = None
 ) -> dict[str, float]:
-    """Train a network; ``held_out_nme``, ``test_nme``, ``test_fr8``, ``test_auc8`` in percent, and ``seconds``.
+    """Train and test a network.
 
-    Held out is the part of the training data that chose the epoch.
+    Returns
+    -------
+    dict
+        ``held_out_nme``, ``test_nme``, ``test_fr8`` and ``test_auc8`` in percent, and ``seconds``. The held-out faces are the
+        part of the training data that chose the epoch.
     """
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -34,12 +38,12 @@ def train_and_test(
 
 
 def digest(*parts: Any) -> str:
-    """A short name of what results depend on: plain data."""
+    """Short digest of the plain data that results depend on."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
 _TEXT = ("data", "network", "recipe", "method", "space", "setup", "blocks", "start", "init", "aim")
-"""Columns of text: pandas takes a digest such as 53237869, or a data set called 300, for a number otherwise."""
+"""Columns of text; without this list pandas reads a digest such as 53237869, or a data set called 300, as a number."""
 
 
 class Records:
@@ -48,9 +52,9 @@ class Records:
     Parameters
     ----------
     path
-        The file, made with the first row.
+        The file; the first row creates it.
     keys
-        Columns by which a result is known.
+        Columns that identify a result.
     """
 
     def __init__(self, path: Path, *keys: str):
@@ -65,26 +69,26 @@ class Records:
         self.extend([row])
 
     def extend(self, rows: list[dict[str, Any]]) -> None:
-        """Append rows, and write the file anew by way of a temporary one."""
+        """Append rows; the file is rewritten through a temporary one."""
         self.replace([*self._rows(), *rows])
 
     def check(self, setup: str, **part: Any) -> None:
         """Raise :class:`InputError` if rows with these values were made with another ``setup``."""
         for row in self._rows():
             if all(row[name] == value for name, value in part.items()) and row["setup"] != setup:
-                raise InputError(f"{self.path}: results with other settings, networks or weights; give another --results")
+                raise InputError(f"{self.path}: has results of other settings, networks or weights; give another --results")
 
     def replace(self, rows: list[dict[str, Any]]) -> None:
-        """Write the file anew with these rows."""
+        """Replace the content of the file by these rows."""
         write_text(self.path, pd.DataFrame(rows).to_csv(index=False))
 
     def frame(self) -> pd.DataFrame:
-        """All rows.
+        """Return all rows.
 
         Raises
         ------
         InputError
-            If there are none yet.
+            If the file does not exist yet.
         """
         if not self.path.exists():
             raise InputError(f"{self.path} not found; run the command that writes it first")

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-Name = Annotated[str, typer.Option(help="What the results call the data set.")]
+Name = Annotated[str, typer.Option(help="Name of the data set in the results.")]
 DataRoot = Annotated[Path, typer.Option(help="Data set in the 106points layout.")]
-Points = Annotated[int, typer.Option(help="Its number of landmarks.")]
-Epochs = Annotated[int, typer.Option(help="Of every training.")]
-Seeds = Annotated[int, typer.Option(help="Seeds 0, 1, ...")]
-Only = Annotated[list[str], typer.Option(help="These networks alone; may be repeated.")]
+Points = Annotated[int, typer.Option(help="Number of landmarks of the data set.")]
+Epochs = Annotated[int, typer.Option(help="Epochs of every training.")]
+Seeds = Annotated[int, typer.Option(help="Number of random seeds: 0, 1, ...")]
+Only = Annotated[list[str], typer.Option(help="Run only the network, recipe or aim of this name; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV files.")]
 ALL: list[str] = []
-"""No choice by ``--only``."""
+"""Default of ``--only``: no selection."""

@@ -4,19 +4,19 @@ In each part of a run (see :mod:`~fbnet_pfld.latency.emulator.counts`) the cores
 
     core = a * cycles + b * jumps + c * streams + d * stores + e * (1 in a region with several threads)
 
-with ``cycles`` those of the in-order model without any cache miss, and the memory takes ``m * lines``. One thread waits for its
-lines; with several, others go on meanwhile, so that a part of the shorter of the two is hidden::
+where ``cycles`` are those of the in-order model without any cache miss. The memory takes ``m * lines``. A single thread waits
+for its lines. With several threads the others continue, which hides a part of the shorter of the two::
 
     one thread        core + m1 * lines
     several threads   core + m_board * lines - h * min(core, m_board * lines)
 
-The sum over the parts is multiplied by the board's scale. Every number is 0 or more, and all are fitted together to ncnn's
+The sum over the parts is multiplied by the board's scale. Every number is at least 0. All are fitted together to ncnn's
 published figures at 1 and 4 threads, in fp32 and INT8, by least absolute relative errors (iteratively reweighted least
-squares). A board thus has two numbers: its scale and, if it has figures with several threads, what a line from memory costs it
+squares). A board thus has two numbers: its scale and, if it has figures with several threads, the cycles per line from memory
 then.
 
 The size of the level-2 cache and whether waiting is hidden are chosen by the error on held-out networks, within the loop
-that leaves networks out (:mod:`.board_validation`). We chose streams of eight, and to count lines that are written back, by
+that holds networks out (:mod:`.board_validation`). We chose streams of eight, and counted lines that are written back, after
 looking at the same data; that choice is not in the loop.
 """
 
@@ -39,20 +39,20 @@ Floats = NDArray[np.float64]
 
 CORE = ["cycles", "jumps", "streams", "stores", "region"]
 _ROUNDS = 4
-"""Turns of finding what is hidden, and the rest."""
+"""Alternations between fitting the hidden part and the other numbers."""
 
 _SCALE_ROUNDS = 8
 _AGAIN = 3
-"""Turns of finding the numbers, and the boards' scales: at first, and once more or less is hidden."""
+"""Alternations between fitting the numbers and the boards' scales: at first, and after each change of the hidden part."""
 
 _WEIGHT_ROUNDS = 4
 _LEAST_ERROR = 0.01
-"""Relative error below which a figure has no larger weight."""
+"""Relative error below which a figure's weight does not grow further."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen, not fitted: size of the level-2 cache in KB, and whether other threads hide waiting for memory."""
+    """Chosen, not fitted: size of the level-2 cache in KB, and whether other threads hide waiting for memory."""
 
     level_2_kb: int = 256
     hides: bool = True
@@ -70,9 +70,9 @@ class BoardModel:
     core
         Cycles per count, a value for each of :data:`CORE`.
     line_alone
-        Cycles per line at one thread.
+        Cycles per line with one thread.
     hidden
-        Part of the shorter of core and memory that is hidden with several threads.
+        Hidden share of the shorter of core and memory time, with several threads.
     boards
         A row per board: ``scale``, and ``line``, cycles per line with several threads; 0 where no such figure is known.
     """
@@ -84,7 +84,7 @@ class BoardModel:
     boards: pd.DataFrame
 
     def cycles(self, counts: Counts, threads: int, board: str = SIBLING) -> float:
-        """Cycles of a run of so many threads on a board."""
+        """Cycles of a run with ``threads`` threads on a board."""
         core, lines = _parts(counts, threads, self.settings)
         cores, scale = core @ self.core, self._of(board, "scale")
         if threads == 1:
@@ -96,12 +96,12 @@ class BoardModel:
         return float(self.boards[column][board])
 
     def us(self, counts: Counts, threads: int) -> float:
-        """Latency on the Snapdragon 625 in microseconds; its scale and memory are those of the board :data:`SIBLING`."""
+        """Latency on the Snapdragon 625 in microseconds, with scale and memory of the board :data:`SIBLING`."""
         return self.cycles(counts, threads) / (CLOCK_GHZ * 1e3)
 
 
 def _parts(counts: Counts, threads: int, settings: Settings) -> tuple[Floats, Floats]:
-    """Counts of the cores (P, 5) and lines (P,) of each part; starting a region costs nothing at one thread."""
+    """Counts of the cores (P, 5) and lines (P,) of each part; with one thread, starting a region costs nothing."""
     column = {name: counts.parts[:, i] for i, name in enumerate(COLUMNS)}
     core = np.stack([column[name] for name in CORE], axis=1)
     if threads == 1:
@@ -111,7 +111,7 @@ def _parts(counts: Counts, threads: int, settings: Settings) -> tuple[Floats, Fl
 
 @cached_copies
 def figures() -> pd.DataFrame:
-    """The published figures that can be fitted: ncnn's of recorded networks, fp32 and INT8, at 1 and 4 threads."""
+    """The fitted figures: ncnn's for recorded networks, fp32 and INT8, at 1 and 4 threads."""
     every: pd.DataFrame = pd.read_csv(HERE / "published.csv")
     every = every[(every["engine"] == ENGINE) & every["threads"].isin(THREADS)]
     known = recorded().keys()
@@ -122,26 +122,26 @@ def figures() -> pd.DataFrame:
 
 @cached_copies
 def board_fit(settings: Settings = Settings(), without: str | None = None, without_board: str | None = None) -> BoardModel:
-    """Fit to all figures but those of a network or a board."""
+    """Fit the model to all figures except those of a network or a board."""
     used = figures()
     used = used[(used["model"] != without) & (used["soc"] != without_board)]
     return solve_boards(used, recorded(), settings)
 
 
 def solve_boards(used: pd.DataFrame, counts: Mapping[Key, Counts], settings: Settings = Settings()) -> BoardModel:
-    """Find the numbers with the least relative errors.
+    """Fit the numbers by least absolute relative errors.
 
     Parameters
     ----------
     used
         A row per figure: ``model``, ``threads``, ``soc`` (the board), ``clock_ghz``, ``latency_ms``.
     counts
-        By network and threads.
+        Counts by network and threads.
 
     Raises
     ------
     InputError
-        If there is no figure.
+        If ``used`` is empty.
     """
     if used.empty:
         raise InputError("no published figures to fit; expected at least one")
@@ -149,7 +149,7 @@ def solve_boards(used: pd.DataFrame, counts: Mapping[Key, Counts], settings: Set
     scales = np.ones(len(problem.names))
     numbers, scales = problem.solve(problem.design(None), scales, _SCALE_ROUNDS)
     if settings.hides:
-        # what is hidden depends on what core and memory take: alternate
+        # the hidden part depends on the core and memory time: alternate
         for _ in range(_ROUNDS):
             numbers, scales = problem.solve(problem.design(numbers), scales, _AGAIN)
             numbers[-1] = min(numbers[-1], 1.0)
@@ -157,7 +157,7 @@ def solve_boards(used: pd.DataFrame, counts: Mapping[Key, Counts], settings: Set
 
 
 class _Problem:
-    """The figures as a system of equations; unknowns: the core's numbers, ``m1``, one line per board, and what is hidden."""
+    """The figures as a system of equations; unknowns: the core's numbers, ``m1``, ``m`` per board, and ``h``."""
 
     def __init__(self, used: pd.DataFrame, counts: Mapping[Key, Counts], settings: Settings):
         self.settings = settings
@@ -170,7 +170,7 @@ class _Problem:
 
     @cached_property
     def visible(self) -> Floats:
-        """Columns of what is not hidden: the core, lines at one thread, and lines per board."""
+        """Columns without the hidden part: the core, lines with one thread, and lines per board."""
         core = np.array([self.parts[key][0].sum(axis=0) for key in self.keys])
         lines = np.array([self.parts[key][1].sum() for key in self.keys])
         per_board = np.zeros((len(lines), len(self.names)))
@@ -178,7 +178,7 @@ class _Problem:
         return np.hstack([core, (lines * ~self.several)[:, None], per_board])
 
     def design(self, numbers: Floats | None) -> Floats:
-        """Columns of the system; with numbers, also the column of what they say is hidden."""
+        """Columns of the system; with ``numbers``, also the column of the part that they hide."""
         if numbers is None:
             return self.visible
         core, lines = numbers[: len(CORE)], numbers[len(CORE) + 1 :]
@@ -189,7 +189,7 @@ class _Problem:
         return np.hstack([self.visible, -hidden[:, None]])
 
     def solve(self, design: Floats, scales: Floats, rounds: int) -> tuple[Floats, Floats]:
-        """Numbers of 0 or more, and the boards' scales, whose geometric mean is 1, from scales to begin with."""
+        """Numbers, at least 0, and the boards' scales, with geometric mean 1, from initial scales."""
         unit = np.maximum(np.abs(design).max(axis=0), 1.0)
         design = design / unit
         weight = np.ones(len(self.measured))
@@ -206,7 +206,7 @@ class _Problem:
         return numbers / unit, scales
 
     def model(self, numbers: Floats, scales: Floats) -> BoardModel:
-        """The numbers by name."""
+        """Return the numbers as a :class:`BoardModel`."""
         first = len(CORE) + 1
         boards = pd.DataFrame({"scale": scales, "line": numbers[first : first + len(self.names)]}, self.names)
         hidden = float(numbers[-1]) if self.settings.hides else 0.0
@@ -214,7 +214,7 @@ class _Problem:
 
 
 def modelled_cycles(model: BoardModel, rows: pd.DataFrame, boards: Sequence[str] | None = None) -> Floats:
-    """Modelled cycles (N,) of published figures, on their own boards or on the ones named."""
+    """Modelled cycles (N,) of published figures, on their own boards or on ``boards``."""
     named = rows["soc"] if boards is None else boards
     counts = recorded()
     return np.array(

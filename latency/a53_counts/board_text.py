@@ -1,4 +1,4 @@
-"""The sentence about uncertainty in the shipped tables."""
+"""The text about uncertainty in the shipped tables."""
 
 from ..a53_model.fit import SIBLING
 from ..measure.solve import Agreement
@@ -6,7 +6,7 @@ from .board_validation import figure_percent, held_out_boards, held_out_networks
 
 
 def board_uncertainty(precision: str, threads: int, own: Agreement) -> str:
-    """The model's errors on what it has not seen, and the table's on subnets, in a sentence."""
+    """Summarise the model's errors on held-out networks and boards, and the table's on unseen subnets."""
     rows = of_kind(held_out_networks(), precision, threads)
     boards = of_kind(held_out_boards(), precision, threads)
     return (

@@ -1,6 +1,6 @@
-"""How far the model of counted runs may be trusted: errors on networks, boards and chips that it has not seen.
+"""Validation of the model of counted runs: its errors on held-out networks and boards, and on other chips' figures.
 
-Settings are chosen without the network that is held out: by the error on other networks that are held out in turn, in folds.
+Settings are chosen without the held-out network, by the error on the other networks, which are held out in folds.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from .recorded import recorded
 FOLDS = 5
 PRECISIONS = ("fp32", "int8")
 LARGEST_LINE = 100.0
-"""Cycles per line from memory that no board needs."""
+"""Upper limit of the cycles per line from memory."""
 
 PADDLE_NETWORKS = {
     "MobileNetV1": "mobilenet",
@@ -34,7 +34,7 @@ PADDLE_NETWORKS = {
 
 
 def network_percent(rows: pd.DataFrame, error: str = "error") -> float:
-    """Mean over networks of the size of a network's mean error over its boards, in percent: how wrong the networks' costs are.
+    """Error of the networks' costs, in percent: mean over networks of the absolute mean error over a network's boards.
 
     ``error`` names the column of relative errors.
     """
@@ -42,18 +42,18 @@ def network_percent(rows: pd.DataFrame, error: str = "error") -> float:
 
 
 def figure_percent(rows: pd.DataFrame, error: str = "error", by: str = "model") -> float:
-    """Mean size of a single figure's relative error in percent, as a mean over networks (or boards): also what boards add."""
+    """Mean absolute relative error of a single figure in percent, averaged over networks (or boards); boards add to it."""
     return float(100 * rows[error].abs().groupby(rows[by]).mean().mean())
 
 
 def of_kind(rows: pd.DataFrame, precision: str, threads: int) -> pd.DataFrame:
-    """The figures of one precision and number of threads."""
+    """Select the figures of one precision and number of threads."""
     chosen: pd.DataFrame = rows[(rows["precision"] == precision) & (rows["threads"] == threads)]
     return chosen
 
 
 def settings_without(network: str | None) -> Settings:
-    """The candidate with the least error on networks held out in folds, among those other than ``network``."""
+    """Choose the settings with the least error on networks held out in folds, without ``network``."""
     rows = figures()
     rows = rows[rows["model"] != network]
     names = sorted(rows["model"].unique())
@@ -71,7 +71,7 @@ def settings_without(network: str | None) -> Settings:
 
 
 def held_out_networks(track: Track = silent) -> pd.DataFrame:
-    """Each figure with ``error``, relative, of a model that has not seen its network, nor were its settings chosen by it.
+    """Each figure with the relative ``error`` of a model whose fit and settings did not use the figure's network.
 
     ``level_2_kb`` and ``hides`` are the settings.
     """
@@ -97,9 +97,9 @@ def _with_errors(rows: pd.DataFrame, model: BoardModel) -> pd.DataFrame:
 
 @cached_copies
 def held_out_boards() -> pd.DataFrame:
-    """Each figure with ``error``, relative, of a model that has not seen its board, but for the board's own two numbers.
+    """Each figure with the relative ``error`` of a model that held out its board.
 
-    Scale and line are fitted to the board's figures, the rest to those of the other boards.
+    Only the board's scale and line are fitted to its figures, the other numbers to those of the other boards.
     """
     rows = figures()
     found = []
@@ -109,7 +109,7 @@ def held_out_boards() -> pd.DataFrame:
         measured = (own["latency_ms"] * own["clock_ghz"] * 1e6).to_numpy()
 
         def scaled(line: float, own: pd.DataFrame = own, model: BoardModel = model, measured: Floats = measured) -> Floats:
-            """Modelled over measured cycles with this cost of a line, and the scale that suits it best."""
+            """Ratio of modelled to measured cycles with this cost of a line and its best scale."""
             boards = pd.DataFrame({"scale": [1.0], "line": [line]}, ["own"])
             ratio = modelled_cycles(replace(model, boards=boards), own, ["own"] * len(own)) / measured
             return best_scale(ratio) * ratio
@@ -122,7 +122,7 @@ def held_out_boards() -> pd.DataFrame:
 
 @cached_copies
 def layer_model_errors() -> pd.DataFrame:
-    """Errors of the layer model on the same fp32 figures, each by a fit without its network."""
+    """Errors of the layer model on the same fp32 figures, each from a fit without its network."""
     found = [left_out_networks(threads) for threads in THREADS]
     rows = pd.concat([each.assign(error=each["modelled_ms"] / each["latency_ms"] - 1) for each in found])
     known = figures()[["model", "threads", "soc"]].drop_duplicates()
@@ -131,18 +131,18 @@ def layer_model_errors() -> pd.DataFrame:
 
 
 def board_report(track: Track = silent) -> dict[str, Any]:
-    """Everything that is known of the model's errors, as plain data; percentages.
+    """Report the model's errors as plain data, in percent.
 
     Returns
     -------
     dict
         ``held_out``: by precision and threads ``figures``, ``networks``, ``network_percent`` and ``figure_percent`` (see these
-        functions), and for fp32 the layer model's on the same figures as ``layer_model_network_percent`` and
-        ``layer_model_figure_percent``; ``networks``: signed error of each network by threads; ``boards``: by precision and
-        threads the mean error of a figure on a held-out board with known scale and memory; ``numbers``: the fitted ones;
-        ``paddle``: Paddle-Lite's figures for this chip beside ncnn's code, 1 thread, in microseconds; ``reference``: by threads
-        the reference's two networks by the shipped table, in microseconds, and the ratio of the baseline to the median subnet
-        of the reference subnet's size, all never fitted.
+        functions); for fp32 also ``layer_model_network_percent`` and ``layer_model_figure_percent``, the layer model's on
+        the same figures. ``networks``: signed error of each network by threads. ``boards``: by precision and threads, the mean
+        error of a figure on a held-out board with known scale and memory. ``numbers``: the fitted numbers. ``paddle``:
+        Paddle-Lite's figures for this chip and the model's latency of ncnn's code, 1 thread, in microseconds. ``reference``: by
+        threads, the latencies of the reference's two networks in the shipped table, in microseconds, and the ratio of the
+        baseline to the median subnet of the reference subnet's size. The last two were never fitted.
     """
     rows, boards, layers = held_out_networks(track), held_out_boards(), layer_model_errors()
     held_out: dict[str, dict[int, dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""Counts of the networks with published figures, recorded so that the model can be fitted where nothing is emulated."""
+"""Recorded counts of the networks with published figures, so that fitting the model needs no emulator."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +21,7 @@ def recorded() -> Mapping[Key, Counts]:
 
 
 def read_recorded(path: Path) -> dict[Key, Counts]:
-    """Read counts that :func:`record` has written, by network and threads."""
+    """Read counts written by :func:`record`, by network and threads."""
     frame = pd.read_csv(path)
     keys = pd.MultiIndex.from_frame(frame[["network", "threads"]])
     parts = frame[COLUMNS].to_numpy(float)
@@ -29,7 +29,7 @@ def read_recorded(path: Path) -> dict[Key, Counts]:
 
 
 def record(found: Mapping[Key, Counts], path: Path = FILE) -> None:
-    """Write counts, sorted, in a form that does not change with the day that they are written on."""
+    """Write counts, sorted; equal counts give equal bytes on any day."""
     frames = [counts.frame().assign(network=key[0], threads=key[1]) for key, counts in sorted(found.items())]
     table = pd.concat(frames)[["network", "threads", *COLUMNS]]
     whole = [column for column in COLUMNS if column != "cycles"]

@@ -1,1 +1,1 @@
-"""The model of layers behind the shipped tables, its data and its validation."""
+"""The layer model of Cortex-A53 boards, its data and its validation."""

@@ -1,7 +1,7 @@
 """The latency model of Cortex-A53 boards, fitted to published whole-network figures.
 
-``published.csv`` holds published latencies, ``networks.csv`` the layers of the networks that they are about. A network
-is the sum of its layers, and a layer takes, in cycles::
+``published.csv`` holds published latencies, ``networks.csv`` the layers of these networks. A network takes the sum of its
+layers, and a layer takes, in cycles::
 
     board scale * (c_kind * MACs + a_kind * elements + e_kind * elements if the layer exceeds the caches + w * weights)
 
@@ -65,7 +65,7 @@ EXCEEDING = {"gconv": "gconv", "c3s1": "winograd", "dw3": "map", "dw5": "map", "
 Floats = NDArray[np.float64]
 
 _ROUNDS = 8
-"""Turns of fitting the coefficients, then the scales."""
+"""Alternations between fitting the coefficients and the scales."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def as_frame(layers: Sequence[Layer]) -> pd.DataFrame:
 
 
 def features(layers: pd.DataFrame) -> pd.DataFrame:
-    """What each layer is charged for: a row per layer, a column per coefficient that occurs."""
+    """Quantities that a layer is charged for: a row per layer, a column per coefficient."""
     elements = layers["elements_in"] + layers["elements_out"]
     exceeds = 4 * (elements + layers["weights"]) > CACHE_BYTES
     parts = [("macs", MACS, layers["macs"]), ("elements", ELEMENTS, elements), ("exceeding", EXCEEDING, elements * exceeds)]
@@ -127,7 +127,7 @@ def published() -> pd.DataFrame:
 
 
 def fit_data(threads: int) -> pd.DataFrame:
-    """The figures that are fitted: ncnn's, at ``threads`` threads, of networks whose layers are known.
+    """The fitted figures: ncnn's, at ``threads`` threads, for networks whose layers are known.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def fit_data(threads: int) -> pd.DataFrame:
         If there is no fit for this number of threads.
     """
     if threads not in THREADS:
-        raise InputError(f"threads is {threads}; allowed: {', '.join(map(str, THREADS))}, for which figures are published")
+        raise InputError(f"threads is {threads}; allowed: {', '.join(map(str, THREADS))}; others have no published figures")
     every = published()
     figures: pd.DataFrame = every[
         (every["engine"] == ENGINE) & (every["threads"] == threads) & every["model"].isin(networks()["network"])
@@ -145,7 +145,7 @@ def fit_data(threads: int) -> pd.DataFrame:
 
 @cached_copies
 def fit(threads: int, network: str | None = None, board: str | None = None) -> Fit:
-    """Fit the model at ``threads`` threads, to all figures but those of ``network`` and of ``board``.
+    """Fit the model at ``threads`` threads to all figures except those of ``network`` and of ``board``.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def fit(threads: int, network: str | None = None, board: str | None = None) -> F
 
 
 def modelled_ms(model: Fit, figures: pd.DataFrame) -> pd.Series:
-    """Modelled latency in milliseconds beside each published figure, on the figure's board; a board not fitted has scale 1."""
+    """Modelled latency in milliseconds for each published figure, on its board; a board that was not fitted has scale 1."""
     work = network_work().loc[figures["model"]]
     cycles = work.to_numpy() @ model.coefficients.to_numpy() * figures["soc"].map(model.scales).fillna(1.0).to_numpy()
     ms: pd.Series = pd.Series(cycles / (figures["clock_ghz"].to_numpy() * 1e6), figures.index)
@@ -216,6 +216,6 @@ def _least_deviations(relative: Floats) -> Floats:
 
 
 def best_scale(ratio: Floats) -> float:
-    """The s > 0 with the least sum of ``|s * ratio - 1|``: a weighted median of ``1 / ratio``."""
+    """Return the s > 0 with the least sum of ``|s * ratio - 1|``: a weighted median of ``1 / ratio``."""
     ratio = np.sort(ratio)[::-1]
     return float(1 / ratio[np.searchsorted(ratio.cumsum(), ratio.sum() / 2)])

@@ -1,4 +1,4 @@
-"""A cache for functions that return tables: a caller that changes its table changes no other's."""
+"""A cache for functions that return tables: every caller gets its own copy."""
 
 from collections.abc import Callable
 from copy import deepcopy

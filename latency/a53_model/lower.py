@@ -1,7 +1,7 @@
 """A network as the list of layers that an inference engine runs.
 
 An engine such as ncnn folds BatchNorm and the simple activations into the convolution before them, and reads views of a map
-for nothing. What remains is described as in ``networks.csv``, one row per layer:
+at no cost. The remaining layers are described as in ``networks.csv``, one row per layer:
 
 ===== ================================================================================================
 kind  layer
@@ -15,7 +15,7 @@ dw3   depthwise convolution up to 3x3
 dw5   larger or dilated depthwise convolution, for which engines have less tuned code
 fc    linear layer, or 1x1 convolution of a 1x1 map
 pool  pooling; its ``macs`` are the elements read
-elt   sum, product or cheap activation, element by element
+elt   sum, product or simple activation, element by element
 swish activation with an exponential in it
 mov   concatenation, split or reordering in memory
 ===== ================================================================================================
@@ -72,7 +72,7 @@ def _convolution(
 ) -> Layer:
     out_channels, in_group, kernel, kernel_x = weight.shape
     if transposed or kernel != kernel_x:
-        raise InputError("cannot model the latency of a transposed or non-square convolution; it knows square Conv2d")
+        raise InputError("cannot model the latency of a transposed or non-square convolution; use a square Conv2d")
     in_channels, macs = in_group * groups, weight.numel() * out.shape[2] * out.shape[3]
     counts = {"macs": macs, "elements_in": x.numel(), "elements_out": out.numel(), "weights": weight.numel()}
     if kernel == 1 and x.shape[2:].numel() == 1:
@@ -148,7 +148,7 @@ _WEIGHTED = {aten.convolution, aten.addmm}
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives this class no types
-    """Writes down the layers while a network runs, below all of Python's control flow."""
+    """Records the layers that a network runs, below all of Python's control flow."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -187,7 +187,7 @@ def lower(module: nn.Module, *shape: int) -> list[Layer]:
     Raises
     ------
     InputError
-        If the module does something that the latency model does not know.
+        If the module has an operation that the latency model does not know.
     """
     parameter = next(module.parameters(), torch.empty(0))
     x = torch.zeros(1, *shape, dtype=parameter.dtype, device=parameter.device)

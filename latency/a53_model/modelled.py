@@ -1,4 +1,4 @@
-"""Latencies from the fitted model: of one block, of a plain network, and of everything a table needs."""
+"""Latencies from the fitted model: of a block, of a plain network, and of all rows of a table."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -15,9 +15,10 @@ from .kept import cached_copies
 from .lower import Layer, lower
 
 LANDMARKS = (68, 98, 106)
+"""Default landmark counts of :func:`table_signatures`."""
 
 ROUNDING_US = 1e-3
-"""How far a row may be off by being rounded, in microseconds."""
+"""Largest difference by rounding between a row and the model, in microseconds."""
 
 
 @cache
@@ -45,14 +46,14 @@ def block_work(signature: Signature) -> pd.Series:
 
 
 def block_us(signature: Signature, threads: int) -> float:
-    """Modelled latency of a block or fixed part in its place, in microseconds."""
+    """Modelled latency of a block or fixed part, in microseconds."""
     return fit(threads).us_of_work(block_work(signature))
 
 
 def whole_network_us(module: nn.Module, input_size: int, threads: int) -> float:
     """Modelled Snapdragon 625 latency of a plain network for one image, in microseconds.
 
-    It is additive: a built subnet takes the sum of its rows in a table of the same fit.
+    The model is additive: a built subnet takes the sum of its rows in a table of the same fit.
 
     Parameters
     ----------
@@ -66,13 +67,13 @@ def whole_network_us(module: nn.Module, input_size: int, threads: int) -> float:
     Raises
     ------
     InputError
-        If the network has an operation that the model does not know, or ``threads`` is another number.
+        If the network has an operation that the model does not know, or ``threads`` is neither 1 nor 4.
     """
     return fit(threads).us(lower(module, 3, input_size, input_size))
 
 
 def follows_model(rows: Mapping[Signature, float], threads: int) -> bool:
-    """Whether a table's rows are those of the fitted model at ``threads`` threads, so that the two may be compared."""
+    """Whether a table's rows are those of the fitted model at ``threads`` threads, so that the two are comparable."""
     known = threads in THREADS and all(key.op in BLOCKS | PARTS for key in rows)
     return known and bool(rows) and all(abs(block_us(key, threads) - us) <= ROUNDING_US for key, us in rows.items())
 
@@ -80,7 +81,7 @@ def follows_model(rows: Mapping[Signature, float], threads: int) -> bool:
 def table_signatures(
     space: SpaceSpec, landmarks: tuple[int, ...] = LANDMARKS, input_size: int | None = None
 ) -> list[Signature]:
-    """Every registered block in every place that ``space`` searches, and its fixed parts for each number of landmarks, sorted.
+    """Every registered block at every position that ``space`` searches, and its fixed parts for each landmark count, sorted.
 
     Raises
     ------

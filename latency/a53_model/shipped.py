@@ -1,4 +1,4 @@
-"""Tables from the fitted model, among them the shipped ones."""
+"""Latency tables from the fitted layer model."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from .uncertainty import uncertainty_percent
 from .validate import report
 
 DATE = "2026-11-24"
-"""When the figures behind the model were collected; a table made later from the same figures keeps it."""
+"""Date on which the figures behind the model were collected; tables made later from the same figures keep it."""
 
 
 def fit_table(signatures: Iterable[Signature], threads: int, name: str) -> LookupTable:
@@ -41,16 +41,16 @@ def fit_table(signatures: Iterable[Signature], threads: int, name: str) -> Looku
 
 
 def uncertainty(threads: int) -> str:
-    """What :func:`report` found, in a sentence."""
+    """Summarise :func:`report` in a sentence."""
     found = report(threads)
     errors = {name: entry["error_percent"] for name, entry in found["paddle"].items()}
     low, high = min(errors, key=errors.__getitem__), max(errors, key=errors.__getitem__)
     return (
-        f"not measured: fitted to {found['figures']} published figures of other Cortex-A53 boards; mean error on a network "
-        f"left out of the fit {found['left_out_percent']:.1f} % (depthwise-separable ones "
+        f"not measured: fitted to {found['figures']} published figures of other Cortex-A53 boards; mean error on a held-out "
+        f"network {found['left_out_percent']:.1f} % (depthwise-separable ones "
         f"{found['left_out_separable_percent']:.1f} %), by which the model was chosen; the chip's own scale is that of the "
-        f"{SIBLING}, and boards left out of the fit are missed by {found['left_out_board_percent']:.0f} % "
+        f"{SIBLING}, and held-out boards are missed by {found['left_out_board_percent']:.0f} % "
         f"({found['left_out_board_scaled_percent']:.0f} % once their scale is known); "
-        f"Paddle-Lite's single-thread figures for this chip, known when that board was taken, are missed "
+        f"Paddle-Lite's single-thread figures for this chip, known when that board was chosen, are missed "
         f"by {errors[low]:+.0f} % ({low}) to {errors[high]:+.0f} % ({high})"
     )

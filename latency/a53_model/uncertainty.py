@@ -1,4 +1,4 @@
-"""How far off a modelled block may be, for each kind of block: an estimate from the errors on held-out networks.
+"""Uncertainty of the modelled latency of each kind of block, estimated from the errors on held-out networks.
 
 A block consists of families of layers (1x1 convolutions, depthwise ones, ...). The error of a family is the root mean square of
 the errors on held-out networks, each weighted by the share of its time that the model gives to the family. The uncertainty of a
@@ -33,9 +33,9 @@ OTHER = "map"
 
 
 def uncertainty_percent(signatures: Iterable[Signature], threads: int) -> dict[str, float]:
-    """Uncertainty (one standard deviation) of each block's or part's latency, in percent: the mean over its places.
+    """Uncertainty (one standard deviation) of each block's or part's latency, in percent: the mean over its positions.
 
-    A block that takes no time anywhere, an identity, has none and is skipped.
+    A block that takes no time anywhere, such as an identity, is skipped.
     """
     errors = _family_errors(threads)
     found: dict[str, list[float]] = {}
@@ -64,7 +64,7 @@ def _family_errors(threads: int) -> pd.Series:
 
 
 def _jackknife(signature: Signature, us: float, threads: int) -> float:
-    """Relative standard error of a block's latency, from the fits that leave out one network each."""
+    """Relative standard error of a block's latency, from the fits that hold out one network each."""
     names = left_out_networks(threads)["model"].unique()
     each = np.array([fit(threads, network=name).us_of_work(block_work(signature)) for name in names])
     return float(np.sqrt((len(each) - 1) * each.var()) / us)

@@ -1,4 +1,4 @@
-"""How far the fitted model may be trusted: errors on networks, boards and figures that it has not seen."""
+"""Validation of the fitted model: its errors on held-out networks, boards and figures."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -26,13 +26,13 @@ PADDLE_NETWORKS = {
     "MobileNetV3_small_x1_0": models.mobilenet_v3_small,
     "ResNet50": models.resnet50,
 }
-"""Published name -> the same network; MobileNetV1 is taken from the layers in ``networks.csv``."""
+"""Published name -> the same network; the layers of MobileNetV1 are in ``networks.csv``."""
 
 REFERENCE_US = {"baseline": 10_000.0, "subnet": 1_600.0}
-"""What the reference reports for this chip, without saying with how many threads."""
+"""Latencies that the reference reports for this chip, without the number of threads."""
 
 SUBNET_BYTES = (660_000, 700_000)
-"""32-bit sizes of the subnets that are compared with the reference's, of 693 KB."""
+"""Range of 32-bit sizes of the subnets that are compared with the reference's subnet of 693 KB."""
 
 SEPARABLE = 0.95
 """Share of MACs in 1x1 and depthwise layers from which a network counts as depthwise-separable."""
@@ -45,14 +45,14 @@ def report(threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``threads``, ``figures``, ``networks`` and ``boards`` (numbers of what was fitted). ``left_out_percent`` and
-        ``left_out_separable_percent``: mean error on a network that the fit has not seen, over all and over the
-        depthwise-separable ones; ``left_out`` per network. ``left_out_boards``: board -> mean error in percent on a board
-        that the fit has not seen, ``as_is`` with the mean scale of the others and ``scaled`` with its own best one, with
-        ``left_out_board_percent`` and ``left_out_board_scaled_percent`` their means. ``paddle``: network -> published and
-        modelled microseconds and error in percent, another engine's figures for the Snapdragon 625 itself, single-threaded
-        (its document says 1.8 GHz, the model 2.0). ``reference``: the same for the reference's baseline and subnet, where
-        the subnet's modelled latency is the range over all subnets of its size.
+        ``threads``; ``figures``, ``networks`` and ``boards``: numbers of fitted ones. ``left_out_percent`` and
+        ``left_out_separable_percent``: mean error on a held-out network, over all and over the depthwise-separable ones;
+        ``left_out``: the same per network. ``left_out_boards``: board -> mean error in percent on this held-out board,
+        ``as_is`` with the mean scale of the others and ``scaled`` with its own best scale; ``left_out_board_percent`` and
+        ``left_out_board_scaled_percent`` are their means. ``paddle``: network -> published and modelled microseconds and error
+        in percent, for another engine's single-threaded figures on the Snapdragon 625 itself (its document states 1.8 GHz, the
+        model 2.0). ``reference``: the same for the reference's baseline and subnet; the subnet's modelled latency is the range
+        over all subnets of its size.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def report(threads: int) -> dict[str, Any]:
 
 @cached_copies
 def left_out_networks(threads: int) -> pd.DataFrame:
-    """Each fitted figure with ``modelled_ms``, the latency by a fit that has not seen the figure's network."""
+    """Each fitted figure with ``modelled_ms``, the latency from a fit that held out the figure's network."""
     figures = fit_data(threads)
     frame: pd.DataFrame = pd.concat(
         [
@@ -128,7 +128,7 @@ def _reference(threads: int) -> dict[str, dict[str, Any]]:
 
 
 def reference_subnets_us(row: Callable[[Signature], float]) -> NDArray[np.float64]:
-    """Latencies (S,) of all subnets of the built-in space with the reference subnet's size, by the latency of each block."""
+    """Latencies (S,) of all subnets of the space ``pfld`` with the reference subnet's size; ``row`` gives a block's latency."""
     layout = SpaceSpec.load("pfld").layout(106, 112)
     fixed = layout.fixed()
 

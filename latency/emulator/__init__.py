@@ -1,1 +1,1 @@
-"""The engines' own Arm code on an emulated core: what it executes, and what it computes."""
+"""Run the engines' own Arm code on an emulated core: counts and outputs."""

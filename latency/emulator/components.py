@@ -1,7 +1,7 @@
-"""Finds what the emulator consists of, and builds the two small libraries of our own on first use.
+"""Find the emulator's components, and build its two small libraries on first use.
 
-In :func:`home`, ``root`` is the arm64 system that :mod:`.install` makes, ``built`` has the libraries, and ``systems`` a view of
-the root for each core, with the core's files about the processor.
+In :func:`home`, ``root`` is the arm64 system that :mod:`.install` makes, ``built`` has the libraries, and ``systems`` has a
+view of the root for each core, with the core's files about the processor.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from .cores import A53, find_core, system_files
 
 HERE = Path(__file__).parent
 VARIABLE = "FBNET_PFLD_EMULATOR"
-"""Environment variable with the emulator's folder."""
+"""Environment variable that names the emulator's folder."""
 
 INSTALL = "fbnet-pfld latency emulator install"
 MANIFEST = "manifest.json"
@@ -33,13 +33,13 @@ LAUNCHERS = {
 
 
 def home() -> Path:
-    """The emulator's folder: that of the environment variable, or one in the user's cache."""
+    """Return the emulator's folder: that of the environment variable, or one in the user's cache."""
     named = os.environ.get(VARIABLE)
     return Path(named).absolute() if named else user_cache("emulator")
 
 
 def program(name: str, remedy: str) -> str:
-    """Path of an installed program; :class:`InputError` with the command that installs it."""
+    """Path of an installed program; :class:`InputError` with the installation command if it is missing."""
     found = shutil.which(name)
     if found is None:
         raise InputError(f"{name} not found; install it with: {remedy}")
@@ -55,7 +55,7 @@ class Components:
     system
         The arm64 system, as the emulated core sees it.
     plugin, openmp
-        The counting plugin of QEMU, and the OpenMP without threads for the emulated system.
+        QEMU's counting plugin, and the emulated system's OpenMP without threads.
     versions
         Engine -> version in the system.
     """
@@ -70,18 +70,18 @@ class Components:
 
     @property
     def identity(self) -> str:
-        """A short digest that tells these counts from those of other components."""
+        """Short digest of the components that the counts depend on."""
         parts = [self.system.name, self.plugin.name, *sorted(self.versions.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
 def find_components(cpu: str = A53) -> Components:
-    """Find all, building what is ours.
+    """Find all components, and build the libraries if they are missing.
 
     Raises
     ------
     InputError
-        If the core is unknown, or something is missing: with the command that brings it.
+        If the core is unknown or a component is missing. The message has the command that installs it.
     """
     core = find_core(cpu)
     launchers = {name: program(name, remedy) for name, remedy in LAUNCHERS.items()}
@@ -100,7 +100,7 @@ def find_components(cpu: str = A53) -> Components:
 
 
 def root_versions(root: Path) -> dict[str, str]:
-    """Versions of the engines in the root; an :class:`InputError` if the root is not whole."""
+    """Versions of the engines in the root; :class:`InputError` if the root is missing or incomplete."""
     manifest = root / MANIFEST
     if not manifest.is_file():
         raise InputError(f"no arm64 system in {root}; make it with: {INSTALL}")
@@ -114,7 +114,7 @@ def root_versions(root: Path) -> dict[str, str]:
 
 
 def _build(folder: Path, source: Path, compilers: tuple[str, ...], remedy: str, flags: list[str]) -> Path:
-    """The shared library made of ``source``, under a name that changes with it."""
+    """Return the shared library built from ``source``; its name changes with the source."""
     digest = hashlib.sha256(source.read_bytes() + repr(flags).encode()).hexdigest()[:12]
     library = folder / "built" / f"{source.stem}-{digest}.so"
     if library.is_file():
@@ -133,7 +133,7 @@ def _build(folder: Path, source: Path, compilers: tuple[str, ...], remedy: str, 
 
 
 def _system(folder: Path, files: dict[str, str], cpu: str, openmp: Path) -> Path:
-    """A view of the root with the files of one core: links to the root's folders, and the rest written."""
+    """Return a view of the root for one core: links to the root's folders, and the core's own files."""
     guest = HERE / "guest.py"
     texts = files | {"guest.py": guest.read_text(encoding="utf-8")}
     digest = hashlib.sha256(json.dumps([texts, openmp.name]).encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
-"""The cores that can be emulated, and what an engine finds out about them from the system's files.
+"""The emulated cores, and the system files that describe them to an engine.
 
-Engines choose their code by the core's part number and the sizes of its caches. QEMU hands these files through from the machine
-that it runs on, so the emulated system has its own.
+Engines choose their code by the core's part number and the sizes of its caches. QEMU passes these files through from the host,
+so the emulated system has its own.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from ...search_space.errors import InputError, allowed
 
 CORES_PER_CLUSTER = 4
 IMPLEMENTER = 0x41
-"""Arm's number as a maker of cores."""
+"""Arm's number as an implementer of cores."""
 
 LEVEL_2_KB = 512
 
 
 @dataclass(frozen=True)
 class Core:
-    """A core's number in the register MIDR_EL1, its name, and its level-1 data cache in KB."""
+    """A core's part number in the register MIDR_EL1, its name, and its level-1 data cache in KB."""
 
     part: int
     name: str
@@ -32,13 +32,13 @@ CORES = {
     "cortex-a72": Core(0xD08, "Arm Cortex-A72"),
     "cortex-a76": Core(0xD0B, "Arm Cortex-A76", 64),
 }
-"""QEMU's name -> core. All are counted with the caches of a Cortex-A53; tables of the others use instructions only."""
+"""QEMU's name -> core. All are counted with the caches of a Cortex-A53; tables of the other cores use instructions only."""
 
 A53 = "cortex-a53"
 
 
 def find_core(cpu: str) -> Core:
-    """The core of this name; :class:`InputError` if there is none."""
+    """Return the core with QEMU's name ``cpu``; :class:`InputError` if it is unknown."""
     if cpu not in CORES:
         raise InputError(f"unknown core {cpu!r}; {allowed(CORES)}")
     return CORES[cpu]

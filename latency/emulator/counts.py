@@ -1,8 +1,7 @@
-"""What a run on the emulated core has counted: its parts, and for each part what the cost model asks for.
+"""Counts of a run on the emulated core: its parts, with the inputs of the cost model for each part.
 
-A part is a parallel region, or everything outside of regions together. A region takes as long as its slowest share, so that the
-counts of a core are those of that share; the lines that come from or go to memory are those of all shares, which use it
-together.
+A part is a parallel region, or everything outside of regions together. A region takes as long as its slowest share, so a core's
+counts are those of that share. Lines from and to memory are those of all shares, which use the memory together.
 """
 
 from dataclasses import dataclass
@@ -31,17 +30,17 @@ _TRAFFIC = [
     *(f"{kind}{kb}" for kind in ("read", "read_streamed", "allocated", "written") for kb in LEVEL_2_KB),
     "tlb_misses",
 ]
-"""Numbers of the plugin, in its order."""
+"""Numbers that the plugin writes, in its order."""
 
 COLUMNS = ["region", "cycles", "instructions", "jumps", "streams", "stores", *(f"lines{kb}" for kb in LEVEL_2_KB)]
-"""Columns of a part: whether it is a region; cycles without any cache miss, and instructions; load misses of level 1 that
-follow no recent one (jumps) and that do (streams), and store misses; lines that level 2 of such a size fetches from or writes
-back to memory."""
+"""Columns of a part: whether it is a region; cycles without any cache miss, and instructions; load misses of level 1 that do
+not follow a recent one (jumps) and that do (streams), and store misses; lines that a level-2 cache of each size fetches from
+or writes back to memory."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of one run: an array of a row per part, with :data:`COLUMNS`."""
+    """Counts of one run: an array with a row per part and :data:`COLUMNS`."""
 
     parts: NDArray[np.float64]
 
@@ -51,18 +50,18 @@ class Counts:
         return float(self.parts[:, COLUMNS.index("instructions")].sum())
 
     def frame(self) -> pd.DataFrame:
-        """The same as a table."""
+        """Return the counts as a table."""
         table: pd.DataFrame = pd.DataFrame(self.parts, columns=COLUMNS)
         return table
 
 
 def read_counts(text: str) -> Counts:
-    """Read what the counting plugin wrote.
+    """Read the counting plugin's text.
 
     Raises
     ------
     InputError
-        If it is not whole: the emulated program has ended before its second mark.
+        If it is incomplete, because the emulated program ended before its second mark.
     """
     blocks: dict[str, tuple[str, ...]] = {}
     parts = []
@@ -95,7 +94,7 @@ def _part(region: bool, words: list[str], blocks: dict[str, tuple[str, ...]]) ->
 
 
 def counted(components: Components, file: Path, shape: tuple[int, int, int], threads: int = 1) -> Counts:
-    """Count a run, or read what was counted of the file before: counts are kept beside it, as a NumPy file.
+    """Count a run, or read earlier counts of the file, which are kept beside it as a NumPy file.
 
     Raises
     ------

@@ -1,10 +1,10 @@
-"""How many cycles a Cortex-A53 needs for a block of instructions, if all data is in the level-1 cache.
+"""Cycles of a Cortex-A53 for a block of instructions, with all data in the level-1 cache.
 
-The core issues up to two instructions per cycle, in order; an instruction waits for its operands and for its unit. Per cycle
+The core issues up to two instructions per cycle, in order. An instruction waits for its operands and for its unit. Per cycle
 the core starts one load or store (of 8 bytes; wider ones keep the unit busy for longer), one multiplication, one branch, and
 one 128-bit or two 64-bit vector operations. These rules are common knowledge about the core; none of the numbers was fitted.
 
-A block is taken to run again and again: its cycles are those of one round once the rounds have settled.
+A block is assumed to run repeatedly: its cycles are those of one round in the steady state.
 """
 
 import re
@@ -17,10 +17,10 @@ from ...search_space.errors import InputError
 from ..engines.convert import install
 
 WIDTH = 2
-"""Instructions that are issued per cycle."""
+"""Instructions issued per cycle."""
 
 ROUNDS = 4
-"""How often a block is run; the first round only fills the pipeline."""
+"""Number of simulated rounds of a block; the first one only fills the pipeline."""
 
 ACCESS_BYTES = 8
 FORWARDED = 4
@@ -39,11 +39,12 @@ MULTIPLICATION = re.compile(r"(mul|madd|msub|[us]mull|[us]maddl|[us]mulh)")
 
 @dataclass(frozen=True)
 class Instruction:
-    """What the model knows of an instruction.
+    """An instruction, as the model sees it.
 
     ``unit`` is one of ``alu``, ``branch``, ``memory``, ``multiply``, ``vector`` (both halves of the vector unit), ``half`` (one
-    of them), ``insert`` (a general register into half of a vector, beside a vector operation) and ``nop``. It keeps the unit
-    for ``busy`` cycles, and its result is ready after ``latency`` cycles. ``accumulates``: it adds a product to its result.
+    of them), ``insert`` (a general register into half of a vector, beside a vector operation) and ``nop``. The instruction
+    occupies the unit for ``busy`` cycles, and its result is ready after ``latency`` cycles. With ``accumulates``, it adds a
+    product to its result.
     """
 
     unit: str
@@ -67,7 +68,7 @@ def _disassembler() -> Any:
 
 @cache
 def decode(word: str) -> Instruction:
-    """Decode an instruction, given as eight hexadecimal digits; an unknown one is taken for an integer operation."""
+    """Decode an instruction, given as eight hexadecimal digits; an unknown one counts as an integer operation."""
     found = next(_disassembler().disasm(bytes.fromhex(word)[::-1], 0), None)
     if found is None:
         return Instruction("alu")
@@ -77,7 +78,7 @@ def decode(word: str) -> Instruction:
 
 
 def classify(mnemonic: str, operands: str) -> tuple[str, int, int]:
-    """Unit, busy cycles and latency of an instruction, as :class:`Instruction`."""
+    """Unit, busy cycles and latency of an instruction, as in :class:`Instruction`."""
     vector, scalar = VECTOR.search(operands) is not None, SCALAR.search(operands) is not None
     if mnemonic == "nop":
         return "nop", 1, 1
@@ -107,7 +108,7 @@ def classify(mnemonic: str, operands: str) -> tuple[str, int, int]:
 
 
 def _busy(mnemonic: str, operands: str) -> int:
-    """Cycles of the load-store unit, by the bytes that an instruction moves."""
+    """Cycles of the load-store unit, from the bytes that an instruction moves."""
     listed = re.match(r"\{([^}]*)\}(\[\d+\])?", operands)
     if listed:  # ld1, st4, ...: a list of registers, whole, of one lane, or all lanes from one value
         registers = len(listed[1].split(","))
@@ -120,7 +121,7 @@ def _busy(mnemonic: str, operands: str) -> int:
 
 
 def _names(found: Any, registers: Sequence[int]) -> tuple[str, ...]:
-    """Registers by one name for all their widths; the zero register has no value to wait for."""
+    """Names of registers, the same for all widths; the zero register is skipped, as nothing waits for it."""
     named = (found.reg_name(number) for number in registers)
     whole = {re.sub(r"^w(?=\d)", "x", re.sub(r"^[bhsdq](?=\d)", "v", name)) for name in named if name not in ("wzr", "xzr")}
     return tuple(sorted(whole))
@@ -137,12 +138,12 @@ def cycles(block: tuple[str, ...]) -> float:
     for _ in range(ROUNDS):
         for each in instructions:
             shared = "vector" if each.unit in ("half", "insert") else each.unit
-            # operands and unit have to be there
+            # wait for the operands and the unit
             start = max(now, free.get(shared, 0)) if each.unit != "nop" else now
             for name in each.reads if each.unit != "nop" else ():
                 early = FORWARDED if each.accumulates and name in each.writes else 0
                 start = max(start, ready.get(name, 0) - early)
-            # and the cycle needs room for one more
+            # start a new cycle if this one has no room
             needed = {"vector": 2, "half": 1}.get(each.unit, 0)
             room = issued < WIDTH and halves + needed <= WIDTH and not (each.unit == "branch" and branches)
             if start > now or not room:

@@ -1,4 +1,4 @@
-"""Makes the arm64 system for the emulator: Python and its libraries from Debian's packages, the engines from PyPI's wheels."""
+"""Make the emulator's arm64 system: Python and its libraries from Debian packages, the engines from wheels on PyPI."""
 
 import json
 import shutil
@@ -31,32 +31,32 @@ DEBIAN = (
     "libsqlite3-0",
     "libuuid1",
 )
-"""Debian 12's packages with what Python 3.11 needs."""
+"""Packages of Debian 12 that Python 3.11 needs."""
 
 WHEELS = {"ncnn": "1.0.20261020", "MNN": "3.6.1", "numpy": "2.4.6"}
-"""Wheel -> version. The shipped tables are of these; another version of an engine is another table."""
+"""Wheel -> version. The shipped tables are for these versions; another version of an engine needs another table."""
 
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64", "manylinux_2_17_aarch64")
 NEEDED_MB = 400
 
 
 def install(track: Track = silent) -> Path:
-    """Make the system in the emulator's folder, or leave a whole one as it is; return its folder.
+    """Make the system in the emulator's folder, unless it is complete already; return its folder.
 
     Raises
     ------
     InputError
-        If apt or dpkg is not there (they are Debian's), a package cannot be had, or the disk is full.
+        If Debian's apt-get or dpkg is missing, a package cannot be downloaded, or the disk is full.
     """
     folder = home()
     root = folder / "root"
-    with suppress(InputError):  # there is none, or it is not whole
+    with suppress(InputError):  # missing or incomplete
         if root_versions(root) == WHEELS:
             return root
     tools = {name: shutil.which(name) for name in ("apt-get", "dpkg")}
     for name, path in tools.items():
         if path is None:
-            raise InputError(f"{name} not found; the arm64 system is made by Debian's apt-get and dpkg, so use Debian 12")
+            raise InputError(f"{name} not found; the arm64 system needs Debian's apt-get and dpkg, so use Debian 12")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free / 1e6
@@ -66,7 +66,7 @@ def install(track: Track = silent) -> Path:
             work = Path(temporary)
             made = work / "root"
             made.mkdir()
-            # Debian's packages, by lists of their own beside the host's
+            # Debian's packages, with package lists separate from the host's
             debs = _download_debs(work, str(tools["apt-get"]), track)
             for deb in track(debs, "unpacking"):
                 _run([str(tools["dpkg"]), "-x", str(deb), str(made)], work)
@@ -78,7 +78,7 @@ def install(track: Track = silent) -> Path:
                     archive.extractall(packages)
             files = [PYTHON, *(str(path.relative_to(made)) for path in sorted(packages.iterdir()))]
             (made / MANIFEST).write_text(json.dumps({"versions": WHEELS, "files": files}, indent=1) + "\n", encoding="utf-8")
-            # a system that is there already goes only now
+            # remove an old system only now
             shutil.rmtree(root, ignore_errors=True)
             shutil.rmtree(folder / "systems", ignore_errors=True)
             made.rename(root)

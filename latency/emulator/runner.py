@@ -1,7 +1,7 @@
-"""Runs networks on the emulated core: what they execute, and what they compute.
+"""Run networks on the emulated core, for their counts and for their outputs.
 
-Nothing about a run differs from the one before: environment, names, addresses and random numbers are fixed, so that its counts
-do not depend on the machine's load. On another machine QEMU finds other addresses: its cache misses differ by about 1 %.
+All runs are identical: environment, names, addresses and random numbers are fixed, so that the counts do not depend on the
+machine's load. On another machine QEMU finds other addresses, and the cache misses differ by about 1 %.
 """
 
 import signal
@@ -26,7 +26,7 @@ ENGINES = ("ncnn", "_mnncengine")
 """Python modules of the engines."""
 
 NAMES = {".param": ("ncnn", "net.param"), ".mnn": ("mnn", "net.mnn")}
-"""Suffix of a network's file -> the engine that runs it, and what the file is called there."""
+"""Suffix of a network's file -> the engine that runs it, and the file's name on the emulated core."""
 
 WEIGHTS = ".bin"
 TIMEOUT_S = 1800
@@ -36,23 +36,23 @@ Floats = NDArray[np.float32]
 
 
 def engine_of(file: Path) -> str:
-    """The engine that runs a file on the emulated core; :class:`InputError` if none does."""
+    """Return the engine that runs a file on the emulated core; :class:`InputError` if none does."""
     if file.suffix not in NAMES:
         raise InputError(f"{file}: no engine runs it on the emulated core; expected a file that ends in {' or '.join(NAMES)}")
     return NAMES[file.suffix][0]
 
 
 def count(components: Components, file: Path, shape: tuple[int, int, int], threads: int = 1) -> str:
-    """Run a network once with warm caches; return what the counting plugin wrote, see :mod:`.counts`.
+    """Run a network once with warm caches; return the counting plugin's text, see :mod:`.counts`.
 
     Parameters
     ----------
     file
-        ncnn's ``.param``, with or without the weights' ``.bin`` beside it, or MNN's ``.mnn``.
+        ncnn's ``.param``, with or without the ``.bin`` file of the weights beside it, or MNN's ``.mnn``.
     shape
         Channels, height and width of its input.
     threads
-        Virtual threads, whose shares run one after another; 1 for MNN, which has threads of its own.
+        Virtual threads, whose shares run one after another; 1 for MNN, which starts threads itself.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def count(components: Components, file: Path, shape: tuple[int, int, int], threa
         _emulate(components, file, shape, threads, work, plugin)
         written = work / f"{COUNTS}.1"  # of the second run
         if not written.is_file():
-            raise InputError(f"{components.qemu} has not loaded the counting plugin; it needs a QEMU with plugins, such as 7.2")
+            raise InputError(f"{components.qemu} did not load the counting plugin; install a QEMU with plugins, such as 7.2")
         return written.read_text(encoding="ascii")
 
 
 def outputs(components: Components, file: Path, images: Floats) -> Floats:
-    """Run a network on images (N, channels, height, width); its outputs (N, n), float32.
+    """Run a network on images (N, channels, height, width); return its outputs (N, n), float32.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def try_engines(components: Components) -> None:
 
 def _emulate(components: Components, file: Path, shape: tuple[int, ...], threads: int, work: Path, options: list[str]) -> None:
     engine = engine_of(file)
-    # the network under a fixed name, and the system beside it: all paths that the program sees are of one length
+    # fixed names for the network and the system: all paths that the program sees have the same length in every run
     (work / NAMES[file.suffix][1]).symlink_to(file.resolve())
     if file.with_suffix(WEIGHTS).is_file():
         (work / f"net{WEIGHTS}").symlink_to(file.with_suffix(WEIGHTS).resolve())
@@ -105,9 +105,9 @@ def _emulate(components: Components, file: Path, shape: tuple[int, ...], threads
 
 
 def _run(components: Components, engine: str, arguments: list[str], work: Path, options: list[str]) -> None:
-    """Run Python on the emulated core, in a folder of its own."""
+    """Run Python on the emulated core, in the folder ``work``."""
     (work / "system").symlink_to(components.system)
-    # QEMU runs without the preloaded library: it takes the emulated program's variables by an option of its own
+    # an option of QEMU sets the emulated program's variables, so that QEMU itself runs without the preloaded library
     variables = [option for name, value in ENVIRONMENT.items() for option in ("-E", f"{name}={value}")]
     command = [
         components.setarch,
@@ -121,7 +121,7 @@ def _run(components: Components, engine: str, arguments: list[str], work: Path, 
     try:
         done = subprocess.run(command, cwd=work, env={}, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        raise InputError(f"{engine} has not ended on the emulated {components.cpu} after {TIMEOUT_S} s") from None
+        raise InputError(f"{engine} did not finish on the emulated {components.cpu} within {TIMEOUT_S} s") from None
     if done.returncode:
         raise InputError(_reason(engine, components, done))
 
@@ -130,7 +130,7 @@ def _reason(engine: str, components: Components, done: "subprocess.CompletedProc
     said = [line for line in done.stderr.splitlines() if line.strip()]
     number = -done.returncode if done.returncode < 0 else done.returncode - 128
     if any("plugin" in line.lower() and "qemu" in line for line in said):
-        return f"QEMU cannot load the counting plugin: {said[-1]}; it needs a QEMU with plugins, such as Debian's qemu-user 7.2"
+        return f"QEMU cannot load the counting plugin: {said[-1]}; install a QEMU with plugins, such as Debian's qemu-user 7.2"
     if number in set(signal.Signals):
         return f"{engine} crashed on the emulated {components.cpu}: {signal.Signals(number).name}"
     return f"{said[-1] if said else f'exit code {done.returncode}'} (on the emulated {components.cpu})"

@@ -1,1 +1,1 @@
-"""Conversion to engines' files, and running and timing them."""
+"""Convert networks to the files of inference engines; run and time them."""

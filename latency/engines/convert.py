@@ -1,4 +1,4 @@
-"""From ONNX files to those of other engines. The converters are optional requirements: the extra ``deploy`` in setup.cfg."""
+"""Convert ONNX files for other engines. The converters are optional requirements: the extra ``deploy`` in setup.cfg."""
 
 import re
 import shlex
@@ -13,18 +13,18 @@ from pathlib import Path
 from ...search_space.errors import InputError, WriteError
 from .ncnn_file import INPUT_SIDES, NcnnLayer, param_text, read_param, weights_beside
 
-# MNN's commands would install a telemetry package and report what they do, and that of the quantiser passes its arguments in
-# a form that its library no longer takes; what they call does neither.
+# MNN's own commands install a telemetry package and report their use, and the quantiser's command passes its arguments in a
+# form that its library no longer accepts. Calling the library directly avoids both.
 _MNN = "import sys, MNN, _tools; getattr(_tools, sys.argv.pop(1))(sys.argv)"
 
 
 def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) -> Path:
-    """Return the file beside ``onnx`` that ``convert`` makes of it, making it if it is not there.
+    """Return the file with ``suffix`` beside ``onnx``; make it with ``convert`` if it is missing.
 
     Raises
     ------
     InputError
-        If it cannot be made or written.
+        If the file cannot be made or written.
     """
     file = onnx.with_suffix(suffix)
     if not file.is_file():
@@ -32,7 +32,7 @@ def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) ->
             with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
                 made = Path(folder) / file.name
                 convert(onnx, made)
-                # the file itself comes last: where it is, what belongs to it is complete
+                # move the file itself last: once it exists, its companion files are complete
                 for each in sorted(Path(folder).iterdir(), key=lambda each: each == made):
                     each.replace(file.with_name(each.name))
         except OSError as error:
@@ -41,19 +41,19 @@ def converted(onnx: Path, suffix: str, convert: Callable[[Path, Path], None]) ->
 
 
 def install(package: str) -> str:
-    """The command that installs one of this package's optional requirements; it is on no index itself, its requirements are."""
+    """Return the command that installs an optional requirement by its own name, as no index has this package itself."""
     found = [line.partition(";")[0].strip() for line in requires("fbnet-pfld") or ()]
     wanted = next((line for line in found if re.match(rf"{re.escape(package)}\b", line, re.IGNORECASE)), package)
     return f"pip install {shlex.quote(wanted)}"
 
 
 def mnn_version() -> str:
-    """Name and version of the installed MNN; raises :class:`InputError` if it is not installed."""
+    """Name and version of the installed MNN; :class:`InputError` if it is not installed."""
     return _installed("MNN")
 
 
 def ncnn_version() -> str:
-    """Name and version of the installed ncnn; raises :class:`InputError` if it is not installed."""
+    """Name and version of the installed ncnn; :class:`InputError` if it is not installed."""
     return _installed("ncnn")
 
 
@@ -71,7 +71,7 @@ def _installed(package: str) -> str:
 
 
 def to_mnn(onnx: Path, out: Path) -> None:
-    """Convert an ONNX file to MNN's, which keeps its metadata.
+    """Convert an ONNX file to an MNN file, which keeps its metadata.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def to_mnn(onnx: Path, out: Path) -> None:
 
 
 def annotate_mnn(source: Path, out: Path, note: str) -> None:
-    """Copy an MNN file with ``note`` in its field ``bizCode``.
+    """Copy an MNN file, and write ``note`` into the field ``bizCode`` of the copy.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def annotate_mnn(source: Path, out: Path, note: str) -> None:
 
 
 def quantise_mnn(source: Path, out: Path, settings: Path) -> None:
-    """Quantise an MNN file by MNN's quantiser, whose settings are in a JSON file.
+    """Quantise an MNN file with MNN's quantiser, whose settings are in a JSON file.
 
     Raises
     ------
@@ -121,9 +121,10 @@ def _mnn_tool(tool: str, source: Path, arguments: list[str], end: str, out: Path
 
 
 def to_ncnn(onnx: Path, out: Path) -> None:
-    """Convert an ONNX file to ncnn's by way of pnnx: ``out`` with the layers, and a ``.bin`` file beside with the weights.
+    """Convert an ONNX file to ncnn's format with pnnx.
 
-    Weights are float32. The file states the size of the input if the ONNX file does, and keeps its metadata.
+    ``out`` holds the layers, and a ``.bin`` file beside it the weights in float32. ``out`` states the input size if the ONNX
+    file does, and keeps its metadata.
 
     Raises
     ------
@@ -148,8 +149,8 @@ def to_ncnn(onnx: Path, out: Path) -> None:
 
 
 def _stated(onnx: Path) -> tuple[list[int], dict[str, str]]:
-    """Channels, height and width of an ONNX file's input, or none if they are not fixed, and the file's metadata."""
-    from onnx import load  # takes longer than all other imports here
+    """Channels, height and width of an ONNX file's input (none if they are not fixed), and the file's metadata."""
+    from onnx import load  # slower than all other imports here
 
     model = load(onnx)
     shapes = [[side.dim_value for side in entry.type.tensor_type.shape.dim[1:]] for entry in model.graph.input]
@@ -158,7 +159,7 @@ def _stated(onnx: Path) -> tuple[list[int], dict[str, str]]:
 
 
 def _sized(layer: NcnnLayer, sides: list[int]) -> NcnnLayer:
-    """An input with its size; other layers as they are."""
+    """Return an input layer with its size; other layers unchanged."""
     if layer.kind != "Input" or not sides:
         return layer
     return replace(layer, parameters=dict(zip(INPUT_SIDES, map(str, reversed(sides)), strict=True)))

@@ -1,9 +1,10 @@
-"""Latencies of networks that are to be compared: measured in turns, and compared within what repeats.
+"""Compare latencies of networks: time them in turns, over several sessions.
 
-Two networks are timed in short bursts, one after the other, round by round: a busy spell of the machine hits both. But where
-in memory an engine puts a network changes its latency as well, by a percent or so, and stays as it is until the file is opened
-again. So files are opened several times, each time in another order, and what counts is what these sessions agree on. (Opened
-always in the same order, a file differed from itself by more than the 95 % interval in 18 of 30 trials; so, in 3 of 90.)
+Two networks are timed in short bursts, one after the other, round by round, so that a busy spell of the machine hits both. The
+memory addresses that an engine gives a network also change its latency, by about a percent, and stay until the file is opened
+again. Each file is therefore opened in several sessions, each time in a different order, and confidence intervals are over
+sessions. (With files always opened in the same order, a file differed from itself by more than the 95 % interval in 18 of 30
+trials; in changing orders, in 3 of 90.)
 """
 
 import gc
@@ -28,23 +29,23 @@ Runner = Callable[[], object]
 Name = TypeVar("Name", bound=Hashable)
 
 WARM_UP = 20
-"""Calls after a file is opened, before it is timed."""
+"""Calls after a file is opened, before the first timed one."""
 
 CALLS = 10
-"""Timed calls in a row."""
+"""Consecutive timed calls."""
 
 SESSIONS = 12
 """Default number of times that each file is opened."""
 
 ROUNDS = 8
-"""Turns of each file in a session."""
+"""Bursts of each file in a session."""
 
 FEWEST_SESSIONS = 8
-"""Fewest sessions after which one of two networks can be called faster: of seven, the extremes are no 99 % interval."""
+"""Fewest sessions that can show one of two networks to be faster: the extremes of seven do not bound a 99 % interval."""
 
 
 def ready(path: str | Path, threads: int) -> Runner:
-    """Open a file, warm it up, and return a call that runs it once on random numbers."""
+    """Open a file, warm it up, and return a function that runs it once on random numbers."""
     net = open_net(path, threads)
     image = np.random.default_rng(0).random(net.shape, np.float32)
     for _ in range(WARM_UP):
@@ -53,7 +54,7 @@ def ready(path: str | Path, threads: int) -> Runner:
 
 
 def burst(run: Runner, calls: int = CALLS) -> NDArray[np.float64]:
-    """Microseconds of some calls in a row, (calls,), after one that brings the network back into the caches."""
+    """Microseconds (calls,) of consecutive calls, after one that brings the network back into the caches."""
     run()
     times = np.empty(calls + 1)
     times[0] = time.perf_counter()
@@ -66,12 +67,16 @@ def burst(run: Runner, calls: int = CALLS) -> NDArray[np.float64]:
 def interleave(
     files: Mapping[Name, Path], threads: int = 1, sessions: int = SESSIONS, track: Track = silent
 ) -> dict[Name, NDArray[np.float64]]:
-    """Time files in turns. Call it :func:`pinned`, and open no file before with an engine whose threads outlive it.
+    """Time files in turns.
+
+    Call this function within :func:`pinned`. Before it, do not open a file with an engine whose threads outlive the file.
 
     Parameters
     ----------
     files
-        Name -> file of a network with one image as its input.
+        Name -> file of a network whose input is one image.
+    threads
+        Threads of the engines.
     sessions
         How often each file is opened.
     track
@@ -80,7 +85,7 @@ def interleave(
     Returns
     -------
     dict
-        Name -> microseconds of every call, (sessions, rounds, calls).
+        Name -> microseconds of every call, of shape (sessions, rounds, calls).
 
     Raises
     ------
@@ -99,14 +104,14 @@ def interleave(
 
 
 def _order(names: Sequence[Name], session: int) -> list[Name]:
-    """Another order each session: of two names, each is before the other equally often, and each is everywhere."""
+    """Order of a session; over the sessions each name takes every position, and precedes every other equally often."""
     turn = session // 2 % len(names)
     turned = [*names[turn:], *names[:turn]]
     return turned[::-1] if session % 2 else turned
 
 
 class Interval(NamedTuple):
-    """A median and an interval that it is in."""
+    """A median and its confidence interval."""
 
     median: float
     low: float
@@ -114,10 +119,10 @@ class Interval(NamedTuple):
 
 
 def interval(values: NDArray[np.float64], level: float = 0.95) -> Interval:
-    """Median of values (n,), with the interval between two of them that holds the true one in ``level`` of cases.
+    """Median of values (n,), and the interval between two of them that contains the true median in ``level`` of cases.
 
-    Whatever their distribution: the number of values below the true median is binomial (Hahn and Meeker 1991, Statistical
-    Intervals, section 5.2). Of too few values it is infinite.
+    It holds for any distribution: the number of values below the true median is binomial (Hahn and Meeker 1991, Statistical
+    Intervals, section 5.2). With too few values the interval is infinite.
     """
     count, ordered = len(values), np.sort(values)
     rank = int(binom.ppf((1 - level) / 2, count, 0.5))
@@ -126,14 +131,14 @@ def interval(values: NDArray[np.float64], level: float = 0.95) -> Interval:
 
 
 def ratio(us: NDArray[np.float64], reference: NDArray[np.float64], level: float = 0.95) -> Interval:
-    """Latency over that of a reference from the same :func:`interleave`: bursts of one round against each other."""
+    """Ratio of a latency to a reference's, both from one :func:`interleave`; it compares bursts of the same round."""
     return interval(np.median(np.median(us, axis=2) / np.median(reference, axis=2), axis=1), level)
 
 
 def fastest(us: Mapping[str, NDArray[np.float64]]) -> str | None:
-    """The one of two or more that is faster than every other by more than the noise; None if there is no such one.
+    """Return the network that is faster than every other by more than the noise, or None.
 
-    One of equals is called so in at most 1 % of cases, however many there are (Bonferroni's correction).
+    If all are equally fast, one is returned in at most 1 % of cases, for any number of networks (Bonferroni correction).
     """
     best = min(us, key=lambda name: np.median(us[name]))
     others = [name for name in us if name != best]
@@ -143,12 +148,12 @@ def fastest(us: Mapping[str, NDArray[np.float64]]) -> str | None:
 
 @contextmanager
 def pinned(threads: int) -> Iterator[None]:
-    """Keep this thread, and those that it starts, on the last ``threads`` cores; where the system cannot do that, anywhere.
+    """Pin this thread, and those that it starts, to the last ``threads`` cores; no effect on systems without affinity.
 
     Raises
     ------
     InputError
-        If there are not so many.
+        If there are fewer cores than threads.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield
@@ -165,7 +170,7 @@ def pinned(threads: int) -> Iterator[None]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep Python's garbage collector out of the timings."""
+    """Switch Python's garbage collector off during timings."""
     was = gc.isenabled()
     gc.disable()
     try:

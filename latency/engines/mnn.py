@@ -12,24 +12,24 @@ from .tensors import image_shape
 
 
 class MnnNet:
-    """A ``.mnn`` file with one image as its input, opened as :class:`~fbnet_pfld.latency.engines.nets.Net`.
+    """A ``.mnn`` file whose input is one image, opened as :class:`~fbnet_pfld.latency.engines.nets.Net`.
 
     A call copies the image in, runs the network, and copies its output out.
 
     Raises
     ------
     InputError
-        If MNN is not installed, or the file is none of its.
+        If MNN is not installed, or cannot run the file.
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
         self.engine = mnn_version()
-        with quietly(STDOUT):  # MNN tells of the machine and each session, where results belong
+        with quietly(STDOUT):  # MNN prints about the machine and each session
             import MNN
 
             try:
                 self._net = MNN.Interpreter(str(path))
-            except Exception:  # it has no class of its own, and what it says is where to look for more
+            except Exception:  # MNN has no exception class, and the text only says where to read more
                 raise InputError(f"not a network that MNN can run: {path}") from None
             self._session = self._net.createSession({"numThread": threads, "precision": "high"})
             inputs, outputs = (

@@ -1,8 +1,8 @@
-"""ncnn's ``.param`` files, which hold a network's layers as text; its weights are in a ``.bin`` file beside.
+"""ncnn's ``.param`` files, which hold a network's layers as text; a ``.bin`` file beside it holds the weights.
 
-The first line is a magic number, the second counts layers and blobs, which are the tensors between layers. Every layer has one
-of the lines that follow: its kind and name, how many blobs it takes and gives, their names, and its parameters as ``id=value``.
-ncnn reads as many lines as it has counted and ignores the rest. The format has no place for metadata, so they stand there: one
+The first line is a magic number. The second counts the layers and the blobs, which are the tensors between layers. Each
+following line is a layer: kind, name, numbers of input and output blobs, their names, and parameters as ``id=value``. ncnn
+reads as many lines as there are layers and ignores the rest. The format has no field for metadata, so they follow there: one
 line of JSON behind a ``#``.
 """
 
@@ -16,12 +16,12 @@ from ...search_space.errors import InputError
 MAGIC = "7767517"
 
 INPUT_SIDES = ("0", "1", "2")
-"""Parameters of an input: its width, height and channels."""
+"""Parameters of an input layer: width, height and channels."""
 
 
 @dataclass(frozen=True)
 class NcnnLayer:
-    """A line of the file; parameters stay text, by their number, which is text too."""
+    """One line of the file; keys and values of ``parameters`` stay text."""
 
     kind: str
     name: str
@@ -30,7 +30,7 @@ class NcnnLayer:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, parameter: str, default: int = 0) -> int:
-        """A parameter that is a whole number; ncnn's files leave out those that have their ``default``."""
+        """Value of an integer parameter; ncnn's files omit a parameter that has its ``default``."""
         return int(self.parameters.get(parameter, default))
 
     def line(self) -> str:
@@ -41,17 +41,17 @@ class NcnnLayer:
 
 
 def weights_beside(path: str | Path) -> Path:
-    """The file with the weights of the network in a ``.param`` file."""
+    """Path of the weights that belong to a ``.param`` file."""
     return Path(path).with_suffix(".bin")
 
 
 def read_param(path: str | Path) -> tuple[list[NcnnLayer], dict[str, str]]:
-    """Layers and metadata of a ``.param`` file.
+    """Read the layers and the metadata of a ``.param`` file.
 
     Raises
     ------
     InputError
-        If it is none of ncnn's.
+        If it is not an ncnn file.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -69,7 +69,7 @@ def read_param(path: str | Path) -> tuple[list[NcnnLayer], dict[str, str]]:
 
 
 def param_text(layers: Sequence[NcnnLayer], metadata: Mapping[str, str]) -> str:
-    """The text of a ``.param`` file."""
+    """Return the text of a ``.param`` file."""
     blobs = sum(len(layer.outputs) for layer in layers)
     lines = [MAGIC, f"{len(layers)} {blobs}", *(layer.line() for layer in layers)]
     if metadata:

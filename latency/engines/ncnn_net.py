@@ -13,19 +13,19 @@ from .silence import STDERR, quietly
 from .tensors import Tensor, image_shape
 
 _SHORT_FLOATS = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
-"""ncnn's options that compute in 16 bits where the processor can."""
+"""ncnn's options for 16-bit numbers, on processors that support them."""
 
 
 class NcnnNet:
-    """A ``.param`` file with one image as its input and a ``.bin`` beside it, opened as
-    :class:`~fbnet_pfld.latency.engines.nets.Net`.
+    """A ``.param`` file and its ``.bin`` file, opened as :class:`~fbnet_pfld.latency.engines.nets.Net`.
 
-    A call copies the image in, runs the network in 32 bits, or INT8 where the file says so, and copies its output out.
+    The input is one image. A call copies it in, runs the network in float32 (INT8 where the file says so), and copies the
+    output out.
 
     Raises
     ------
     InputError
-        If ncnn is not installed, a file is missing or none of its, or the network states no size of its input.
+        If ncnn is not installed, a file is missing or not ncnn's, or the network does not state its input size.
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
@@ -49,22 +49,22 @@ class NcnnNet:
             broken = True
         if broken:
             raise InputError(f"not a network that ncnn can run: {path}")
-        # the file does not say how long an output is
+        # the file does not state the length of an output
         outputs: list[Tensor] = [(True, [1, None]) for _ in self._net.output_names()]
         self.shape = image_shape(path, inputs, outputs)
         self._entry, self._exit = entries[0].outputs[0], self._net.output_names()[0]
-        self(np.zeros(self.shape, np.float32))  # does it run?
+        self(np.zeros(self.shape, np.float32))  # raises if the network does not run
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         return self.blobs(image, [self._exit])[0].reshape(1, -1)
 
     def blobs(self, image: NDArray[np.float32], names: Sequence[str]) -> list[NDArray[np.float32]]:
-        """What the network computes of an image under these names in its file."""
-        # ncnn reads the numbers as they lie in memory, whatever the strides, does not keep them alive, and may write over them
+        """Run the network on an image; return the blobs with these names."""
+        # ncnn ignores strides, does not keep the array alive, and may write over it
         pixels = np.ascontiguousarray(image[0])
         copied = self._matrix(pixels).clone()
         with self._net.create_extractor() as extractor:
-            extractor.set_light_mode(len(names) == 1)  # it would forget what lies between
+            extractor.set_light_mode(len(names) == 1)  # light mode drops intermediate blobs
             extractor.input(self._entry, copied)
             found = []
             for name in names:

@@ -21,16 +21,16 @@ class Net(Protocol):
     Attributes
     ----------
     engine
-        Name and version of what runs it.
+        Name and version of the engine.
     shape
-        Shape of its input, one image: (1, channels, height, width).
+        Shape of the input, one image: (1, channels, height, width).
     """
 
     engine: str
     shape: tuple[int, ...]
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run it on an image of its ``shape``; its output, (1, n)."""
+        """Run the network on an image of ``shape``, float32; return its output (1, n)."""
 
 
 class OnnxNet:
@@ -48,11 +48,11 @@ class OnnxNet:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors; what it warns of is its own way of optimising
+        options.log_severity_level = 3  # errors only: the warnings are about its own optimiser
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no common public base class
-            reason = str(error).splitlines()[0].rsplit(") ", 1)[-1]  # without the place in its sources
+            reason = str(error).splitlines()[0].rsplit(") ", 1)[-1]  # without the source location
             raise InputError(f"not an ONNX model that onnxruntime can run: {path}: {reason}") from None
         inputs, outputs = (
             [(entry.type == "tensor(float)", entry.shape) for entry in side]
@@ -68,16 +68,16 @@ class OnnxNet:
 
 @dataclass(frozen=True)
 class Engine:
-    """An inference engine that latencies on this machine can be measured with.
+    """An inference engine that can measure latencies on this machine.
 
     Attributes
     ----------
     version
-        Gives its name and version; raises :class:`InputError` if it is not installed.
+        Returns its name and version; raises :class:`InputError` if it is not installed.
     suffix
-        Suffix of the files that it runs.
+        Suffix of its files.
     convert
-        Writes such a file from an ONNX file, given the paths of both; None for an engine that runs ONNX files.
+        Converts an ONNX file to the engine's format, given both paths; None for an engine that runs ONNX files.
     """
 
     version: Callable[[], str]
@@ -85,21 +85,21 @@ class Engine:
     convert: Callable[[Path, Path], None] | None = None
 
     def file(self, onnx: Path) -> Path:
-        """The engine's file of an ONNX file, made beside it if it is not there."""
+        """Return the engine's file beside an ONNX file; convert it if it is missing."""
         return onnx if self.convert is None else converted(onnx, self.suffix, self.convert)
 
 
 Opener = Callable[[str | Path, int], Net]
-"""Opens a file, given its path and a number of threads."""
+"""Opens a file; arguments: its path, number of threads."""
 
 NETS: dict[str, Opener] = {}
-"""Suffix of a file -> what opens it."""
+"""Suffix of a file -> function that opens it."""
 
 BESIDE: dict[str, Sequence[str]] = {}
-"""Suffix of a file -> suffixes of the files that belong to it."""
+"""Suffix of a file -> suffixes of its companion files."""
 
 ENGINES: dict[str, Engine] = {}
-"""Name -> engine, of those that can be measured with: all but those whose files cannot be made from ONNX files."""
+"""Name -> engine that can measure latencies; engines whose files cannot be made from ONNX files are not listed."""
 
 
 def register_engine(
@@ -115,15 +115,15 @@ def register_engine(
     Parameters
     ----------
     name
-        What options and messages call it.
+        Its name in options and messages.
     suffix
-        Suffix of its files, such as ``.onnx``, by which :func:`open_net` knows them.
+        Suffix of its files, such as ``.onnx``, by which :func:`open_net` selects the engine.
     opener
         Makes a :class:`Net` from a file's path and a number of threads.
     version, convert
-        As for :class:`Engine`. Without a version, the engine opens files but no table is measured with it.
+        As in :class:`Engine`. An engine without ``version`` opens files but cannot measure a table.
     beside
-        Suffixes of further files that a network of this engine has, named as the first one is.
+        Suffixes of companion files, which have the name of the main file.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def register_engine(
     if name in ENGINES:
         raise InputError(f"engine {name!r} is registered already; give the new one another name")
     if suffix in NETS:
-        raise InputError(f"suffix {suffix!r} of engine {name!r} is another engine's already; give its files another one")
+        raise InputError(f"suffix {suffix!r} of engine {name!r} belongs to another engine already; give its files another one")
     NETS[suffix], BESIDE[suffix] = opener, beside
     if version is not None:
         ENGINES[name] = Engine(version, suffix, convert)
@@ -158,23 +158,23 @@ register_engine("torchscript", ".pt", _open_torchscript)
 
 
 def files_of(path: str | Path) -> list[Path]:
-    """All files of the network in the file ``path``: that one and those beside that belong to it."""
+    """All files of a network: ``path`` and its companion files."""
     path = Path(path)
     return [path, *(path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ()))]
 
 
 def bytes_of(path: str | Path) -> int:
-    """Size of the network in the file ``path``, with all its files."""
+    """Total size of all files of a network, in bytes."""
     return sum(file.stat().st_size for file in files_of(path))
 
 
 def open_net(path: str | Path, threads: int = 1) -> Net:
-    """Open a file of a network by its suffix.
+    """Open a network file with the engine that its suffix names.
 
     Raises
     ------
     InputError
-        If the suffix is unknown, or the file is missing or not what the suffix says.
+        If the suffix is unknown, or the file is missing or invalid.
     """
     suffix = Path(path).suffix
     if suffix not in NETS:
@@ -190,5 +190,5 @@ def open_net(path: str | Path, threads: int = 1) -> Net:
 
 
 def run_each(net: Net, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run images (N, 3, S, S) one by one; the outputs, (N, n)."""
+    """Run images (N, 3, S, S) one by one; return the outputs (N, n)."""
     return np.concatenate([net(image[None]) for image in images])

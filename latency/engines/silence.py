@@ -1,4 +1,4 @@
-"""What engines print, kept off the screen."""
+"""Suppress the output that engines print."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ STDOUT, STDERR = 1, 2
 
 @contextmanager
 def quietly(stream: int) -> Iterator[None]:
-    """Drop what this process prints to ``stream``, from C++ as well."""
+    """Discard everything that this process prints to ``stream``, including from C++."""
     (sys.stdout if stream == STDOUT else sys.stderr).flush()
     kept, nowhere = os.dup(stream), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream)

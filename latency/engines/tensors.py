@@ -1,4 +1,4 @@
-"""What a network's file takes and gives."""
+"""Inputs and outputs of a network file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from ...search_space.errors import InputError
 
 METADATA = "metadata.json"
-"""Name of the file within a TorchScript file that says what the network is."""
+"""Name of the metadata file within a TorchScript file."""
 
 Tensor = tuple[bool, Sequence[object]]
-"""Whether it is of floats, and its shape; a size that is not fixed is no positive number there."""
+"""Whether the tensor holds floats, and its shape; a size that is not fixed is not a positive integer."""
 
 
 def image_shape(path: str | Path, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[int, ...]:
-    """Shape (1, channels, height, width) of the image that a file takes.
+    """Shape (1, channels, height, width) of the input image of a network file.
 
     Raises
     ------
     InputError
-        If that is not one image or any number of them, or there is more than one output.
+        If the input is not one image or a batch of any size, or there is more than one output.
     """
     match inputs, outputs:
         case [(True, [batch, *image])], [(True, _)] if len(image) == 3 and (batch == 1 or not _fixed(batch)):
@@ -27,7 +27,7 @@ def image_shape(path: str | Path, inputs: Sequence[Tensor], outputs: Sequence[Te
                 return (1, *sides)
     shapes = [[list(shape) for _, shape in side] for side in (inputs, outputs)]
     raise InputError(
-        f"{path}: inputs {shapes[0]}, outputs {shapes[1]}; allowed: one input (1, channels, height, width) and "
+        f"{path}: inputs {shapes[0]}, outputs {shapes[1]}; expected one input (1, channels, height, width) and "
         "one output, both of floats"
     )
 

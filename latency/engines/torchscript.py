@@ -1,4 +1,4 @@
-"""TorchScript files, run by torch on this machine."""
+"""PyTorch's runtime for TorchScript files on this machine."""
 
 import json
 import warnings
@@ -14,15 +14,15 @@ from .tensors import METADATA
 
 
 class TorchScriptNet:
-    """A TorchScript file that says its ``input_size`` in :data:`METADATA`, as export writes it, opened as
-    :class:`~fbnet_pfld.latency.engines.nets.Net`.
+    """A TorchScript file from an export, opened as :class:`~fbnet_pfld.latency.engines.nets.Net`.
 
-    Torch has one number of threads for the whole process: the one of the net that was opened last.
+    The file states its ``input_size`` in :data:`METADATA`. PyTorch has one number of threads per process: that of the net
+    opened last.
 
     Raises
     ------
     InputError
-        If torch cannot run the file, or it does not say its input size.
+        If PyTorch cannot run the file, or the file does not state its input size.
     """
 
     engine = f"torch {torch.__version__}"
@@ -31,7 +31,7 @@ class TorchScriptNet:
         inside = {METADATA: "{}"}
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # torch has plans for this format
+                warnings.simplefilter("ignore", FutureWarning)  # torch announces changes of this format
                 net = torch.jit.load(str(path), map_location="cpu", _extra_files=inside)  # type: ignore[no-untyped-call]
                 self._net: torch.jit.ScriptModule = net.eval()
             size = int(json.loads(inside[METADATA])["input_size"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...search_space.errors import InputError
 
 _DONE = "fbnet-pfld-exit-code="
-"""Printed by every command after its own output, with its exit code: older devices do not hand that through."""
+"""Printed after each command's output, with its exit code, because older devices do not pass the code on."""
 
 
 class Adb:
@@ -17,12 +17,12 @@ class Adb:
     Parameters
     ----------
     serial
-        Which device; needed when several are there. ``ANDROID_SERIAL`` names one as well.
+        Serial number of the device, required if several are connected. The default is ``ANDROID_SERIAL``.
 
     Raises
     ------
     InputError
-        If there is no ``adb``, no device, or more than one and none is named.
+        If ``adb`` is missing, no device is ready, or several are and none is named.
     """
 
     def __init__(self, serial: str | None = None):
@@ -34,12 +34,12 @@ class Adb:
         self._adb += ["-s", self.serial]
 
     def shell(self, command: str, timeout_s: float = 600) -> str:
-        """Run a shell command on the device; return what it prints on both of its outputs.
+        """Run a shell command on the device; return its standard output and error.
 
         Raises
         ------
         InputError
-            If it fails, or the connection is lost before it ends.
+            If the command fails, or the connection is lost before it ends.
         """
         printed = self._call(["shell", f"{{ {command}\n}} 2>&1; echo {_DONE}$?"], timeout_s)
         output, found, code = printed.rpartition(_DONE)
@@ -55,7 +55,7 @@ class Adb:
         self._call(["push", str(file), to], 600)
 
     def _devices(self) -> dict[str, str]:
-        """Serial -> state of everything connected."""
+        """Serial number -> state of each connected device."""
         lines = self._call(["devices"], 60).splitlines()
         return {cells[0]: cells[1] for cells in (line.split("\t") for line in lines) if len(cells) == 2}
 
@@ -78,12 +78,12 @@ def _choose(devices: dict[str, str], serial: str | None) -> str:
         if serial not in ready:
             raise InputError(
                 f"device {serial!r} is {devices.get(serial, 'not connected')}; "
-                f"allowed: {', '.join(ready) or 'a connected device with USB debugging allowed on its screen'}"
+                f"ready: {', '.join(ready) or 'none; connect one, and allow USB debugging on its screen'}"
             )
         return serial
     if not ready:
         states = ", ".join(f"{name} is {state}" for name, state in devices.items()) or "none is connected"
         raise InputError(f"no Android device is ready ({states}); connect one, and allow USB debugging on its screen")
     if len(ready) > 1:
-        raise InputError(f"{len(ready)} Android devices are connected; choose one by --serial: {', '.join(sorted(ready))}")
+        raise InputError(f"{len(ready)} Android devices are connected; choose one with --serial: {', '.join(sorted(ready))}")
     return ready[0]

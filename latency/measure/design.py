@@ -1,4 +1,4 @@
-"""Which whole subnets to time so that the latency of every block can be told from theirs."""
+"""Choose the whole subnets to time, so that the latency of every block can be solved from theirs."""
 
 import random
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from ...search_space.signature import Signature
 from ...search_space.spec import SpaceSpec, Stage
 
 IDENTITY = "skip"
-"""The block that is nothing where shapes stay; subnets with it tell the blocks of a layer from the fixed parts."""
+"""The block that does nothing where shapes stay; subnets with it separate a layer's blocks from the fixed parts."""
 
 FEWEST_UNSEEN = 2
-"""Unseen subnets without which there is no error to report."""
+"""Fewest unseen subnets for which an error is reported."""
 
 REPEATS = 5
-"""Default number of runs of known subnets."""
+"""Default number of runs of known subnets, see :func:`make_design`."""
 
 UNSEEN = 50
 """Default number of unseen subnets."""
 
 _TRIES = 100
-"""Random draws per unseen subnet that is wanted."""
+"""Random draws per requested unseen subnet."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """Subnets that a table is made from (``known``), and others that only test it (``unseen``)."""
+    """Subnets that a table is made from (``known``), and subnets that only test it (``unseen``)."""
 
     known: list[Architecture]
     unseen: list[Architecture]
@@ -38,26 +38,28 @@ class Design:
 
 
 def is_identity(signature: Signature) -> bool:
-    """Whether a block does nothing in its place, and so takes no time."""
+    """Whether a block does nothing at its position, and so takes no time."""
     return signature.op == IDENTITY and signature.stride == 1 and signature.in_channels == signature.out_channels
 
 
 def make_design(space: SpaceSpec, num_points: int, input_size: int, repeats: int, unseen: int, seed: int) -> Design:
-    """Choose subnets.
+    """Choose the subnets to measure for a table.
 
-    In every run of as many known subnets as the longest list of candidates each candidate of each layer stands once (where a
-    list is shorter, random ones of it again), beside random blocks elsewhere; ``repeats`` such runs, equal subnets once. Where
-    a layer's shapes stay, the identity is one of its candidates, whether or not the space has it.
+    A run has as many known subnets as the longest list of candidates. Each candidate of each layer occurs once in a run, beside
+    random blocks elsewhere; a shorter list repeats random candidates. Equal subnets are kept once. Where a layer's shapes stay,
+    the identity is one of its candidates, whether or not the space has it.
 
     Parameters
     ----------
+    repeats
+        Number of runs.
     unseen
-        Number of random subnets of the space itself to test with; fewer if the space has no more.
+        Number of random subnets of the space to test with; fewer if the space has no more.
 
     Raises
     ------
     InputError
-        If the input size does not fit the space, or hardly any subnet is left to test with.
+        If the input size does not fit the space, or too few subnets remain to test with.
     """
     rng = random.Random(seed)
     wider = _with_identity(space)

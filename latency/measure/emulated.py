@@ -1,8 +1,8 @@
-"""Latency on an emulated core: counts of the engine's own Arm code, and a model of what they cost.
+"""Latency on an emulated core: counts of the engine's own Arm code, and a model of their cost.
 
 For the Cortex-A53, the model is that of :mod:`~fbnet_pfld.latency.a53_counts.board_fit`, and latencies are those of the
-Snapdragon 625. No published figures are at hand for other cores: their latencies are instructions, one per nanosecond, scaled
-by nothing, until ``latency calibrate`` scales them by timings of the user.
+Snapdragon 625. For other cores there are no published figures: their latencies are instruction counts, one per nanosecond,
+until ``latency calibrate`` scales them with the user's timings.
 """
 
 import os
@@ -24,17 +24,17 @@ from .rounds import Method, Timing
 Convert = Callable[[Path, Path], None]
 
 ENGINES: dict[str, tuple[str, str, Convert]] = {"ncnn": ("ncnn", ".param", to_ncnn), "mnn": ("MNN", ".mnn", to_mnn)}
-"""Engine -> its name in the emulated system, the suffix of its files, and what makes one of an ONNX file."""
+"""Engine -> its name in the emulated system, the suffix of its files, and the converter from ONNX."""
 
 PRECISIONS = ("fp32", "int8")
 INSTRUCTIONS_PER_US = 1000.0
-"""For cores without a model: one instruction per nanosecond."""
+"""Assumed speed of cores without a model."""
 
 
 class EmulatedCore:
     """An emulated core with an engine, as a :class:`~fbnet_pfld.latency.measure.rounds.Backend`.
 
-    Networks are counted in the background as soon as they are loaded, on every processor of this machine.
+    Loaded networks are counted in the background, on every processor of this machine.
 
     Parameters
     ----------
@@ -42,17 +42,19 @@ class EmulatedCore:
         ``ncnn`` or ``mnn``.
     threads
         1 or 4 for the Cortex-A53.
+    input_size
+        Side of the image in pixels.
     cpu
         QEMU's name of the core.
     precision
         ``fp32``, or ``int8`` with ``quantise``.
     quantise
-        Makes the engine's INT8 file of an fp32 one.
+        Converts the engine's fp32 file to an INT8 file, given both paths.
 
     Raises
     ------
     InputError
-        If an argument is none of the above, or something that the emulator needs is missing.
+        If an argument is invalid, or a component of the emulator is missing.
     """
 
     rounds = 1
@@ -74,10 +76,10 @@ class EmulatedCore:
         core = find_core(cpu)
         if cpu == A53 and threads not in THREADS:
             raise InputError(
-                f"--threads is {threads}; allowed: {', '.join(map(str, THREADS))}, for which figures are published"
+                f"--threads is {threads}; allowed: {', '.join(map(str, THREADS))}; others have no published figures"
             )
         if precision != "fp32" and quantise is None:
-            raise InputError(f"--precision {precision} needs something that quantises; expected the argument quantise")
+            raise InputError(f"--precision {precision} needs a converter; give the argument quantise")
         self.components = find_components(cpu)
         self.threads, self.precision = threads, precision
         name, self._suffix, self._convert = ENGINES[engine]
@@ -98,39 +100,39 @@ class EmulatedCore:
         self._pool.shutdown(cancel_futures=True)
 
     def load(self, model: str, onnx: Path) -> None:
-        """Begin to convert and count a network."""
+        """Start to convert and count a network."""
         self._us[model] = self._pool.submit(self.us, onnx)
 
     def time(self, model: str) -> Timing:
-        """Latency of a loaded network, once it has been counted."""
+        """Wait until a loaded network has been counted; return its latency."""
         return Timing(self._us[model].result())
 
     def remarks(self, times: pd.DataFrame) -> str:
-        """Tell what kind of figures these are."""
+        """Describe the origin of these latencies."""
         if self.model is None:
-            return "counts of instructions, one per nanosecond, scaled by nothing: calibrate the table by timings of your own"
-        said = "counts of an emulated core and a model of their cost; see the shipped tables for the model's own error"
+            return "counts of instructions, one per nanosecond, not scaled: calibrate the table with your own timings"
+        said = "counts of an emulated core and a model of their cost; the shipped tables state the model's error"
         if self._own_threads:
             said += f"; {self.engine} shares its work among threads as ncnn does"
         return said
 
     def us(self, onnx: Path) -> float:
-        """Convert and count a network; its latency in microseconds."""
+        """Convert and count a network; return its latency in microseconds."""
         file = self.file(onnx)
         if not self._own_threads:
             return self._cost(self.count(file), self.threads)
-        # MNN's threads wait for work in loops that cannot be counted: it is taken to gain as much by threads as ncnn does
+        # MNN's threads wait for work in loops that cannot be counted: assume the same gain from threads as ncnn's
         alone = self._cost(self.count(file, 1), 1)
         ncnn = self._file(onnx, ENGINES["ncnn"][1], to_ncnn)
         several, one = self.count(ncnn), self.count(ncnn, 1)
         return alone * self._cost(several, self.threads) / self._cost(one, 1)
 
     def count(self, file: Path, threads: int | None = None) -> Counts:
-        """Counts of a file of the engine."""
+        """Count a file of the engine."""
         return counted(self.components, file, self._shape, threads or self.threads)
 
     def file(self, onnx: Path) -> Path:
-        """The engine's file of an ONNX file, made beside it if it is not there."""
+        """Return the engine's file beside an ONNX file; convert it if it is missing."""
         return self._file(onnx, self._suffix, self._convert)
 
     @property

@@ -14,7 +14,14 @@ from .rounds import Method, Timing
 
 
 class Host:
-    """This machine as a :class:`~fbnet_pfld.latency.measure.rounds.Backend`; a timing is the median of some calls in a row.
+    """This machine as a :class:`~fbnet_pfld.latency.measure.rounds.Backend`; a timing is the median of consecutive calls.
+
+    Parameters
+    ----------
+    engine
+        Name of a registered engine.
+    threads
+        Threads of the engine.
 
     Raises
     ------
@@ -47,22 +54,22 @@ class Host:
         self._runners[model] = ready(self._engine.file(onnx), self.threads)
 
     def time(self, model: str) -> Timing:
-        """Median of some calls, after one that brings the model back into the caches."""
+        """Return the median of consecutive calls, after one that brings the model back into the caches."""
         return Timing(float(np.median(burst(self._runners[model]))))
 
     def remarks(self, times: pd.DataFrame) -> str:
-        """Nothing: this machine's clock cannot be read for one core at one moment."""
+        """Return no remarks: the clock of a single core during a timing cannot be read here."""
         return ""
 
 
 def host_latency_us(files: Mapping[str, Path], threads: int = 1) -> dict[str, float]:
-    """Median latency of one image per file in microseconds, see :func:`~fbnet_pfld.latency.engines.interleave.interleave`."""
+    """Median latency of one image per file in microseconds; see :func:`~fbnet_pfld.latency.engines.interleave.interleave`."""
     with pinned(threads):
         return {name: float(np.median(us)) for name, us in interleave(files, threads).items()}
 
 
 def processor() -> tuple[str, float | None]:
-    """Name and highest known clock in GHz of this machine's processor."""
+    """Name of this machine's processor, and its highest known clock in GHz."""
     names = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     mhz = max((core.max or core.current for core in psutil.cpu_freq(percpu=True) or []), default=0)
     return (names[0] if names else "unknown processor"), (round(mhz / 1000, 2) or None)

@@ -1,4 +1,4 @@
-"""A table from measured whole subnets, with its error on subnets that it was not made from."""
+"""Make a latency table from measured whole subnets, with its error on unseen subnets."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -14,19 +14,19 @@ from .rounds import Backend, Measured
 from .solve import Agreement, Solution, agreement, solve
 
 VERBS = {"measured": "timed", "emulated": "counted"}
-"""Method -> what has been done to the subnets."""
+"""Method -> verb for the subnets, in the table's sources."""
 
 
 @dataclass(frozen=True)
 class MeasuredTable:
-    """``table``, its ``agreement`` with the unseen subnets, and ``subnets``: choices, role, measured and predicted latency."""
+    """A ``table``, its ``agreement`` with unseen subnets, and ``subnets``: choices, role, measured and predicted latency."""
 
     table: LookupTable
     agreement: Agreement
     subnets: pd.DataFrame
 
     def figures(self, measured: Measured) -> dict[str, Any]:
-        """Error and noise as plain data, in percent."""
+        """Return errors and noise as plain data, in percent."""
         return {
             **asdict(self.agreement),
             "noise_percent": 100 * measured.noise,
@@ -36,7 +36,7 @@ class MeasuredTable:
 
 
 def make_table(name: str, design: Design, measured: Measured, backend: Backend) -> MeasuredTable:
-    """Solve for the rows, and compare with the unseen subnets."""
+    """Solve for the rows of a table, and compare its predictions with the unseen subnets."""
     subnets = list(design.models().values())
     us = np.array([measured.us[model] for model in design.models()])
     count = len(design.known)
@@ -44,12 +44,12 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
     predicted = np.array([solution.us(subnet) for subnet in subnets])
     found = agreement(predicted[count:], us[count:])
     said = [
-        f"mean error on {found.subnets} whole subnets that the table was not made from {found.mean_percent:.1f} %, "
+        f"mean error on {found.subnets} unseen whole subnets {found.mean_percent:.1f} %, "
         f"largest {found.largest_percent:.1f} %, Kendall's tau {found.kendall_tau:.2f}",
-        _noise(measured) if backend.method == "measured" else "the same again in every run",
+        _noise(measured) if backend.method == "measured" else "identical in every run",
         backend.remarks(measured.times),
-        f"the fixed parts and the layers where shapes change are {backend.method} as a sum only; they share it as in the "
-        "layer model of the Snapdragon 625",
+        f"of the fixed parts and the layers that change shapes only the sum is {backend.method}; the layer model of the "
+        "Snapdragon 625 divides it",
     ]
     uncertainty = "; ".join(part for part in said if part)
     table = LookupTable(
@@ -74,13 +74,13 @@ def make_table(name: str, design: Design, measured: Measured, backend: Backend) 
 
 def _noise(measured: Measured) -> str:
     return (
-        f"standard error of a subnet's own figure {100 * measured.noise:.1f} %, spread of one timing "
-        f"{100 * measured.spread:.1f} %, levels of the rounds up to {100 * measured.drift:.0f} % apart"
+        f"standard error of a subnet's latency {100 * measured.noise:.1f} %, spread of single timings "
+        f"{100 * measured.spread:.1f} %, rounds up to {100 * measured.drift:.0f} % apart"
     )
 
 
 def _per_block(solution: Solution, design: Design) -> dict[str, float]:
-    """Mean relative standard error of each searched block over its places, in percent."""
+    """Mean relative standard error of each searched block over its positions, in percent."""
     subnet = design.known[0]
     fixed = set(subnet.space.layout(subnet.num_points, subnet.input_size).fixed())
     errors: dict[str, list[float]] = {}

@@ -1,6 +1,6 @@
 """Latency on an Android phone: MNN's and ncnn's own benchmark programs, run over ``adb``.
 
-The user brings the program, built for the phone; the models are made, pushed, timed and removed here.
+The user provides the program, built for the phone. This module converts the models, pushes them, times them and removes them.
 """
 
 import hashlib
@@ -18,31 +18,32 @@ from .adb import Adb
 from .rounds import Method, Timing
 
 FOLDER = "/data/local/tmp/fbnet-pfld"
-"""On the phone: below the folder that Android keeps for programs started over adb."""
+"""Folder on the phone, inside the one that Android keeps for programs started over adb."""
 
 LOOPS = 50
 WARM_UP = 10
 THROTTLED = 0.95
-"""Share of a core's highest clock below which a timing counts as throttled."""
+"""A timing counts as throttled if the clock is below this share of the core's highest."""
 
 _CLOCKS = "for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/{}; do echo $f $(cat $f 2>/dev/null); done"
 _TEMPERATURES = "for f in /sys/class/thermal/thermal_zone*/temp; do echo $f $(cat $f 2>/dev/null); done"
 _HOTTEST = 130
-"""Degrees Celsius from which a reading is no temperature of a processor."""
+"""Readings from this many degrees Celsius are not temperatures of a processor."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A benchmark program: what it reads, how it is called, and what its one line per model looks like.
+    """A benchmark program: its files, its command line, and the line that it prints per model.
 
     Attributes
     ----------
     command
-        With ``model`` (name of its file), ``folder`` (of that file alone), ``loops``, ``warm_up``, ``threads``, ``size``.
+        Template with ``model`` (path of the file), ``folder`` (with this file alone), ``loops``, ``warm_up``, ``threads`` and
+        ``size``.
     line
-        Pattern with a group ``avg`` in milliseconds.
+        Regular expression with a group ``avg`` in milliseconds.
     pins_itself
-        Whether it moves its threads to the big cores, whatever it was pinned to.
+        Whether it moves its threads to the big cores, regardless of its affinity.
     """
 
     engine: str
@@ -54,8 +55,8 @@ class Program:
     pins_itself: bool = False
 
 
-# The programs' forms are those of MNN's benchmark/benchmark.cpp (precision 1 is its high one) and of ncnn's
-# benchmark/benchncnn.cpp (power mode 2 has it keep to the big cores by itself, GPU -1 is none).
+# Arguments and output follow MNN's benchmark/benchmark.cpp (precision 1 is high) and ncnn's benchmark/benchncnn.cpp
+# (power mode 2 keeps its threads on the big cores, GPU -1 is none).
 PROGRAMS = {
     "benchmark.out": Program(
         "MNN",
@@ -86,14 +87,14 @@ class Phone:
         ``benchmark.out`` or ``benchncnn``, built for the phone; shared libraries beside it are pushed too.
     threads
         Threads of the engine. MNN's program is started on as many of the fastest cores; both programs also move their
-        threads to the fast cluster by themselves, where they know how.
+        threads to the fast cluster themselves, where they can.
     input_size
-        Side of the image, in pixels.
+        Side of the image in pixels.
 
     Raises
     ------
     InputError
-        If there is no such program or device, the program cannot be read, or it cannot be put there.
+        If the program or the device is missing, or the program cannot be read or pushed.
     """
 
     rounds = 5
@@ -101,7 +102,7 @@ class Phone:
 
     @staticmethod
     def digest(program: Path) -> str:
-        """What tells a benchmark program from others of its name; :class:`InputError` if it is none or cannot be read."""
+        """Digest of a benchmark program; :class:`InputError` if its name is unknown or it cannot be read."""
         if program.name not in PROGRAMS:
             raise InputError(f"unknown benchmark program {program}; {allowed(PROGRAMS)}")
         try:
@@ -139,17 +140,17 @@ class Phone:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(InputError):  # the device may be gone, which has been told then
+        with suppress(InputError):  # the device may be gone; that has been reported already
             self._adb.shell(f"rm -rf {FOLDER}")
 
     def load(self, model: str, onnx: Path) -> None:
-        """Convert the model, and push it into a folder of its own."""
+        """Convert the model, and push it into a separate folder."""
         file = converted(onnx, self._program.suffix, self._program.convert)
         self._adb.shell(f"mkdir -p {FOLDER}/{model}")
         self._adb.push(file, f"{FOLDER}/{model}/{file.name}")
 
     def time(self, model: str) -> Timing:
-        """Run the benchmark program once; its average over some runs, and the slowest of the cores' clocks right after."""
+        """Run the benchmark program once; return its average, and the slowest of the cores' clocks right after."""
         command = self._program.command.format(
             model=f"{model}/{model}{self._program.suffix}",
             folder=model,
@@ -167,14 +168,14 @@ class Phone:
             lines = [line for line in printed.strip().splitlines() if not line.startswith("/sys/")]
             raise InputError(
                 f"{self._files[0].name} printed {len(found)} timings for one model, and last "
-                f"{lines[-1] if lines else ''!r}; allowed: one, with min, max and avg above 0"
+                f"{lines[-1] if lines else ''!r}; expected one, with min, max and avg above 0"
             )
         clocks = _clocks(printed, "scaling_cur_freq")
         running = [clocks[core] for core in self._cores if core in clocks]
         return Timing(float(found[0]["avg"]) * 1e3, min(running, default=None), _celsius(printed))
 
     def remarks(self, times: pd.DataFrame) -> str:
-        """Say how the cores were pinned, and what clocks and temperatures the timings saw."""
+        """Describe the pinning of the cores, and the clocks and temperatures of the timings."""
         said = [f"started on cores {', '.join(map(str, self._cores))}" if self._pin else "cores chosen by the engine"]
         clocks, celsius = times["clock_mhz"].dropna(), times["celsius"].dropna()
         if self.clock_ghz and len(clocks):
@@ -187,7 +188,7 @@ class Phone:
         return ", ".join(said)
 
     def _pinning(self) -> str:
-        """What to put before a command so that it keeps to the chosen cores; nothing where that cannot be done."""
+        """Prefix that pins a command to the chosen cores; empty where that is not possible."""
         there = self._adb.shell("command -v taskset || true").strip()
         if not there or len(self._cores) < self.threads or self._program.pins_itself:
             return ""
@@ -195,7 +196,7 @@ class Phone:
 
 
 def _clocks(printed: str, file: str) -> dict[int, float]:
-    """Core -> clock in MHz, of those that can be read."""
+    """Core -> clock in MHz, for the cores whose clock can be read."""
     found = re.findall(rf"/cpu(\d+)/cpufreq/{file} (\d+)$", printed, re.MULTILINE)
     return {int(core): int(khz) / 1e3 for core, khz in found}
 

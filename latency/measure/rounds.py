@@ -1,7 +1,7 @@
-"""Time a set of models on a device, in rounds, so that a killed run loses nothing.
+"""Time a set of models on a device in rounds, so that a killed run loses nothing.
 
-Every round times every model once, in an order of its own: what slows the device down for a while slows all models alike, and
-is taken out by the round's level. A finished timing is in the file before the next begins.
+Each round times every model once, in a different order. A slow spell of the device slows all models alike; dividing by the
+round's level removes it. A finished timing is in the file before the next one starts.
 """
 
 import json
@@ -24,7 +24,7 @@ COLUMNS = ["round", "model", "us", "clock_mhz", "celsius"]
 
 
 class Timing(NamedTuple):
-    """One figure of one model, with the clock and the temperature at which it was taken where they can be read."""
+    """One latency of one model, with the clock and the temperature during the timing where they can be read."""
 
     us: float
     clock_mhz: float | None = None
@@ -32,7 +32,7 @@ class Timing(NamedTuple):
 
 
 class Backend(Protocol):
-    """A device with an inference engine. What it needs there is put and removed by its context manager."""
+    """A device with an inference engine. Its context manager puts the needed files there and removes them."""
 
     device: str
     clock_ghz: float | None
@@ -42,34 +42,34 @@ class Backend(Protocol):
     rounds: int
     method: Method
     identity: str
-    """What tells it from others with the same names: timings of two are not to be mixed."""
+    """Distinguishes backends with the same names, whose timings must not be mixed."""
 
     def load(self, model: str, onnx: Path) -> None:
-        """Get a model ready, from an ONNX file with one image as its input."""
+        """Prepare a model from an ONNX file whose input is one image."""
 
     def time(self, model: str) -> Timing:
         """Time a loaded model; raise :class:`InputError` if that fails."""
 
     def remarks(self, times: pd.DataFrame) -> str:
-        """What else to know of the timings, those of :class:`Measured`; may be empty."""
+        """Return notes on the timings of :class:`Measured`; may be empty."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What the rounds found.
+    """Latencies from all rounds.
 
     Attributes
     ----------
     us
-        Model -> median latency over the rounds in microseconds, without the rounds' own level.
+        Model -> median latency over the rounds in microseconds, after division by the rounds' levels.
     noise
-        Relative standard error of such a figure, as a median over the models.
+        Relative standard error of such a latency, as a median over the models.
     spread
         Relative standard deviation of a single timing within its round, as a median over the models.
     drift
-        Largest over smallest level of a round, minus 1.
+        Ratio of the largest level of a round to the smallest, minus 1.
     times
-        All timings, a row each, with :data:`COLUMNS`.
+        All timings, one per row, with :data:`COLUMNS`.
     """
 
     us: dict[str, float]
@@ -95,16 +95,16 @@ def measure(
     models
         Name -> model.
     write
-        Writes a model's ONNX file, whole or not at all.
+        Writes a model's ONNX file, completely or not at all.
     folder
-        Keeps files and timings; a run that finds them there goes on with them.
+        Folder for files and timings; a run resumes with those that it finds there.
     settings
-        What the timings depend on. Those in the folder must be of the same.
+        Everything that the timings depend on; it must equal the settings in the folder.
 
     Raises
     ------
     InputError
-        If the folder is another measurement's, a timing in it is no timing, or the backend fails. What was measured is kept.
+        If the folder belongs to another measurement, it has an invalid timing, or the backend fails. Finished timings are kept.
     """
     record, file = folder / "settings.json", folder / "times.csv"
     if record.is_file():
@@ -131,14 +131,14 @@ def measure(
                 out.write(",".join("" if value is None else str(value) for value in (number, name, *timing)) + "\n")
     except (InputError, OSError) as error:
         raise InputError(
-            f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}, the same "
-            "command goes on from there"
+            f"{error}; {len(_read(file))} of {len(models) * rounds} timings are kept in {folder}; run the same "
+            "command again to resume"
         ) from None
     return summarise(_read(file), rounds)
 
 
 def summarise(times: pd.DataFrame, rounds: int) -> Measured:
-    """Find each model's latency and how repeatable it is; ``times`` are those of :class:`Measured`."""
+    """Compute each model's latency and its repeatability from ``times``, the timings of :class:`Measured`."""
     grid = times[times["round"] < rounds].pivot_table(index="round", columns="model", values="us")
     level = (grid / grid.median()).median(axis=1)
     steady = grid.div(level, axis=0)
@@ -154,6 +154,6 @@ def _read(file: Path) -> pd.DataFrame:
             index, name, us, clock, celsius = line.split(",")
             rows.append((int(index), name, float(us), float(clock or "nan"), float(celsius or "nan")))
         except ValueError:
-            raise InputError(f"{file}:{number}: not a timing: {line!r}; allowed: {', '.join(COLUMNS)}") from None
+            raise InputError(f"{file}:{number}: not a timing: {line!r}; expected {', '.join(COLUMNS)}") from None
     frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
     return frame

@@ -1,4 +1,4 @@
-"""From the latencies of whole subnets to a row per block, by least squares."""
+"""Solve for the latency of each block from the latencies of whole subnets, by least squares."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from ..a53_model.modelled import block_us
 from .design import is_identity
 
 LEAST_NOISE = 1e-3
-"""Relative error of a subnet's figure that is assumed at least."""
+"""Lower limit of the relative error of a subnet's latency."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """``rows`` in microseconds, and the relative standard error of each, at most 1."""
+    """``rows`` in microseconds, and the relative standard error of each row, at most 1."""
 
     rows: dict[Signature, float]
     errors: dict[Signature, float]
@@ -31,7 +31,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How predicted and measured latencies of some subnets agree."""
+    """Agreement of predicted with measured latencies of some subnets."""
 
     subnets: int
     mean_percent: float
@@ -40,10 +40,10 @@ class Agreement:
 
 
 def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads: int) -> Solution:
-    """Least squares on relative errors, every row 0 or more, an identity exactly 0.
+    """Minimise squared relative errors, with every row at least 0 and an identity exactly 0.
 
-    What whole subnets cannot tell, such as how the fixed parts share their time, stays as in the model of the Snapdragon 625,
-    brought to this device's scale: the model is a prior with a relative standard deviation of 1, so that it has no say
+    Whole subnets do not determine everything, such as the shares of the fixed parts in their sum. There, the layer model of the
+    Snapdragon 625 decides, scaled to this device: it is a prior with a relative standard deviation of 1, too wide to matter
     elsewhere.
 
     Parameters
@@ -51,7 +51,7 @@ def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads
     us
         Measured latency (N,) of each subnet, in microseconds.
     noise
-        Relative standard error of these figures. Where the rows fit them worse than that, the misfit takes its place.
+        Relative standard error of these latencies. If the rows fit them worse than that, the misfit replaces it.
     """
     keys = sorted({signature for subnet in subnets for signature in subnet.signatures()})
     free = [key for key in keys if not is_identity(key)]
@@ -63,7 +63,7 @@ def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads
                 row[column[signature]] += 1
     modelled = np.array([block_us(key, min(THREADS, key=lambda known: abs(known - threads))) for key in free])
     prior = modelled * np.median(us / (counts @ modelled))
-    # in units of the prior, so that all unknowns are of one size
+    # in units of the prior, so that all unknowns are of similar size
     work = counts * prior / us[:, None]
     found, _ = _posterior(work, max(noise, LEAST_NOISE))
     misfit = float(np.sqrt(np.mean((work @ found - 1) ** 2)))
@@ -77,13 +77,13 @@ def solve(subnets: Sequence[Architecture], us: np.ndarray, noise: float, threads
 
 
 def _posterior(work: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mode and standard deviations (F,) of x from 0 with ``work @ x`` = 1 to within ``noise``, and x = 1 to within 1 before."""
+    """Mode and standard deviations (F,) of x >= 0: ``work @ x`` = 1 with error ``noise``, prior x = 1 with error 1."""
     system = np.vstack([work / noise, np.eye(work.shape[1])])
     target = np.concatenate([np.full(len(work), 1 / noise), np.ones(work.shape[1])])
     return nnls(system, target)[0], np.sqrt(np.diag(np.linalg.inv(system.T @ system)))
 
 
 def agreement(predicted: np.ndarray, measured: np.ndarray) -> Agreement:
-    """Compare latencies (N,) of the same subnets."""
+    """Compare predicted and measured latencies (N,) of the same subnets."""
     error = 100 * np.abs(predicted / measured - 1)
     return Agreement(len(error), float(error.mean()), float(error.max()), float(kendalltau(predicted, measured).statistic))

@@ -1,4 +1,4 @@
-"""From published landmark data sets to crops in the 106points layout."""
+"""Convert published landmark data sets to crops in the 106points layout."""
 
 from .head_pose import head_pose
 from .prepare_faces import prepare

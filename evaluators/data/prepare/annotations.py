@@ -1,4 +1,4 @@
-"""Annotation files as lines of numbers. What cannot be read is a reason to skip a face."""
+"""Read annotation files as lines of numbers. A face with an unreadable annotation is skipped."""
 
 import math
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from ....search_space.text import NotText, decode, fields, numbered
 from .source_face import Array, LeftOut
 
 Line = tuple[int, str]
-"""Number, from 1, and text."""
+"""Line number, from 1, and text."""
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a text file that are not blank, with their numbers.
+    """Return the non-blank lines of a text file with their numbers.
 
     Raises
     ------
     LeftOut
-        If the file cannot be read, is no text, which is named for what it is, or is empty.
+        If the file cannot be read, is not text (the detail names its kind), or is empty.
     """
     try:
         text = decode(path.read_bytes())
     except FileNotFoundError:
         raise LeftOut("annotation not found", str(path)) from None
     except NotText as error:
-        raise LeftOut("annotation is no text", str(path), f"it is {error}") from None
+        raise LeftOut("annotation is not text", str(path), f"it is {error}") from None
     except OSError as error:
         raise LeftOut("annotation cannot be read", str(path), error.strerror or "") from None
     lines = numbered(text)
@@ -36,25 +36,25 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def numbers(tokens: Sequence[str], where: str) -> list[float]:
-    """Tokens as finite numbers."""
+    """Convert tokens to finite numbers, or raise :class:`LeftOut`."""
     try:
         values = [float(token) for token in tokens]
     except ValueError as error:
-        raise LeftOut("coordinate is no number", where, str(error).rpartition(": ")[2][:30]) from None
+        raise LeftOut("coordinate is not a number", where, str(error).rpartition(": ")[2][:30]) from None
     if not all(map(math.isfinite, values)):
         raise LeftOut("coordinate is not finite", where)
     return values
 
 
 def pairs(lines: Sequence[Line], count: int, path: Path, line: int) -> Array:
-    """Points float64 (count, 2) from numbered lines of an x and a y each; ``line`` is where a wrong count shows."""
+    """Parse points, float64 (count, 2), from numbered lines with x and y; ``line`` is reported if the count is wrong."""
     if len(lines) != count:
-        raise LeftOut("wrong number of points", f"{path}:{line}", f"{len(lines)} lines of points, wanted {count}")
+        raise LeftOut("wrong number of points", f"{path}:{line}", f"{len(lines)} lines of points, expected {count}")
     name = str(path)
     points = []
     for number, text in lines:
         tokens = fields(text)
         if len(tokens) != 2:
-            raise LeftOut("line is no pair of coordinates", f"{name}:{number}", repr(text.strip()[:40]))
+            raise LeftOut("line is not a pair of coordinates", f"{name}:{number}", repr(text.strip()[:40]))
         points.append(numbers(tokens, f"{name}:{number}"))
     return np.array(points)

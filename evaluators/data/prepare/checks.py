@@ -1,4 +1,4 @@
-"""What a face must be to be used. Every check is conservative: it fires on what no true face does."""
+"""Checks that a face must pass to be used. Every check is conservative: it rejects only what no true face shows."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -9,22 +9,22 @@ from .layouts3d import average_head
 from .source_face import Array, LeftOut
 
 OUTSIDE = 0.02
-"""How far a point may lie outside of the image, in parts of the points' extent: labels at its border do by a pixel or so."""
+"""Largest distance of a point outside the image, relative to the points' extent: labels at the border lie about a pixel out."""
 GROWN = 2.0
-"""Detectors' boxes are tighter or wider than the points; more than half of these lie in a box of so many times its size."""
+"""Factor on the size of a box that must then contain more than half of the points; detectors' boxes are tighter or wider."""
 UNEXPLAINED = 0.15
 """Largest share of the points' variance that no view of the average head explains. True faces have up to 0.06 (3,246
-photographs with 68 points, 4,500 rendered faces with yaw up to 93 degrees); points in another order 0.2 (all indices off by
-one) to 1."""
+photographs with 68 points, 4,500 rendered faces with yaw up to 93 degrees); points in another order have 0.2 (all indices off
+by one) to 1."""
 AWAY = -0.5
-"""Smallest cosine of the angle between where the face looks and where the viewer is. Points that are mirrored, or have x and y
-swapped, look like a face seen from behind, through the head: -0.7 to -1 on these photographs. True faces have -0.13 to 1,
-upside down too."""
+"""Smallest cosine of the angle between the direction of the face and the direction to the viewer. Points that are mirrored, or
+have x and y swapped, look like a face seen from behind, through the head: -0.7 to -1 on these photographs. True faces have
+-0.13 to 1, also upside down."""
 LARGEST = 32766
-"""Side of an image, in pixels, beyond which OpenCV cannot cut anything out."""
+"""Largest side of an image, in pixels, from which OpenCV can crop."""
 
 TOO_LARGE = "image too large"
-OUTSIDE_OF_IMAGE = "points outside of the image"
+OUTSIDE_OF_IMAGE = "points outside the image"
 
 Box = tuple[float, ...]
 Size = tuple[int, int]
@@ -47,7 +47,7 @@ def _extent(points: Array, box: Box | None, size: Size) -> bool:
 
 
 def reach(points: Array, size: Size) -> float:
-    """How far the farthest point (P, 2) lies outside of an image, in parts of the points' extent; 0 within the slack."""
+    """Return how far the farthest point (P, 2) lies outside an image, relative to the points' extent; 0 within tolerance."""
     beyond = max(-points.min(), (points - np.array(size)).max())
     extent = np.ptp(points, axis=0).max()
     return float(beyond / extent) if beyond > max(1.0, OUTSIDE * extent) else 0.0
@@ -73,12 +73,12 @@ def _not_mirrored(points: Array, box: Box | None, size: Size) -> bool:
     return scaled_orthographic(points, average_head(len(points)))[0][2, 2] >= AWAY
 
 
-# reason -> what holds for a good face
+# reason -> condition that a good face meets
 CHECKS: Mapping[str, Callable[[Array, Box | None, Size], bool]] = {
     TOO_LARGE: _size,
-    "box of no area": _box_has_area,
-    "box outside of the image": _box_in_image,
-    "points of no extent": _extent,
+    "box without area": _box_has_area,
+    "box outside the image": _box_in_image,
+    "points without extent": _extent,
     OUTSIDE_OF_IMAGE: _points_in_image,
     "points far from their box": _points_in_box,
     "points in another order": _order,
@@ -87,12 +87,12 @@ CHECKS: Mapping[str, Callable[[Array, Box | None, Size], bool]] = {
 
 
 def check(points: Array, box: Box | None, size: Size, where: str, waived: Collection[str] = ()) -> None:
-    """Raise :class:`LeftOut` if points (P, 2) and box, in pixels, are no face in an image of ``size``, width and height.
+    """Raise :class:`LeftOut` unless points (P, 2) and box, in pixels, pass all checks for an image of ``size`` (width, height).
 
     Parameters
     ----------
     waived
-        Reasons that do not count.
+        Reasons to ignore.
     """
     for reason, holds in CHECKS.items():
         if reason not in waived and not holds(points, box, size):

@@ -1,7 +1,7 @@
 """Square crops of faces, and rotated copies of them.
 
-A crop is a matrix (2, 3) that takes pixels of the picture to pixels of the crop; a pixel i reaches from i to i + 1 in both.
-The runtime makes the pixels, here as in an app; pixels outside of the picture repeat its border, as in the augmentation.
+A crop is a matrix (2, 3) that maps pixels of the picture to pixels of the crop; pixel i spans i to i + 1 in both. The runtime
+computes the pixels, as in an app; pixels outside the picture repeat its border, as in the augmentation.
 """
 
 import numpy as np
@@ -12,32 +12,32 @@ from .source_face import Array
 __all__ = ["apply", "cut", "square", "turned"]
 
 DEGREES = 30.0
-"""Largest rotation of a copy, either way."""
+"""Largest rotation of a copy in either direction, in degrees."""
 SHIFT = 0.1
-"""Largest shift of a copy, in parts of the crop's side."""
+"""Largest shift of a copy, as a fraction of the crop's side."""
 SCALE = (1.0, 1.25)
-"""Smallest and largest side of a copy's crop over the extent of its points."""
+"""Smallest and largest side of a copy's crop, relative to the extent of its points."""
 TRIES = 50
-"""Random shifts and scales that are tried until all points are inside."""
+"""Largest number of random shifts and scales to try until all points are inside."""
 
 
 def square(points: Array, size: int) -> Array:
-    """Crop of ``size`` pixels around points (P, 2)."""
+    """Return the crop of ``size`` pixels around points (P, 2)."""
     low, high = points.min(axis=0), points.max(axis=0)
     side = MARGIN * (high - low).max()
     return matrix_of((*(low + high - side) / 2, side), size)
 
 
 def turned(points: Array, size: int, rng: np.random.Generator) -> tuple[Array, float]:
-    """Random crop in which the face is rotated, shifted and scaled, and no point is outside; with the angle.
+    """Return a random crop that rotates, shifts and scales the face and contains all points, and the angle.
 
-    The angle is in degrees, counter-clockwise as seen. If no shift keeps all points inside, the face stays in the middle.
+    The angle is in degrees, counter-clockwise as seen. If no shift keeps all points inside, the face stays in the centre.
     """
     # rotate the points about the origin, and find their extent
     angle = rng.uniform(-DEGREES, DEGREES)
     flat = apply(_crop(np.zeros(2), 1.0, angle, 1), points)
     low, high = flat.min(axis=0), flat.max(axis=0)
-    # bring the middle of the rotated points back into the picture
+    # map the centre of the rotated points back to the picture
     centre = apply(_crop(np.zeros(2), 1.0, -angle, 1), ((low + high) / 2)[None])[0]
     extent = (high - low).max()
     # draw scale and shift until all points are inside
@@ -59,5 +59,5 @@ def _crop(centre: Array, side: float, degrees: float, size: int) -> Array:
 
 
 def apply(matrix: Array, points: Array) -> Array:
-    """Points (n, 2) of the picture in the crop."""
+    """Map points (n, 2) from the picture to the crop."""
     return points @ matrix[:, :2].T + matrix[:, 2]

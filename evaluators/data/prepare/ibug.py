@@ -1,4 +1,4 @@
-"""Faces of ``.pts`` files, as 300W, 300VW and Menpo have them."""
+"""Faces of ``.pts`` files, as in 300W, 300VW and Menpo."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from .source_face import Array, Found, LeftOut, SourceFace, attempt
 
 ANNOTATION_FOLDERS = ("annot", "annots", "annotation", "annotations", "pts", "landmark", "landmarks")
 IMAGE_FOLDERS = ("image", "images", "img", "imgs", "frame", "frames", "picture", "pictures")
-"""300VW keeps images in ``image`` beside ``annot``; these are the names that others give to such folders."""
+"""300VW keeps images in ``image`` beside ``annot``; the other names are those that other data sets use."""
 
 _BRACES = re.compile(r"([{}])")
 _SEPARATORS = " \t;,"
@@ -33,7 +33,7 @@ def _face(source: Source, file: str) -> SourceFace:
 
 
 def _image_folders(source: Source, folder: str) -> Iterator[str]:
-    """Where the image of a ``.pts`` file may be: beside it, or in a folder of images beside a folder of annotations."""
+    """Yield the folders where the image of a ``.pts`` file may be: the same, or image folders beside an annotation folder."""
     yield folder
     parent, _, name = folder.rpartition("/")
     if name.lower() in ANNOTATION_FOLDERS:
@@ -41,8 +41,8 @@ def _image_folders(source: Source, folder: str) -> Iterator[str]:
 
 
 def _points(path: Path, lines: list[Line]) -> Array:
-    """Points (68, 2) of the lines of a ``.pts`` file."""
-    # every brace on a line of its own, wherever the file has it
+    """Parse points (68, 2) from the lines of a ``.pts`` file."""
+    # put every brace on a separate line
     split = [
         (number, piece.strip(_SEPARATORS))
         for number, text in lines
@@ -56,12 +56,12 @@ def _points(path: Path, lines: list[Line]) -> Array:
     closed = pieces.index("}")
     if closed + 1 < len(split):
         raise LeftOut("text after the points", f"{path}:{split[closed + 1][0]}")
-    # without a count in the header, the lines alone must be as many as they should
+    # without a count in the header, only the number of lines is checked
     line = split[opened][0]
     for number, piece in split[:opened]:
         count = _COUNT.search(piece)
         if count:
             line = number
             if count[1] != "68":
-                raise LeftOut("wrong number of points", f"{path}:{number}", f"{count[1]}, wanted 68")
+                raise LeftOut("wrong number of points", f"{path}:{number}", f"{count[1]}, expected 68")
     return pairs(split[opened + 1 : closed], 68, path, line)

@@ -1,4 +1,4 @@
-"""Who is on a face: faces of one identity are never on both sides of the split."""
+"""Identities of faces: faces of one identity are never on both sides of the split."""
 
 import re
 from collections.abc import Sequence
@@ -10,35 +10,35 @@ from .source_formats import Format
 from .split import split_of_folder
 
 NUMBERED = ("image", "indoor", "outdoor", "aflw__face")
-"""Beginnings of names in 300W, LFPW and Menpo whose number counts images of different people: ``image_0001``."""
+"""Prefixes of names in 300W, LFPW and Menpo whose numbers count images of different people: ``image_0001``."""
 FRAME = re.compile(r"(?:frame|frm|img|im)?[-_. ]?\d+|image[-. ]?\d+", re.IGNORECASE)
-"""Names that tell no person apart."""
+"""Names that do not identify a person."""
 
-# what an example of --identity may look like, the likeliest first
+# example patterns for --identity, the likeliest first
 _EXAMPLES = (r"(.+)/", r"([^/]+)[_-][^/]*$", r"([^/]*?)\d+$", r"([^/]{3})")
 
 
 def identities(faces: Sequence[SourceFace], form: Format, pattern: str | None = None) -> list[str]:
-    """Who is on each face.
+    """Return the identity of each face.
 
-    By default, from the image's file name without suffix:
+    By default, the identity comes from the image's file name without suffix:
 
-    1. If it tells no person apart (:data:`FRAME`: a number, or the number of a frame), its folder, as in 300VW, where
-       ``001/image/000001`` is ``001``. Folders that only sort files, such as ``image`` or ``train``, do not count; without
-       any other folder the image stands for itself.
-    2. If the format's names tell apart images of one person or photograph, that part of the name: ``ann_0`` is ``ann``,
-       unless that part is one of :data:`NUMBERED`.
-    3. Else the image itself.
+    1. If the name does not identify a person (:data:`FRAME`: a number, or a frame number), the identity is the folder: in
+       300VW, ``001/image/000001`` has the identity ``001``. Folders that only sort files, such as ``image`` or ``train``, are
+       ignored; without any other folder, each image is an identity.
+    2. If the format's names group images of one person or photograph, the identity is that part of the name: ``ann_0`` has
+       the identity ``ann``, unless that part is one of :data:`NUMBERED`.
+    3. Otherwise each image is an identity.
 
     Parameters
     ----------
     pattern
-        Regular expression whose one group is the identity instead, searched in the image's path in the source without suffix.
+        Regular expression with one group, searched in the image's path in the source without suffix; the group is the identity.
 
     Raises
     ------
     InputError
-        If the pattern is not a regular expression of one group, or a name has no match.
+        If the pattern is not a regular expression with one group, or does not match a name.
     """
     names = [face.name for face in faces]
     if pattern is None:
@@ -46,14 +46,14 @@ def identities(faces: Sequence[SourceFace], form: Format, pattern: str | None = 
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"--identity: {pattern!r} is no regular expression ({error}); wanted: one with one group") from None
+        raise InputError(f"--identity: {pattern!r} is not a regular expression ({error}); give one with one group") from None
     if compiled.groups != 1:
-        raise InputError(f"--identity: {pattern!r} has {compiled.groups} groups; wanted: one")
+        raise InputError(f"--identity: {pattern!r} has {compiled.groups} groups; it must have one")
     found = []
     for name in names:
         match = compiled.search(name)
         if not match or not match[1]:
-            raise InputError(f"--identity: {pattern!r} finds nothing in {name!r}; wanted: a match in every image's path")
+            raise InputError(f"--identity: {pattern!r} does not match {name!r}; it must match every image's path")
         found.append(match[1])
     return found
 
@@ -73,9 +73,9 @@ def _only_sorts(folder: str) -> bool:
 
 
 def example(names: Sequence[str]) -> str:
-    """How to give ``--identity``, for the names of a source: by preference a pattern that brings some images together."""
+    """Suggest a value of ``--identity`` for the names of a source, preferably a pattern that groups some images."""
     found = {pattern: [match and match[1] for match in (re.search(pattern, name) for name in names)] for pattern in _EXAMPLES}
     fitting = {pattern: who for pattern, who in found.items() if all(who)}
     together = [pattern for pattern, who in fitting.items() if 1 < len(set(who)) < len(names)]
     pattern = next(iter([*together, *fitting]), "(.+)")
-    return f"--identity '{pattern}' takes {names[0]!r} for {fitting.get(pattern, names)[0]!r}"
+    return f"--identity '{pattern}' maps {names[0]!r} to {fitting.get(pattern, names)[0]!r}"

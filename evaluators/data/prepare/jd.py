@@ -1,4 +1,4 @@
-"""Faces of the 106 points of JD-landmark, a file each, in the folders of JD-landmark and of LaPa."""
+"""Faces with JD-landmark's 106 points, one file each, in the folder layouts of JD-landmark and LaPa."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from .source import Source, suffix_of
 from .source_face import Found, LeftOut, SourceFace, attempt
 
 LAPA_SPLITS: Mapping[str, str] = {"train": "train", "val": "train", "test": "test"}
-"""LaPa's folders and what their faces are for."""
+"""LaPa folder -> split."""
 
 
 def read_lapa(source: Source) -> Found:
@@ -54,7 +54,7 @@ def read_jd106(source: Source) -> Found:
 
 def _jd106_face(source: Source, file: str, pictures: str, boxes: Mapping[str, str]) -> SourceFace:
     path = source.path(file)
-    # NAME.jpg.txt names one image, NAME.txt any of that stem
+    # NAME.jpg.txt names one image, NAME.txt any image with that stem
     full = os.path.splitext(os.path.basename(file))[0]
     stem = os.path.splitext(full)[0] if suffix_of(full) in SUFFIXES else full
     box = next((boxes[name] for name in (f"{full}.rect", f"{stem}.rect") if name in boxes), None)
@@ -71,21 +71,21 @@ def _lower_suffix(file: str) -> str:
 
 
 def _points(file: Path) -> np.ndarray:
-    """Points float64 (106, 2) of a landmark file, in the order of 106points."""
+    """Read points, float64 (106, 2), from a landmark file, in the order of 106points."""
     (number, first), *rest = read_lines(file)
     count = first.strip(" \t;,")
     if count != "106":
-        raise LeftOut("wrong number of points", f"{file}:{number}", f"the first line is {count[:40]!r}, wanted 106")
+        raise LeftOut("wrong number of points", f"{file}:{number}", f"the first line is {count[:40]!r}, expected 106")
     points = np.empty((106, 2))
     points[JD_TO_106] = pairs(rest, 106, file, number)
     return points
 
 
 def _rect(file: Path) -> tuple[float, ...]:
-    """Left, upper, right and lower edge of a ``.rect`` file."""
+    """Read left, upper, right and lower edge from a ``.rect`` file."""
     lines = read_lines(file)
     tokens = [token for _, text in lines for token in fields(text)]
     values = numbers(tokens, f"{file}:{lines[0][0]}")
     if len(values) != 4:
-        raise LeftOut("box is not of four numbers", f"{file}:{lines[0][0]}", f"{len(values)} numbers")
+        raise LeftOut("box does not have four numbers", f"{file}:{lines[0][0]}", f"{len(values)} numbers")
     return tuple(values)

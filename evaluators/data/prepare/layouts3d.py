@@ -1,6 +1,6 @@
-"""The points of each layout on the average head, in three dimensions.
+"""Points of each layout on the average head, in three dimensions.
 
-The 68 points and WFLW's 98 are subsets of the 106; ``landmarks68.json`` and ``landmarks98.json`` say which.
+The 68 points and WFLW's 98 are subsets of the 106, as defined in ``landmarks68.json`` and ``landmarks98.json``.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ TO_106: Mapping[int, list[int]] = {
     98: facts_of(98)["to_106"],
     106: list(range(106)),
 }
-"""Number of points -> for each of them the index of the 106 that means the same."""
+"""Number of points -> for each point, the index of the corresponding one of the 106 points."""
 
 
 @cache
 def average_head(num_points: int) -> Array:
-    """Points float64 (num_points, 3) of the average head, neutral: x right, y down, z away, half the head's width is 1."""
+    """Return the points, float64 (num_points, 3), of the neutral average head: x right, y down, z away, half width 1."""
     return face_model(Shape(), Expression()).points[TO_106[num_points]]

@@ -1,4 +1,4 @@
-"""Faces of lists with coordinates in pixels: any list of that kind, and the one that the 106points set was made from."""
+"""Faces of lists with coordinates in pixels: any such list, and the one from which the 106points set was made."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,12 +11,12 @@ from .source import Source
 from .source_face import Found, LeftOut, SourceFace
 
 LEAST = 2.0
-"""If no coordinate of a face is above this, they are not in pixels but normalised."""
+"""If no coordinate of a face exceeds this, the coordinates are normalised instead of in pixels."""
 ANGLES = 3
 
 
 def read_pixels(source: Source, num_points: int) -> Found:
-    """Yield the faces of the lists of two splits, or of one list without a split."""
+    """Yield the faces of the lists of both splits, or of a single list without a split."""
     lists: list[tuple[str, str | None]] = [*split_lists(source)]
     whole = source.find(LIST)
     if whole is not None:
@@ -38,7 +38,7 @@ def _pixels_face(
     if np.abs(points).max() <= LEAST:
         raise LeftOut("coordinates are not in pixels", where, f"{points.min():g} to {points.max():g}")
     if len(tokens) > end:
-        source.note("the angles of the lists are not used; angles are found from the points")
+        source.note("the angles in the lists are not used; angles are computed from the points")
     return SourceFace(source.name(image), image, points, where, None, split)
 
 

@@ -1,4 +1,4 @@
-"""What is to be made of a source: its faces with their sides, those that are skipped, and the files that are not used."""
+"""Plan of a preparation: the faces of a source with their splits, the skipped faces, and the unused files."""
 
 import hashlib
 import os
@@ -19,17 +19,17 @@ from .summary import reasons
 from .unused import Unused, unused
 
 ON_BOTH_SIDES = "its identity is in the test data"
-DUPLICATE = "face that is in the source twice"
+DUPLICATE = "face that the source contains twice"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A face to make.
+    """A face to prepare.
 
     Attributes
     ----------
     number
-        Its place in the source.
+        Position in the source.
     """
 
     number: int
@@ -40,16 +40,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Split:
-    """The sides of faces.
+    """Split of the faces into training and test data.
 
     Attributes
     ----------
     sides
         ``train`` or ``test`` for each face.
     way
-        What the split was made by.
+        Source of the split.
     notes
-        What the user should know of it.
+        Remarks for the user.
     """
 
     sides: list[str]
@@ -59,18 +59,18 @@ class Split:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made.
+    """Plan of a preparation.
 
     Attributes
     ----------
     jobs
-        The faces to make.
+        Faces to prepare.
     left_out
-        Those that are skipped, by their place in the source.
+        Position in the source -> reason, for each skipped face.
     split
-        What the split was made by.
+        Source of the split.
     notes
-        What the user should know.
+        Remarks for the user.
     unused
         Files that are not used.
     """
@@ -82,7 +82,7 @@ class Plan:
     unused: list[Unused]
 
     def digest(self) -> str:
-        """A short name of the annotations and the split, for telling whether they have changed."""
+        """Return a short digest of the annotations and the split, to detect changes."""
         lines = (
             repr((job.number, job.face.name, job.face.image.suffix, job.face.points.tolist(), job.face.box, job.split))
             for job in self.jobs
@@ -91,12 +91,12 @@ class Plan:
 
 
 def make_plan(src: Path, out: Path, options: PrepareOptions) -> Plan:
-    """Read the annotations of a source and settle the split.
+    """Read the annotations of a source and determine the split.
 
     Raises
     ------
     InputError
-        If the source is none of the format, leaves no face for training or testing, or ``out`` is in it.
+        If the source is not of the format, leaves no face for training or testing, or ``out`` is inside it.
     """
     form = FORMATS[options.format]
     tree = _walk(src, form)
@@ -104,17 +104,17 @@ def make_plan(src: Path, out: Path, options: PrepareOptions) -> Plan:
     source = Source(tree, options.images)
     found = list(form.read(source))
     if options.images and not source.with_suffix(options.images):
-        raise InputError(f"--image-suffix {options.image_suffix}: {src} has no such image")
+        raise InputError(f"--image-suffix {options.image_suffix}: {src} has no image with this suffix")
     if not found:
         raise InputError(
-            f"{src} has nothing of format {options.format!r} among its {len(tree.files)} files; wanted: a folder "
+            f"{src} has nothing of format {options.format!r} among its {len(tree.files)} files; give a folder "
             f"with {form.looks_for}"
         )
     left_out = {number: entry for number, entry in enumerate(found) if isinstance(entry, LeftOut)}
     faces, twice = _once({number: entry for number, entry in enumerate(found) if isinstance(entry, SourceFace)}, source)
     left_out |= twice
     if not faces:
-        raise InputError(f"{src}: no face can be used: {reasons(left_out.values())}")
+        raise InputError(f"{src}: no usable face: {reasons(left_out.values())}")
     who = _one_per_image(list(faces.values()), identities(list(faces.values()), form, options.identity), source)
     split = _split(list(faces.values()), who, list(left_out.values()), src, options)
     _check_sides(split, who, left_out.values(), src)
@@ -138,7 +138,7 @@ def make_plan(src: Path, out: Path, options: PrepareOptions) -> Plan:
 def _walk(src: Path, form: Format) -> Tree:
     if not src.is_dir():
         what = f"{src} is a file" if src.exists() else f"source not found: {src}"
-        raise InputError(f"{what}; wanted: a folder with {form.looks_for}")
+        raise InputError(f"{what}; give a folder with {form.looks_for}")
     try:
         return walk(src)
     except OSError as error:
@@ -146,13 +146,13 @@ def _walk(src: Path, form: Format) -> Tree:
 
 
 def _check_apart(tree: Tree, src: Path, out: Path) -> None:
-    """Raise :class:`InputError` if ``out`` would lie in the source, whose reader would find it, or the source in ``out``."""
+    """Raise :class:`InputError` if ``out`` would lie inside the source, where its reader would find it, or vice versa."""
     target = Path(os.path.realpath(out))
     folders = set(tree.folders.values())
     if any(_key(folder) in folders for folder in (target, *target.parents)):
-        raise InputError(f"{out} is in the source {src}; wanted: a folder outside of it")
+        raise InputError(f"{out} is inside the source {src}; give a folder outside it")
     if Path(os.path.realpath(src)).is_relative_to(target):
-        raise InputError(f"the source {src} is in {out}; wanted: a folder that does not hold it")
+        raise InputError(f"the source {src} is inside {out}; give a folder that does not contain it")
 
 
 def _key(folder: Path) -> Key | None:
@@ -164,7 +164,7 @@ def _key(folder: Path) -> Key | None:
 
 
 def _once(found: dict[int, SourceFace], source: Source) -> tuple[dict[int, SourceFace], dict[int, LeftOut]]:
-    """Faces by number, and those that are other ones again: the same points in the same image, whatever their paths."""
+    """Return unique faces and duplicates by number; duplicates have the same points in the same image, under any path."""
     faces: dict[int, SourceFace] = {}
     twice: dict[int, LeftOut] = {}
     first: dict[tuple[Key | None, bytes], SourceFace] = {}
@@ -178,7 +178,7 @@ def _once(found: dict[int, SourceFace], source: Source) -> tuple[dict[int, Sourc
 
 
 def _one_per_image(faces: Sequence[SourceFace], who: Sequence[str], source: Source) -> list[str]:
-    """Identities such that one image, whatever the paths that lead to it, has one identity: that of its first face."""
+    """Return identities such that each image, under any path, has one identity: that of its first face."""
     first: dict[Key | None, str] = {}
     return [first.setdefault(source.key(face.image), identity) for face, identity in zip(faces, who, strict=True)]
 
@@ -198,7 +198,7 @@ def _split(faces: list[SourceFace], who: list[str], skipped: list[LeftOut], src:
     notes = []
     if options.identity is None and len(faces) > 1 and len(set(who)) == len({face.image for face in faces}):
         notes.append(
-            f"each of the {len(set(who))} images is taken for a person of its own; if several show one person, "
+            f"each of the {len(set(who))} images counts as a different person; if several show the same person, "
             f"--identity keeps them on one side: {example(names)}"
         )
     return Split(by_fraction(who, fraction, options.seed), f"fraction {fraction:g}", notes)
@@ -207,10 +207,7 @@ def _split(faces: list[SourceFace], who: list[str], skipped: list[LeftOut], src:
 def _by_folders(names: Sequence[str], placed: Sequence[str | None]) -> Split:
     unplaced = [name for name, side in zip(names, placed, strict=True) if side is None]
     notes = (
-        [
-            f"faces for training because no folder of theirs is known to be for training or testing: {len(unplaced)}, such as "
-            f"{unplaced[0]}"
-        ]
+        [f"faces used for training because none of their folders names a split: {len(unplaced)}, such as {unplaced[0]}"]
         if unplaced
         else []
     )
@@ -223,8 +220,8 @@ def _check_sides(split: Split, who: Sequence[str], skipped: Collection[LeftOut],
         ("train", "--test-fraction or another --test-list"),
     ):
         if side not in split.sides:
-            besides = f"; faces that are skipped: {reasons(skipped)}" if skipped else ""
+            besides = f"; skipped faces: {reasons(skipped)}" if skipped else ""
             raise InputError(
                 f"{src}: no face for {side}ing among {len(who)} faces of {len(set(who))} identities, split by "
-                f"{split.way}; wanted: {remedy}{besides}"
+                f"{split.way}; use {remedy}{besides}"
             )

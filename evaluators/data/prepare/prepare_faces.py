@@ -1,4 +1,4 @@
-"""From a published data set to the 106points layout."""
+"""Convert a published data set to the 106points layout."""
 
 import hashlib
 import re
@@ -41,28 +41,34 @@ def prepare(
 ) -> dict[str, Any]:
     """Read the faces of ``src`` and write ``out/{train_data,test_data}/{list.txt,imgs}``.
 
-    The set appears under its name when it is complete, with ``prepared.json`` (how it was made, how many faces are in it, how
-    many are skipped and how many files are not used, and why) and ``left_out.csv`` (each of these, faces with file and line).
-    Until then it grows in a folder beside, ``out`` with ``.preparing`` added, from where the same call goes on.
+    The data set appears as ``out`` when it is complete. It contains ``prepared.json`` (settings, number of faces, and numbers
+    of skipped faces and unused files with reasons) and ``left_out.csv`` (each skipped face, with file and line, and each unused
+    file). Until then it grows in a folder beside it, ``out`` with the suffix ``.preparing``, from which the same call resumes.
 
     Parameters
     ----------
+    src
+        Folder of the published data set.
+    out
+        Folder to write.
+    options
+        Format and settings.
     workers
-        Processes. The result does not depend on it.
+        Number of processes. The result does not depend on it.
     progress
-        Called with the number of faces done and of all, before the first and after each one.
+        Called with the number of finished faces and of all faces, before the first and after each one.
     overwrite
-        Whether a prepared data set that is there may be replaced; nothing else is.
+        Whether to replace an existing prepared data set; nothing else is ever replaced.
 
     Returns
     -------
     dict
-        What ``prepared.json`` holds.
+        Content of ``prepared.json``.
 
     Raises
     ------
     InputError
-        If the source is none of the format, leaves no face for training or testing, or ``out`` may not be written or lies in
+        If the source is not of the format, leaves no face for training or testing, or ``out`` cannot be written or lies inside
         the source.
     """
     src, out = Path(src), Path(out)
@@ -99,7 +105,7 @@ def prepare(
 
 
 def make_face(job: Job, folder: Path, options: PrepareOptions, origin: float) -> Made:
-    """Write a face's crop, and its copies if it is for training."""
+    """Write a face's crop, and rotated copies if the face is for training."""
     face = job.face
     orientation = 1
     # read the image, and check the annotation against it
@@ -110,7 +116,7 @@ def make_face(job: Job, folder: Path, options: PrepareOptions, origin: float) ->
         check(points, face.box, (width, height), face.where, {OUTSIDE_OF_IMAGE} if options.keep_outside else ())
     except LeftOut as reason:
         return Made(orientation=orientation, left_out=reason)
-    # choose the crops; the copies depend on the options and the face alone
+    # choose the crops; the copies depend only on the options and the face
     size = options.size
     crops = [(square(points, size), 0.0)]
     if job.split == "train":

@@ -1,4 +1,4 @@
-"""What a user may choose of a preparation."""
+"""Options of a preparation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ EXIF = ("apply", "ignore")
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How to prepare a data set.
+    """Options for preparing a data set.
 
     Parameters
     ----------
@@ -21,30 +21,30 @@ class PrepareOptions:
     size
         Side of the crops, in pixels.
     copies
-        Rotated copies of every training face. The reference makes ten; here the training rotates, shifts and scales faces
-        itself, every epoch anew, keeps all images in memory, and holds out a part of them, where copies of a face would meet.
+        Rotated copies of every training face. The reference makes ten. Here, training itself rotates, shifts and scales faces
+        in every epoch, keeps all images in memory, and holds out some of them, so copies of a face would be on both sides.
     test_fraction
-        Share of the faces for testing; None for the source's own split, and a tenth where it has none.
+        Share of the faces for testing; None for the source's own split, or a tenth if it has none.
     test_list
-        File with an identity or an image's path per line: these identities are for testing.
+        File with one identity or image path per line; these identities are for testing.
     identity
-        Regular expression with one group that finds the identity in an image's path; None for the format's own rule.
+        Regular expression with one group that extracts the identity from an image's path; None for the format's own rule.
     origin
-        Coordinate of the left and the upper edge of an image: 0.5 if the middle of the first pixel is at 1, -0.5 if at 0.
-        None for the format's own.
+        Coordinate of the left and upper edge of an image: 0.5 if the centre of the first pixel is at 1, -0.5 if at 0. None for
+        the format's own.
     exif
-        ``apply``: points are those of the image that its EXIF orientation has turned upright. ``ignore``: of the stored pixels.
+        ``apply``: points refer to the image rotated upright by its EXIF orientation. ``ignore``: to the stored pixels.
     keep_outside
-        Whether faces with points outside of the image are used; what lies outside repeats the image's border.
+        Whether to use faces with points outside the image; the image's border is repeated there.
     image_suffix
-        The one suffix of images to use, where annotations name them by their stems; None for all that OpenCV reads.
+        The only image suffix to use, if annotations name images by their stems; None for all that OpenCV reads.
     seed
-        Seed of copies and split.
+        Random seed of copies and split.
 
     Raises
     ------
     InputError
-        If something is unknown or contradictory.
+        If an option is unknown, out of range or contradictory.
     """
 
     format: str
@@ -64,15 +64,15 @@ class PrepareOptions:
             raise InputError(f"unknown format {self.format!r}; {allowed(FORMATS)}")
         only_one({"--test-list": self.test_list, "--test-fraction": self.test_fraction})
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
-            raise InputError(f"--test-fraction is {self.test_fraction:g}; wanted: more than 0, less than 1")
+            raise InputError(f"--test-fraction is {self.test_fraction:g}; must be more than 0 and less than 1")
         if self.exif not in EXIF:
-            raise InputError(f"--exif is {self.exif!r}; wanted: {' or '.join(EXIF)}")
+            raise InputError(f"--exif is {self.exif!r}; must be {' or '.join(EXIF)}")
         if self.image_suffix is not None and not FORMATS[self.format].by_stem:
             raise InputError(f"--image-suffix is given, but lists of format {self.format!r} name every image with its suffix")
         if self.image_suffix is not None and self.images not in SUFFIXES:
-            raise InputError(f"--image-suffix is {self.image_suffix!r}; wanted: one of {', '.join(SUFFIXES)}")
+            raise InputError(f"--image-suffix is {self.image_suffix!r}; must be one of {', '.join(SUFFIXES)}")
 
     @property
     def images(self) -> str | None:
-        """The one suffix of images to use, with a dot and in lower case."""
+        """The only image suffix to use, with a dot and in lower case."""
         return self.image_suffix and f".{self.image_suffix.lower().removeprefix('.')}"

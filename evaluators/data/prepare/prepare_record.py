@@ -1,4 +1,4 @@
-"""The lists of a prepared data set, and the record of how it was made."""
+"""Lists of a prepared data set, and the record of its preparation."""
 
 import csv
 import json
@@ -17,18 +17,18 @@ from .work import Made
 RECORD = "prepared.json"
 LEFT_OUT = "left_out.csv"
 LYING = 60.0
-"""Roll of a face's points, in degrees, from which it lies on its side or upside down."""
+"""Roll in degrees from which a face counts as lying on its side or upside down."""
 UPRIGHT = 30.0
-"""Roll up to which it stands upright."""
+"""Roll in degrees up to which a face counts as upright."""
 
 
 def write_record(folder: Path, plan: Plan, made: Mapping[int, Made], settings: Mapping[str, Any], src: Path) -> dict[str, Any]:
-    """Write the lists, ``prepared.json`` and ``left_out.csv``; returns what ``prepared.json`` holds.
+    """Write the lists, ``prepared.json`` and ``left_out.csv``; return the content of ``prepared.json``.
 
     Raises
     ------
     InputError
-        If no face for training or testing is left.
+        If no face remains for training or testing.
     """
     skipped = plan.left_out | {number: face.left_out for number, face in made.items() if face.left_out}
     left_out = [entry for _, entry in sorted(skipped.items())]
@@ -37,8 +37,8 @@ def write_record(folder: Path, plan: Plan, made: Mapping[int, Made], settings: M
         jobs = [job for job in plan.jobs if job.split == split and not made[job.number].left_out]
         if not jobs:
             if all(face.left_out for face in made.values()):
-                shutil.rmtree(folder)  # else what is made waits for images that somebody may mend
-            raise InputError(f"{src}: no face for {split}ing is left: {reasons(left_out)}")
+                shutil.rmtree(folder)  # otherwise the finished faces stay, since the user may repair images
+            raise InputError(f"{src}: no face remains for {split}ing: {reasons(left_out)}")
         lines = [line for job in jobs for line in made[job.number].lines]
         write_text(folder / name / "list.txt", "\n".join(lines) + "\n")
         record[split] = {"faces": len(jobs), "identities": len({job.identity for job in jobs}), "pictures": len(lines)}
@@ -56,7 +56,7 @@ def write_record(folder: Path, plan: Plan, made: Mapping[int, Made], settings: M
 
 
 def _exif_notes(jobs: Sequence[Job], made: Mapping[int, Made], rule: str) -> list[str]:
-    """How many images have an orientation, and whether the points say that the other rule would be right."""
+    """Count the images with an EXIF orientation, and say if the points suggest the other rule."""
     turned = [job for job in jobs if made[job.number].orientation != 1]
     if not turned:
         return []
@@ -64,7 +64,7 @@ def _exif_notes(jobs: Sequence[Job], made: Mapping[int, Made], rule: str) -> lis
     applied = rule == "apply"
     done = "applied" if applied else "ignored"
     note = f"images with an EXIF orientation, which is {done}: {len(images)}, such as {turned[0].face.image}"
-    # the last number of a line is the roll; of a mirrored image, orientation 2, it tells nothing
+    # the last number of a line is the roll; it is uninformative for a mirrored image (orientation 2)
     rolls = [
         abs(float(made[job.number].lines[0].split()[-1]))
         for job in turned
@@ -73,8 +73,8 @@ def _exif_notes(jobs: Sequence[Job], made: Mapping[int, Made], rule: str) -> lis
     wrong = sum(roll > LYING if applied else roll < UPRIGHT for roll in rolls)
     other = "ignore" if applied else "apply"
     if wrong > len(rolls) / 2:
-        posture = "lie on their side or upside down" if applied else "stand upright in images that do not"
-        return [f"{note}; the points of {wrong} of {len(rolls)} faces there {posture}, so --exif {other} is probably right"]
+        posture = "lie on their side or upside down" if applied else "are upright in rotated images"
+        return [f"{note}; the points of {wrong} of their {len(rolls)} faces {posture}, so --exif {other} is probably right"]
     return [f"{note}; if their points do not fit, try --exif {other}"]
 
 
@@ -83,4 +83,4 @@ def _outside_notes(made: Mapping[int, Made]) -> list[str]:
     if not reaches:
         return []
     farthest = 100 * max(reaches)
-    return [f"faces with points outside of their image: {len(reaches)}, by up to {farthest:.0f} % of the points' extent"]
+    return [f"faces with points outside their image: {len(reaches)}, by up to {farthest:.0f} % of the points' extent"]

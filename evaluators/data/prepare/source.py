@@ -1,4 +1,4 @@
-"""A data set's folder as its readers see it: where its files are, and which of them have been used."""
+"""A data set's folder as seen by its readers: its files, and which of them have been used."""
 
 import os
 from collections import defaultdict
@@ -9,24 +9,24 @@ from ..images import SUFFIXES
 from ..walk import Key, Tree, order
 from .source_face import Array, LeftOut, SourceFace
 
-SEVERAL = "several images of one name"
+SEVERAL = "several images with the same name"
 NOT_FOUND = "image not found"
 OTHER_IMAGES = (".heic", ".heif", ".jxl", ".svg", ".psd", ".ico", ".tga", ".raw", ".dng", ".cr2", ".nef", ".arw")
-"""Suffixes of images that OpenCV does not read."""
+"""Suffixes of image formats that OpenCV does not read."""
 
 
 class Source:
-    """The files of a source, found by one walk. Paths are within the source, with ``/``, the source itself is ``""``.
+    """Files of a source, found by one walk. Paths are relative to the source and use ``/``; the source itself is ``""``.
 
-    A reader calls :meth:`use` for every file that it uses or reports, and :meth:`refuse` for one that it passes over for a
-    reason of its own; so whatever nobody has asked for can be counted.
+    A reader calls :meth:`use` for every file that it uses or reports, and :meth:`refuse` for every file that it rejects for a
+    specific reason, so that the remaining files can be counted as unused.
 
     Attributes
     ----------
     root
         The source's folder.
     used
-        Files that a face, or a skipped face, has come from.
+        Files of used or skipped faces.
     refused
         File -> reason.
     notes
@@ -35,9 +35,9 @@ class Source:
     Parameters
     ----------
     tree
-        What the walk found.
+        Result of the walk.
     image_suffix
-        The one suffix of images to be used, in lower case; None for all that OpenCV reads.
+        The only image suffix to use, in lower case; None for all that OpenCV reads.
     """
 
     def __init__(self, tree: Tree, image_suffix: str | None = None):
@@ -47,7 +47,7 @@ class Source:
         self.notes: dict[str, None] = {}
         self._tree = tree
         self._suffixes = (image_suffix,) if image_suffix else SUFFIXES
-        # folder -> names of its files and of its folders, links to folders included
+        # folder -> names of its files and of its folders, including links to folders
         self._files: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, list[str]] = defaultdict(list)
         for file in tree.files:
@@ -66,56 +66,56 @@ class Source:
         return self._tree.files
 
     def path(self, file: str) -> Path:
-        """A file's path outside of the source."""
+        """Return a file's path in the file system."""
         return self.root / file
 
     def name(self, image: Path) -> str:
-        """An image's path in the source without its suffix; of one elsewhere its whole path."""
+        """Return an image's path in the source without suffix; the full path if the image lies elsewhere."""
         inside = image.relative_to(self.root) if image.is_relative_to(self.root) else image
         return inside.with_suffix("").as_posix()
 
     def use(self, *files: str) -> None:
-        """Note that files are used, or are named where a face is skipped."""
+        """Record files as used, or as named in the reason for skipping a face."""
         self.used.update(files)
 
     def refuse(self, file: str, reason: str) -> None:
-        """Note why a file is passed over."""
+        """Record why a file is not used."""
         self.refused[file] = reason
 
     def note(self, remark: str) -> None:
-        """Remark on the whole source; a remark counts once."""
+        """Add a remark on the whole source; repeated remarks count once."""
         self.notes[remark] = None
 
     def with_suffix(self, suffix: str) -> list[str]:
-        """The files of a suffix, whatever its case."""
+        """Return the files with a suffix, ignoring case."""
         return [file for file in self.files if suffix_of(file) == suffix]
 
     def inside(self, folder: str, suffix: str) -> list[str]:
-        """The files of a suffix, whatever its case, directly in a folder."""
+        """Return the files with a suffix, ignoring case, directly in a folder."""
         real = self._real(folder)
         return [join(real, name) for name in self._files.get(real, ()) if suffix_of(name) == suffix]
 
     def subfolder(self, folder: str, wanted: str) -> str | None:
-        """The folder of a name, whatever its case, directly in another one."""
+        """Return the folder with a name, ignoring case, directly in another folder."""
         return next(iter(self.subfolders(folder, (wanted,))), None)
 
     def subfolders(self, folder: str, wanted: Sequence[str]) -> list[str]:
-        """The folders of some names, whatever their case, directly in another one."""
+        """Return the folders with any of the names, ignoring case, directly in another folder."""
         real = self._real(folder)
         return [join(real, name) for name in self._folders.get(real, ()) if name.lower() in wanted]
 
     def folders_named(self, name: str) -> list[str]:
-        """The folders of a name, whatever its case, anywhere."""
+        """Return all folders with a name, ignoring case."""
         return [join(parent, each) for parent, names in self._folders.items() for each in names if each.lower() == name]
 
     def find(self, path: str) -> str | None:
-        """The file that a path within the source leads to; None if there is none."""
+        """Return the file at a path within the source; None if there is none."""
         folder, _, name = os.path.normpath(path).rpartition("/")
         file = join(self._real(folder), name)
         return file if file in self._tree.files else None
 
     def ending_in(self, parts: Sequence[str]) -> list[str]:
-        """The file whose path ends in ``parts``, if there is exactly one."""
+        """Return the file whose path ends in ``parts``, if there is exactly one."""
         if self._by_name is None:
             self._by_name = defaultdict(list)
             for file in self.files:
@@ -125,20 +125,20 @@ class Source:
         return found if len(found) == 1 else []
 
     def inside_of(self, name: str) -> str | None:
-        """The path within the source of an absolute path that lies there; None of any other path."""
+        """Return the path within the source for an absolute path inside it; None for any other path."""
         if not name.startswith("/"):
             return None
         return next((name[len(root) + 1 :] for root in self._roots if name.startswith(f"{root}/")), None)
 
     def image_of(self, stem: str, folders: Iterable[str], where: str, name: str = "") -> str:
-        """The image of a stem in the first of the folders that has one; ``name`` is that of the image if it is known.
+        """Return the image with a stem from the first folder that has one; ``name`` is the image's full name if known.
 
-        Called before the annotation is read, so that the image counts as used whatever is wrong there.
+        Call this before reading the annotation, so that the image counts as used even if the annotation is invalid.
 
         Raises
         ------
         LeftOut
-            If there is none, or that folder has several.
+            If there is no such image, or the folder has several.
         """
         others: list[str] = []
         for folder in folders:
@@ -152,22 +152,22 @@ class Source:
             if images:
                 return images[0]
             others += [file for file in named if suffix_of(file) in (*SUFFIXES, *OTHER_IMAGES)]
-        raise LeftOut(NOT_FOUND, where, f"{PurePosixPath(others[0]).name} is of a kind that is not read" if others else "")
+        raise LeftOut(NOT_FOUND, where, f"{PurePosixPath(others[0]).name} has an unsupported format" if others else "")
 
     def face(
         self, image: str | LeftOut, points: Array, where: str, box: tuple[float, ...] | None = None, split: str | None = None
     ) -> SourceFace:
-        """A face in an image that :meth:`image_of` has found, or not."""
+        """Build a face from the result of :meth:`image_of`; raise it if it is a :class:`LeftOut`."""
         if isinstance(image, LeftOut):
             raise image
         path = self.path(image)
         return SourceFace(self.name(path), path, points, where, box, split)
 
     def key(self, image: Path) -> Key | None:
-        """What file an image is, wherever it is; None if it is nowhere."""
+        """Return the key of an image file, inside or outside the source; None if it does not exist."""
         try:
             return self._tree.files[image.relative_to(self.root).as_posix()]
-        except (KeyError, ValueError):  # not beneath the source
+        except (KeyError, ValueError):  # not inside the source
             try:
                 status = image.stat()
             except OSError:
@@ -175,7 +175,7 @@ class Source:
             return status.st_dev, status.st_ino
 
     def _stems(self, folder: str) -> dict[str, list[str]]:
-        """The files of a folder by stem."""
+        """Return the files of a folder by stem."""
         real = self._real(folder)
         if real not in self._by_stem:
             found: dict[str, list[str]] = defaultdict(list)
@@ -185,7 +185,7 @@ class Source:
         return self._by_stem[real]
 
     def _real(self, folder: str) -> str:
-        """The path under which a folder has been read: linked folders may have been read under another one."""
+        """Return the path under which a folder was read; linked folders may have been read under another path."""
         if not self._tree.same:
             return folder
         real = ""
@@ -196,10 +196,10 @@ class Source:
 
 
 def suffix_of(file: str) -> str:
-    """A file's suffix, in lower case."""
+    """Return a file's suffix in lower case."""
     return os.path.splitext(file)[1].lower()
 
 
 def join(folder: str, name: str) -> str:
-    """Path of a file in a folder."""
+    """Return the path of a file in a folder."""
     return f"{folder}/{name}" if folder else name

@@ -1,4 +1,4 @@
-"""A face as a data set's own files describe it, or the reason why it is skipped."""
+"""A face as described by a data set's own files, or the reason why it is skipped."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ class SourceFace:
     image
         The image file.
     points
-        float64 (P, 2): x and y as the source has them, in the order of the layout of P points.
+        float64 (P, 2): x and y as in the source, in the order of the layout of P points.
     where
         File and line of the annotation.
     box
         Left, upper, right and lower edge of the face, in pixels, if the source has them.
     split
-        ``train`` or ``test``, if the source has a split of its own.
+        ``train`` or ``test``, if the source defines a split.
     normalised
-        Whether points are in parts of the image's width and height; otherwise they are in pixels of the image.
+        Whether points are fractions of the image's width and height instead of pixels.
     """
 
     name: str
@@ -44,9 +44,9 @@ class SourceFace:
 
 
 class LeftOut(Exception):
-    """A face that is skipped: the reason, the file and line that show it, and what exactly was found there.
+    """A skipped face: the reason, the file and line that show it, and what was found there.
 
-    Faces are counted by reason, so a reason names a kind of fault and ``detail`` the instance.
+    Faces are counted by reason: the reason names a kind of fault, and ``detail`` the instance.
     """
 
     def __init__(self, reason: str, where: str, detail: str = ""):
@@ -62,7 +62,7 @@ class LeftOut(Exception):
 
 
 def attempt(make: Callable[..., Made], *arguments: Any) -> Made | LeftOut:
-    """Make a face, or a part of one, or return why it is skipped."""
+    """Make a face or a part of one, or return the reason for skipping it."""
     try:
         return make(*arguments)
     except LeftOut as reason:
@@ -70,4 +70,4 @@ def attempt(make: Callable[..., Made], *arguments: Any) -> Made | LeftOut:
 
 
 Found = Iterator[SourceFace | LeftOut]
-"""The faces of a source, and those that are skipped, in an order that depends on names alone."""
+"""Faces and skipped faces of a source, in an order that depends only on names."""

@@ -1,4 +1,4 @@
-"""Which faces are for training and which for testing, by the source's folders or by a fraction."""
+"""Split into training and test faces, by the source's folders or by a fraction."""
 
 import hashlib
 import re
@@ -10,25 +10,25 @@ FRACTION = 0.1
 _KNOWN = re.compile(r"(train|test|val)(?:ing|id|idation)?[-_ ]?(?:set|data|images?|imgs?)?", re.IGNORECASE)
 _SPLITS: Mapping[str, str] = {"train": "train", "test": "test", "val": "train"}
 _OF_300W: Mapping[str, str] = {"afw": "train", "ibug": "test", "01_indoor": "test", "02_outdoor": "test"}
-"""Folders of 300W whose name tells no split, but whose use everybody agrees on."""
+"""Folders of 300W whose names do not state a split, but whose use is established."""
 
 
 def split_of_folder(name: str) -> str | None:
-    """What a folder of some name is for: ``trainset``, ``training_data``, ``val`` ... train, ``test``, ``testset`` ... test."""
+    """Return the split of a folder name: ``trainset``, ``training_data``, ``val`` ... train, ``test``, ``testset`` ... test."""
     known = _KNOWN.fullmatch(name)
     return _SPLITS[known[1].lower()] if known else None
 
 
 def by_folders(names: Sequence[str]) -> list[str | None] | None:
-    """Split of each image by the folders of its path in the source; the innermost folder that tells one counts.
+    """Return the split of each image by the folders of its path in the source; the innermost folder with a split decides.
 
-    ``afw`` and ``ibug`` (and ``01_Indoor`` and ``02_Outdoor``) are for training and testing, as for everybody who uses 300W,
-    if another folder of the source is known to be for one of them.
+    ``afw`` is for training, and ``ibug``, ``01_Indoor`` and ``02_Outdoor`` are for testing, as is usual for 300W, if another
+    folder of the source names a split.
 
     Returns
     -------
     list or None
-        None instead of a split for images in no folder that tells one; None instead of the list if no folder is for testing.
+        ``train``, ``test``, or None for an image without such a folder; None instead of the list if no folder is for testing.
     """
     folders = [[] if name.startswith("/") else name.split("/")[-2::-1] for name in names]
     splits = [next(filter(None, map(split_of_folder, each)), None) for each in folders]
@@ -41,10 +41,10 @@ def by_folders(names: Sequence[str]) -> list[str | None] | None:
 
 
 def by_fraction(who: Sequence[str], fraction: float, seed: int) -> list[str]:
-    """Split of each face: about ``fraction`` of them for testing.
+    """Return the split of each face, about ``fraction`` of them for testing.
 
-    Identities are taken in an order that depends on them and the seed alone; one with more faces than are still wanted is
-    passed over.
+    Identities are drawn in an order that depends only on them and the seed; an identity with more faces than still needed is
+    skipped.
     """
     room = fraction * len(who)
     test: set[str] = set()

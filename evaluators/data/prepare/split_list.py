@@ -1,4 +1,4 @@
-"""The split by a list of identities and images for testing."""
+"""Split by a list of identities and images for testing."""
 
 import os
 import re
@@ -17,20 +17,20 @@ SHOWN = 3
 def by_list(
     faces: Sequence[SourceFace], who: Sequence[str], skipped: Iterable[LeftOut], file: Path, root: Path
 ) -> tuple[list[str], list[str]]:
-    """Split of each face by a list: the identities that it names are for testing.
+    """Return the split of each face by a list of identities for testing.
 
-    An entry is an identity, or an image's path in the source: all of it or, if that is one image's alone, any end of it, with
-    or without the suffix. ``lfpw/testset/image_0001.png``, ``testset/image_0001`` and ``image_0001`` may mean the same image.
+    An entry is an identity or an image's path in the source: the full path or, if unique, any end of it, with or without the
+    suffix. ``lfpw/testset/image_0001.png``, ``testset/image_0001`` and ``image_0001`` may name the same image.
 
     Returns
     -------
     splits, notes
-        ``train`` or ``test`` for each face, and remarks on entries that add nothing.
+        ``train`` or ``test`` for each face, and remarks on entries without effect.
 
     Raises
     ------
     InputError
-        If the list cannot be read, or an entry fits nothing, or images of several identities.
+        If the list cannot be read, or an entry matches nothing or images of several identities.
     """
     entries: dict[str, int] = {}
     repeated: list[tuple[int, str]] = []
@@ -50,15 +50,15 @@ def by_list(
             unusable.append((number, entry))
         elif not fits:
             raise InputError(
-                f"{file}:{number}: {entry!r} is no identity and no image of the source; entries look like "
+                f"{file}:{number}: {entry!r} is neither an identity nor an image of the source; entries look like "
                 f"{who[0]!r} or {names.relative(faces[0])!r}"
             )
         elif len(set(fits.values())) > 1:
             labels = list(fits)
             more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
             raise InputError(
-                f"{file}:{number}: {entry!r} fits several images: {', '.join(labels[:SHOWN])}{more}; wanted: "
-                "enough of a path to name one"
+                f"{file}:{number}: {entry!r} matches several images: {', '.join(labels[:SHOWN])}{more}; give "
+                "a longer part of the path"
             )
         test.update(fits.values())
     notes = [
@@ -70,12 +70,12 @@ def by_list(
 
 
 class _Names:
-    """What an entry may say to mean a face."""
+    """Names by which an entry may refer to a face."""
 
     def __init__(self, faces: Sequence[SourceFace], who: Sequence[str], root: Path):
         self._roots = (os.path.abspath(root), os.path.realpath(root))
         self._who = set(who)
-        # whole path within the source -> image -> identity
+        # full path within the source -> image -> identity
         self._exact: dict[str, dict[str, str]] = defaultdict(dict)
         # last part of a path -> (image, identity)
         self._by_end: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -90,12 +90,12 @@ class _Names:
             self._identities[identity.rpartition("/")[2]].append(identity)
 
     def relative(self, face: SourceFace) -> str:
-        """An image's path in the source; of one elsewhere its whole path."""
+        """Return an image's path in the source; the full path if the image lies elsewhere."""
         path = os.path.abspath(face.image)
         return path.removeprefix(f"{self._roots[0]}/")
 
     def fitting(self, entry: str) -> dict[str, str]:
-        """Images, or identities, that an entry may mean -> their identities."""
+        """Return image or identity -> identity, for everything that an entry may refer to."""
         if entry in self._who:
             return {entry: entry}
         if entry in self._exact:
@@ -113,7 +113,7 @@ class _Names:
 
 
 def _names_of(skipped: Iterable[LeftOut]) -> set[str]:
-    """Every end of the paths of skipped annotations, without suffix."""
+    """Return every end of the paths of skipped annotations, without suffix."""
     ends: set[str] = set()
     for entry in skipped:
         parts = _without_suffix(re.sub(r":\d+$", "", entry.where)).split("/")

@@ -1,4 +1,4 @@
-"""Counts of what is skipped and of what is not used, for the record and for messages."""
+"""Counts of skipped faces and unused files, for the record and for messages."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,17 +9,17 @@ from .unused import Unused
 
 
 def of_faces(left_out: Iterable[LeftOut]) -> dict[str, dict[str, Any]]:
-    """Reason -> how many faces are skipped, and the first of them; the most frequent reason first."""
+    """Return reason -> number of skipped faces and the first one; the most frequent reason first."""
     return _summary("faces", ((entry.reason, entry.place) for entry in left_out))
 
 
 def of_files(unused: Iterable[Unused]) -> dict[str, dict[str, Any]]:
-    """Reason -> how many files are not used, and the first of them; the most frequent reason first."""
+    """Return reason -> number of unused files and the first one; the most frequent reason first."""
     return _summary("files", ((entry.reason, entry.path) for entry in unused))
 
 
 def reasons(left_out: Iterable[LeftOut]) -> str:
-    """Why faces are skipped, in a line."""
+    """Format the reasons for skipping faces as one line."""
     return ", ".join(f"{reason} ({entry['faces']}, such as {entry['first']})" for reason, entry in of_faces(left_out).items())
 
 

@@ -1,4 +1,4 @@
-"""What of a source no face has come from, and why: nothing that is given is passed over in silence."""
+"""Files of a source that no face uses, with reasons, so that no file is ignored silently."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from ..images import SUFFIXES
 from ..walk import Tree
 from .source import OTHER_IMAGES, Source, suffix_of
 
-OTHER = "no part of this format"
+OTHER = "not part of this format"
 
-# suffixes -> why a file that no reader has asked for is not used; the first that fits counts
+# suffixes -> reason why a file that no reader requested is not used; the first match wins
 _REASONS: Mapping[tuple[str, ...], str] = {
     SUFFIXES: "image without annotation",
-    OTHER_IMAGES: "image of a kind that is not read",
+    OTHER_IMAGES: "image in an unsupported format",
     (".avi", ".mp4", ".mkv", ".mov", ".webm", ".wmv", ".m4v"): "video; extract its frames as images",
     (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"): "archive; unpack it",
 }
@@ -25,9 +25,9 @@ class Unused:
     Attributes
     ----------
     reason
-        Why; files are counted by it.
+        Reason, by which files are counted.
     path
-        Where it is.
+        Path of the file, folder or link.
     """
 
     reason: str
@@ -35,14 +35,14 @@ class Unused:
 
 
 def unused(source: Source, tree: Tree, annotations: Sequence[str], image_suffix: str | None) -> list[Unused]:
-    """What of a source is not used, once all faces have been read.
+    """Return everything in a source that is not used; call this after all faces have been read.
 
     Parameters
     ----------
     annotations
-        Suffixes of the format's annotations, where they are known by their folders.
+        Suffixes of the format's annotations, if their folders identify them.
     image_suffix
-        The one suffix of images to be used, if the user has chosen one.
+        The only image suffix to use, if the user has chosen one.
     """
     found = [Unused(reason, str(source.path(path))) for reason, path in tree.unread]
     for file in source.files:

@@ -1,4 +1,4 @@
-"""Faces of WFLW's 98 points: its own lists, and those that the PFLD repositories make of them."""
+"""Faces with WFLW's 98 points: WFLW's own lists, and the lists that the PFLD repositories make of them."""
 
 import os
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from .source import Source
 from .source_face import Found, LeftOut, SourceFace
 
 FARTHEST = 1.0
-"""How far normalised coordinates may lie outside of the image, in parts of its side; beyond it they are something else."""
+"""Largest distance of normalised coordinates outside the image, in image sides; larger values are not normalised."""
 ATTRIBUTES = 6
 ANGLES = 3
 
 
 def read_wflw(source: Source) -> Found:
-    """Yield the faces of the list for training, then those of the list for testing."""
+    """Yield the faces of the training list, then those of the test list."""
     folders = ["", *source.folders_named("wflw_images")]
     texts = source.with_suffix(".txt")
     for split in ("train", "test"):
@@ -40,7 +40,7 @@ def _wflw_face(source: Source, split: str, folders: Sequence[str], tokens: list[
 def read_pfld98(source: Source) -> Found:
     """Yield the faces of ``train_data/list.txt``, then those of ``test_data/list.txt``."""
     for file, split in split_lists(source):
-        source.note("the attributes and angles of the lists are not used; angles are found from the points")
+        source.note("the attributes and angles in the lists are not used; angles are computed from the points")
         yield from rows(source, file, partial(_pfld98_face, source, split, folders_of(file)))
 
 

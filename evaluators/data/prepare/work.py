@@ -1,8 +1,8 @@
-"""Making the crops of many faces: in several processes, and again from where it was.
+"""Make the crops of many faces in several processes; an interrupted run can resume.
 
-A face is made from its annotation, its image and the options alone, so neither the number of processes nor an interruption
-changes a byte. The folder of an unfinished run keeps ``settings.json``, the crops made so far, and ``done.jsonl``, a line per
-finished face with what became of it.
+A face depends only on its annotation, its image and the options, so neither the number of processes nor an interruption changes
+a byte. The folder of an unfinished run holds ``settings.json``, the finished crops, and ``done.jsonl``, with the result of one
+finished face per line.
 """
 
 import json
@@ -23,25 +23,25 @@ from .plan import Job
 from .source_face import LeftOut
 
 SETTINGS = "settings.json"
-"""Record of what the faces depend on."""
+"""Record of the settings that the faces depend on."""
 DONE = "done.jsonl"
 """Record of the finished faces."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a face.
+    """Result of a face.
 
     Attributes
     ----------
     lines
-        Its lines of the list.
+        Lines of the face for the list.
     orientation
-        EXIF orientation of its image, 1 to 8; 1 is upright, or not known.
+        EXIF orientation of the image, 1 to 8; 1 is upright or unknown.
     reach
-        How far points lie outside of the image, in parts of their extent.
+        Distance of the farthest point outside the image, relative to the points' extent.
     left_out
-        Why it is skipped, if it is.
+        Reason for skipping the face; None if it is used.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -58,26 +58,26 @@ def make_all(
     workers: int,
     progress: Callable[[int], None] | None,
 ) -> dict[int, Made]:
-    """Make the faces that ``folder`` does not have yet.
+    """Make the faces that ``folder`` does not contain yet.
 
     Parameters
     ----------
     settings
-        What the faces depend on. Those in the folder must be of the same.
+        Settings that the faces depend on; those of the folder must be the same.
     make
-        Writes a face's crops and returns what became of it.
+        Writes a face's crops and returns the result.
     progress
-        Called with the number of faces done, before the first and after each one.
+        Called with the number of finished faces, before the first and after each one.
 
     Returns
     -------
     dict
-        What became of each face, by its number.
+        Number of a face -> its result.
 
     Raises
     ------
     InputError
-        If the folder is another run's or holds something else.
+        If the folder belongs to another run or holds something else.
     """
     _open(folder, settings)
     done = _read(folder / DONE)
@@ -88,7 +88,7 @@ def make_all(
             progress(count)
         for job, made in zip(missing, results, strict=True):
             done[job.number] = made
-            if made.left_out is None:  # those that are skipped are tried again: somebody may mend them
+            if made.left_out is None:  # a resumed run retries skipped faces, which the user may have repaired
                 record.write(json.dumps([job.number, made.lines, made.orientation, made.reach]) + "\n")
                 record.flush()
             count += 1
@@ -99,13 +99,13 @@ def make_all(
 
 @contextmanager
 def _mapped(make: Callable[[Job], Made], jobs: list[Job], workers: int) -> Iterator[Iterable[Made]]:
-    """The results in the order of the jobs; leaving early ends all processes."""
+    """Yield the results in the order of the jobs; leaving the block early stops all processes."""
     workers = min(workers, len(jobs))
     if workers < 2:
         yield map(make, jobs)
         return
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # here, for in the processes OpenCV would wait for threads that they do not have
+    cv2.setNumThreads(1)  # before the fork: forked processes would wait for OpenCV threads that they lack
     try:
         with multiprocessing.get_context("fork").Pool(workers, _start) as pool:
             yield pool.imap(make, jobs, chunksize=4)
@@ -114,7 +114,7 @@ def _mapped(make: Callable[[Job], Made], jobs: list[Job], workers: int) -> Itera
 
 
 def _start() -> None:
-    """Leave interruptions to the main process, whose end ends this one."""
+    """Leave interrupts to the main process, which stops this one when it exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -124,7 +124,7 @@ def _open(folder: Path, settings: dict[str, Any]) -> None:
         check_same(record, settings, "a preparation", "an unfinished data set")
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is in the way; move it, or give another OUT")
+        raise InputError(f"{folder} already exists; move it, or give another OUT")
     for split in SPLITS.values():
         (folder / split / "imgs").mkdir(parents=True, exist_ok=True)
     write_text(record, json.dumps(settings, indent=2) + "\n")

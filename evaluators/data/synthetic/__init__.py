@@ -1,4 +1,4 @@
-"""Procedural faces with 106 exact points and exact pose."""
+"""Procedurally rendered faces with 106 exact points and exact pose."""
 
 from .generation import generate
 from .render import Face, render_face

@@ -10,7 +10,7 @@ SHIFT = 4
 
 
 def _curve_matrix(count: int, closed: bool, steps: int) -> Array:
-    """Matrix that takes ``count`` points to a Catmull-Rom curve with ``steps`` points for each segment."""
+    """Return the matrix that maps ``count`` points to a Catmull-Rom curve with ``steps`` points per segment."""
     segments = count if closed else count - 1
     s = (np.arange(segments * steps) % steps) / steps
     weights = np.stack([-s + 2 * s**2 - s**3, 2 - 5 * s**2 + 3 * s**3, s + 4 * s**2 - 3 * s**3, s**3 - s**2]) / 2
@@ -29,7 +29,7 @@ _CURVES: dict[tuple[int, bool], Array] = {}
 
 
 def curve(points: Array, closed: bool = True, steps: int = 4) -> Array:
-    """A smooth curve through ``points`` (n, 2)."""
+    """Return a smooth curve through ``points`` (n, 2)."""
     key = (len(points), closed)
     if key not in _CURVES:
         _CURVES[key] = _curve_matrix(*key, steps)
@@ -37,7 +37,7 @@ def curve(points: Array, closed: bool = True, steps: int = 4) -> Array:
 
 
 def fixed(points: Array) -> Array:
-    """Points as OpenCV's fixed-point integers, for calls with ``shift=SHIFT``."""
+    """Convert points to OpenCV's fixed-point integers, for calls with ``shift=SHIFT``."""
     return np.round(np.asarray(points) * (1 << SHIFT)).astype(np.int32)
 
 
@@ -50,9 +50,9 @@ def blend(
     line: float = 0.0,
     clip: Array | None = None,
 ) -> None:
-    """Blend a polygon (or, with ``line``, an open line that wide) into a uint8 image, in place.
+    """Blend a polygon (or, with ``line``, an open line of that width) into a uint8 image, in place.
 
-    ``soft`` is the sigma of its edge, pixels; ``clip`` a second polygon to which the paint is confined.
+    ``soft`` is the sigma of its edge in pixels; ``clip`` is a second polygon that confines the paint.
     """
     pad = int(3 * soft + line + 3)
     at = fixed(points)

@@ -15,7 +15,7 @@ from .render import Face, render_face
 
 JPEG_QUALITY = 92
 RECORD = "synthetic.json"
-"""How a data set was made; a folder without it is not ours to replace."""
+"""Record of how a data set was made; a folder without it is never replaced."""
 
 
 def generate(
@@ -29,24 +29,33 @@ def generate(
 ) -> dict[str, int]:
     """Render ``train`` and ``test`` faces into ``out/{train_data,test_data}/{list.txt,imgs}``.
 
-    A face depends on seed, split and index alone: a larger set begins with the smaller one. The set appears under its name
-    when it is complete, with a file ``synthetic.json`` that says how it was made.
+    A face depends only on seed, split and index: a larger set starts with the faces of a smaller one. The data set appears as
+    ``out`` when it is complete, with a record of its parameters in ``synthetic.json``.
 
     Parameters
     ----------
     out
-        The data root to make.
+        Data root to create.
+    train, test
+        Numbers of training and test faces.
     size
         Side of the images, in pixels.
+    seed
+        Random seed.
     progress
-        Called with the number of faces done after each one.
+        Called with the number of finished faces after each one.
     overwrite
-        Whether a synthetic data set that is there may be replaced; nothing else is.
+        Whether to replace an existing synthetic data set; nothing else is ever replaced.
+
+    Returns
+    -------
+    dict
+        Content of ``synthetic.json``.
 
     Raises
     ------
     InputError
-        If ``out`` is there and may not be replaced, or cannot be written.
+        If ``out`` exists and must not be replaced, or cannot be written.
     """
     out = Path(out)
     check_out(out, RECORD, "synthetic", overwrite)
@@ -82,7 +91,7 @@ def generate(
 
 
 def encode(face: Face) -> bytes:
-    """The picture as a JPEG file."""
+    """Encode the face's image as a JPEG file."""
     return cv2.imencode(".jpg", face.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 

@@ -1,9 +1,9 @@
-"""A parametric head: a closed surface with nose, sockets, lips and chin on it, and where points of the face lie on it.
+"""A parametric head: a closed surface with nose, eye sockets, lips and chin, and the position of face points on it.
 
-Units: half the width of an average face is 1. Axes as in a camera image: x to the right, y down, z away from the viewer;
-the origin lies between the ears at eye height, and the face looks towards -z. The surface has two coordinates: ``theta``,
-the angle about the vertical axis (0 at the nose, -pi/2 at the ear on the left of the image), and the row ``t``, which runs
-from 0 at the crown over the chin to 1 beneath the jaw.
+Units: half the width of an average face is 1. The axes are those of a camera image: x to the right, y down, z away from the
+viewer. The origin lies between the ears at eye height, and the face looks towards -z. The surface has two coordinates:
+``theta``, the angle about the vertical axis (0 at the nose, -pi/2 at the ear on the left of the image), and the row ``t``,
+which runs from 0 at the crown over the chin to 1 below the jaw.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 Array = NDArray[Any]
-"""Floats, unless a docstring says uint8 or bool: OpenCV's annotations tell these apart no better."""
+"""Floats, unless a docstring says uint8 or bool; OpenCV's annotations do not distinguish them either."""
 
 # y at the front, half width, depth to the front, depth to the back, rise of the row from the front to the ears
 PROFILE = np.array(
@@ -39,13 +39,13 @@ PROFILE = np.array(
 )
 ROWS = 257
 JAW_KEY = 12
-"""Row of :data:`PROFILE` that is the lower edge of the jaw."""
+"""Row of :data:`PROFILE` at the lower edge of the jaw."""
 
 _arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(PROFILE[:, [0, 2]], axis=0), axis=1))])
 _arc /= _arc[-1]
 T = np.linspace(0.0, 1.0, ROWS)
 JAW_T = float(_arc[JAW_KEY])
-"""Row ``t`` of the jaw's lower edge, on which the lower contour points lie."""
+"""Row ``t`` of the jaw's lower edge, where the lower contour points lie."""
 _TABLE = PchipInterpolator(_arc, PROFILE, axis=0)(T)
 _FRONT_ROWS = int(np.searchsorted(T, _arc[JAW_KEY + 1]))
 
@@ -58,7 +58,7 @@ def ramp(value: Array, low: float, high: float) -> Array:
 
 @dataclass(frozen=True)
 class Shape:
-    """What makes a head someone's: every value is a deviation from the average head, 0 being average."""
+    """Shape of an individual head: every value is a deviation from the average head; 0 is average."""
 
     width: float = 0.0
     length: float = 0.0
@@ -89,9 +89,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does at the moment; 0 is neutral. ``open``, ``smile`` and ``blink`` go to 1, ``smile`` from -1.
+    """Facial expression; 0 is neutral. ``open`` and the blinks range up to 1, ``smile`` from -1 to 1.
 
-    ``smirk`` is added to the smile on the left and taken off on the right; ``sideways`` moves the jaw to the right, units.
+    ``smirk`` is added to the smile on the left and subtracted on the right; ``sideways`` moves the jaw to the right, in units.
     """
 
     open: float = 0.0
@@ -118,16 +118,16 @@ class Bump:
 
 
 class Head:
-    """The surface of one head.
+    """Surface of a head.
 
     Parameters
     ----------
     shape, expression
-        Who it is, and the expression: an open mouth takes the jaw down.
+        Shape of the individual head, and the expression; an open mouth lowers the jaw.
     bumps
-        Hills on the front of the face, besides the nose.
+        Hills on the front of the face, in addition to the nose.
     nose
-        ``(k, 3)`` rows of y, height and half width of the nose's ridge, from root to base.
+        ``(k, 3)`` rows with y, height and half width of the nose's ridge, from root to base.
     """
 
     def __init__(self, shape: Shape, expression: Expression, bumps: list[Bump], nose: Array):
@@ -146,7 +146,7 @@ class Head:
         self._nose = np.column_stack([knots, PchipInterpolator(nose[:, 0], nose[:, 1:])(knots)])
 
     def relief(self, x: Array, y: Array) -> Array:
-        """Height of the features over the smooth head at front-view positions, units, positive towards the viewer."""
+        """Return the height of the features above the smooth head at front-view positions; positive is towards the viewer."""
         side = np.abs(x)
         knots, heights, widths = self._nose.T
         width = np.interp(y, knots, widths)
@@ -158,7 +158,7 @@ class Head:
         return out
 
     def surface(self, theta: Array, t: Array) -> Array:
-        """Points of the surface, float64 (..., 3), at angles ``theta`` and rows ``t`` of equal shape."""
+        """Return points of the surface, float64 (..., 3), at angles ``theta`` and rows ``t`` of equal shape."""
         y, a, f, g, lift, aside = (np.interp(t, T, row) for row in (self.y, self.a, self.f, self.g, self.lift, self.aside))
         c = np.cos(theta)
         x = a * np.sin(theta)
@@ -170,23 +170,23 @@ class Head:
         return np.stack([x + aside * ramp(c, -0.2, 0.5), y, -out], axis=-1)
 
     def straight(self, points: Array) -> Array:
-        """Front-view positions (n, 2) as they would be if the jaw were not moved sideways."""
+        """Return front-view positions (n, 2) without the sideways movement of the jaw."""
         moved = np.interp(points[:, 1], self.y[:_FRONT_ROWS], self.aside[:_FRONT_ROWS])
         return np.stack([points[:, 0] - moved, points[:, 1]], axis=-1)
 
     def locate(self, points: Array) -> tuple[Array, Array]:
-        """Coordinates ``(theta, t)`` of the front of the surface where it covers front-view positions ``points`` (n, 2).
+        """Return the coordinates ``(theta, t)`` where the front of the surface covers front-view positions ``points`` (n, 2).
 
-        The positions are those that :meth:`straight` gives.
+        The positions are those that :meth:`straight` returns.
         """
         rows, row_t = self.y[:_FRONT_ROWS], T[:_FRONT_ROWS]
         t = np.interp(points[:, 1], rows, row_t)
         theta = np.zeros_like(t)
-        for _ in range(3):  # 4e-5 units from the limit
+        for _ in range(3):  # converges to within 4e-5 units
             theta = np.arcsin(np.clip(points[:, 0] / np.interp(t, T, self.a), -0.99, 0.99))
             t = np.interp(points[:, 1] + np.interp(t, T, self.lift) * (1 - np.cos(theta)), rows, row_t)
         return theta, t
 
 
 JAW_DROP = 0.42
-"""How far a wide open mouth takes the chin down, units."""
+"""Distance by which a fully open mouth lowers the chin, in units."""

@@ -1,7 +1,7 @@
-"""Where the 106 points lie on a head of given shape and expression.
+"""Positions of the 106 points on a head of given shape and expression.
 
-The index facts (mirror partners, parts) are data: ``landmarks106.json``. The layout of the average face below
-gives the left half and the middle in front view; the right half follows from the mirror table.
+Mirror partners and parts of the indices are in ``landmarks106.json``. The layout of the average face below defines the left
+half and the middle in front view; the right half follows from the mirror partners.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ PARTS = {name: np.array(indices) for name, indices in FACTS["parts"].items()}
 NUM_POINTS = len(FLIP)
 
 EYE = (-0.44, 0.0)
-"""Middle of the left eye."""
+"""Centre of the left eye."""
 MOUTH_Y = 0.98
 BROW_Y = -0.31
 
-# points relative to the middle of the left eye, opening upwards negative
+# points relative to the centre of the left eye; upwards is negative
 _EYE = {
     35: (-0.18, 0.02),
     41: (-0.095, -0.055),
@@ -32,7 +32,7 @@ _EYE = {
     33: (0.0, 0.075),
     36: (-0.095, 0.06),
 }
-# relative to the middle of the left brow
+# relative to the centre of the left brow
 _BROW = {
     43: (-0.345, 0.095),
     48: (-0.22, -0.035),
@@ -74,7 +74,7 @@ _LIPS = {
 }
 _LOWER_LIP = [55, 56, 53, 54, 60]
 _INNER_LOWER = [54, 60]
-# contour from the ear down: angle, and y of the upper points; the lower ones lie on the jaw's edge
+# contour from the ear down: angle, and y for the upper points; the lower points lie on the jaw's edge
 _EAR_SIDE = {
     1: (-91, -0.06),
     9: (-92, 0.08),
@@ -95,11 +95,11 @@ class FaceModel:
     Attributes
     ----------
     head
-        The surface.
+        Surface of the head.
     points
         float64 (106, 3), in the head's coordinates.
     theta, t
-        float64 (106,): where they lie on the surface; the eye centres lie a little beneath it.
+        float64 (106,): surface coordinates of the points; the eye centres lie slightly below the surface.
     """
 
     head: Head
@@ -109,7 +109,7 @@ class FaceModel:
 
 
 def _front_layout(s: Shape, e: Expression) -> Array:
-    """Front-view positions (106, 2) of all points but the contour's."""
+    """Return the front-view positions (106, 2) of all points except the contour."""
     out = np.zeros((NUM_POINTS, 2))
     scale = 1 + s.length
     for sign, blink, brow in ((1, e.blink_left, e.brow_left), (-1, e.blink_right, e.brow_right)):
@@ -153,7 +153,7 @@ def _front_layout(s: Shape, e: Expression) -> Array:
 
 
 def _relief(s: Shape, e: Expression, p: Array) -> tuple[list[Bump], Array]:
-    """Hills of the face and profile of the nose for front-view positions ``p``."""
+    """Return the hills of the face and the profile of the nose for front-view positions ``p``."""
     eye_x, eye_y = -EYE[0] + s.eye_gap, 0.0
     mouth = (p[62, 1] + p[60, 1]) / 2
     upper, lower = (p[71, 1] + p[62, 1]) / 2, (p[60, 1] + p[53, 1]) / 2
@@ -196,7 +196,7 @@ def _relief(s: Shape, e: Expression, p: Array) -> tuple[list[Bump], Array]:
 
 
 def face_model(shape: Shape, expression: Expression) -> FaceModel:
-    """Build a head and place the 106 points on it."""
+    """Build a head with the 106 points."""
     layout = _front_layout(shape, expression)
     head = Head(shape, expression, *_relief(shape, expression, layout))
     theta, t = head.locate(layout)
@@ -204,7 +204,7 @@ def face_model(shape: Shape, expression: Expression) -> FaceModel:
         ears = np.array(list(_EAR_SIDE.values()))
         angles = np.concatenate([ears[:, 0], np.array(list(_JAW_SIDE.values()))])
         theta[indices] = mirror * np.radians(angles)
-        # rows are tilted: the row that passes the wanted height at the side of the head
+        # rows are tilted: find the row that passes the desired height at the side of the head
         heights = head.y - head.lift
         top = len(heights) * 9 // 10
         row = np.interp(ears[:, 1], heights[:top], np.linspace(0, 1, len(heights))[:top])

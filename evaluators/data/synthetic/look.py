@@ -1,4 +1,4 @@
-"""Everything random about one picture, drawn before anything is painted."""
+"""All random parameters of a picture, drawn before painting."""
 
 from dataclasses import dataclass, fields
 
@@ -8,7 +8,7 @@ from .head import Array, Expression, Shape
 from .photo import Photo, random_photo
 
 # standard deviations of the deviations from the average head; those of length, nose and mouth, and the average in landmarks.py,
-# after means and spreads of 4,000 rendered faces (106 points) and 3,246 labelled photographs (68 points), pose taken out
+# follow means and spreads of 4,000 rendered faces (106 points) and 3,246 labelled photographs (68 points), corrected for pose
 _SPREAD = {
     "width": 0.05,
     "length": 0.045,
@@ -37,9 +37,9 @@ _SPREAD = {
     "lip_lower": 0.22,
 }
 POSE_MEAN = (4.0, 0.0, 0.0)
-"""Middle of pitch, yaw and roll in degrees; photographed people look down rather than up."""
+"""Centre of pitch, yaw and roll in degrees; photographed people look down rather than up."""
 POSE_RANGE = (30.0, 60.0, 30.0)
-"""Largest deviation of pitch, yaw and roll from their middle, in degrees."""
+"""Largest deviation of pitch, yaw and roll from their centre, in degrees."""
 
 # BGR
 SKINS = np.array(
@@ -70,7 +70,7 @@ BACKGROUNDS = {"gradient": 0.3, "noise": 0.35, "clutter": 0.35}
 
 @dataclass(frozen=True)
 class Light:
-    """Light from infinity plus light from everywhere; ``direction`` points to the lamp, camera axes."""
+    """A distant lamp plus ambient light; ``direction`` points to the lamp, in camera axes."""
 
     direction: Array
     ambient: float
@@ -81,11 +81,11 @@ class Light:
 
 @dataclass(frozen=True)
 class Look:
-    """One picture's random choices. Angles in degrees, colours BGR 0..255, lengths in head units unless named otherwise.
+    """Random parameters of a picture. Angles in degrees, colours BGR 0..255, lengths in head units unless stated otherwise.
 
-    ``centre`` and ``extent`` frame the crop: middle and larger side of the points' bounding box, in parts of the image.
+    ``centre`` and ``extent`` frame the crop: centre and larger side of the points' bounding box, as fractions of the image.
     ``grain`` and ``blotches`` are the standard deviations of fine and coarse spots on the skin, in grey levels. ``eye_white``
-    is a factor on the brightness of the eye's white, and ``teeth`` the brightness of the teeth, which are hidden from 0 down.
+    is a factor on the brightness of the eye's white. ``teeth`` is the brightness of the teeth; at 0 or less they are hidden.
     ``shadows`` is the strength of the shadows that parts of the face cast on it.
     """
 
@@ -159,7 +159,7 @@ def _light(rng: np.random.Generator) -> Light:
 
 
 def random_look(rng: np.random.Generator) -> Look:
-    """Draw one picture's choices from ``rng``."""
+    """Draw the parameters of a picture from ``rng``."""
     pose = POSE_MEAN + np.array(POSE_RANGE) * (2 * rng.beta(2.3, 2.3, 3) - 1)
     shape = Shape(**{f.name: float(_SPREAD[f.name] * np.clip(rng.normal(), -2.2, 2.2)) for f in fields(Shape)})
     tone = (len(SKINS) - 1) * rng.beta(1.0, 1.3)

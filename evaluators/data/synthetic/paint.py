@@ -9,7 +9,7 @@ from .landmarks import PARTS, FaceModel
 from .look import Look
 
 _FRONT_SHARE = 0.75
-"""How much denser the texture's columns are at the nose than evenly spread ones would be."""
+"""Relative spacing of the texture's columns at the nose, where 1 is uniform; a lower value makes them denser."""
 
 _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 BALL = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=-1)
@@ -17,7 +17,7 @@ BALL = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=-1)
 
 
 def columns_to_theta(u: Array) -> Array:
-    """Angle of texture columns; ``u`` runs from 0 at one end of the back of the head to 1 at the other."""
+    """Return the angles of texture columns; ``u`` runs from 0 to 1 around the head, starting at the back."""
     v = 2 * u - 1
     return np.pi * (_FRONT_SHARE * v + (1 - _FRONT_SHARE) * v**3)
 
@@ -27,20 +27,20 @@ _THETA = columns_to_theta(_U)
 
 
 def speckle(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> Array:
-    """Smooth noise, float32 of ``shape``, standard deviation about 1, with about ``cells`` spots down and across."""
+    """Return smooth noise, float32 of ``shape``, with standard deviation about 1 and about ``cells`` spots down and across."""
     small = rng.standard_normal(cells, dtype=np.float32)
     return cv2.resize(small, shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def tinted(pattern: Array, gain: Array, base: Array) -> Array:
-    """uint8 (H, W, 3) of ``base + gain * pattern`` for a float32 (H, W) pattern and colours (3,)."""
+    """Return ``base + gain * pattern``, uint8 (H, W, 3), for a float32 (H, W) pattern and colours (3,)."""
     return cv2.merge(
         [cv2.addWeighted(pattern, float(g), pattern, 0, float(b), dtype=cv2.CV_8U) for g, b in zip(gain, base, strict=True)]
     )
 
 
 class Texture:
-    """The painted head.
+    """Texture of a painted head.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Texture:
     hair
         uint8 (H, W, 3), BGR: colour of the hair's outer shell.
     cover
-        bool (H, W): where the hair's shell exists.
+        bool (H, W): True where the hair's shell exists.
     """
 
     def __init__(self, model: FaceModel, look: Look, rng: np.random.Generator, height: int, width: int):
@@ -73,12 +73,12 @@ class Texture:
         self.hair = self._strands(rng)
 
     def place(self, theta: Array, t: Array) -> Array:
-        """Texture pixels (n, 2) of surface coordinates."""
+        """Map surface coordinates to texture pixels (n, 2)."""
         height, width = self.size
         return np.stack([np.interp(theta, _THETA, _U) * (width - 1), t * (height - 1)], axis=-1)
 
     def front(self, points: Array) -> Array:
-        """Texture pixels (n, 2) of front-view positions."""
+        """Map front-view positions to texture pixels (n, 2)."""
         head = self.model.head
         return self.place(*head.locate(head.straight(np.asarray(points, np.float64))))
 
@@ -111,10 +111,10 @@ class Texture:
         blend(self.skin, self.front(p[53] + (0, 0.07) + BALL * (0.16, 0.03)), dark, 0.35, 0.025 * u)
 
     def _shadows(self) -> None:
-        """Shadows that nose, brows and lower lip cast away from the lamp."""
+        """Paint the shadows that nose, brows and lower lip cast away from the lamp."""
         look, p, u = self.look, self.model.points[:, :2], self.unit
         dark = look.skin * 0.35
-        # towards where the shadows fall in front view: the lamp's direction, taken back by the head's turn
+        # direction of the shadows in front view: opposite to the lamp, corrected for the head's yaw
         side = -look.light.direction[0] + np.sin(np.radians(look.pose[1])) * -look.light.direction[2]
         down = -look.light.direction[1]
         away = np.array([np.clip(side, -1, 1) * 0.3, np.clip(down, 0, 1) * 0.3])
@@ -251,7 +251,7 @@ class Texture:
             blend(self.skin, curve(self.points[list(chain)], False), self.look.skin * 0.5, 0.5, 0.014 * u, 0.03 * u)
 
     def _hair_cover(self, rng: np.random.Generator) -> Array:
-        """Where hair grows: above a line over the forehead and around the ears."""
+        """Return the mask where hair grows: above a line over the forehead and around the ears."""
         look, head = self.look, self.model.head
         height, width = self.size
         theta = columns_to_theta(np.linspace(0, 1, width))

@@ -1,4 +1,4 @@
-"""Light, lens, sensor and file format: they change a picture after the scene is drawn."""
+"""Effects of light, lens, sensor and file format, applied to the drawn scene."""
 
 from dataclasses import dataclass
 
@@ -9,38 +9,37 @@ from numpy.typing import NDArray
 from .head import Array
 
 FIELD_CELLS = 4
-"""Nodes of the uneven light along a side of the picture."""
+"""Number of nodes of the uneven light along a side of the picture."""
 
 UNCOMPRESSED = 100
-"""Quality of a picture that goes through no JPEG file."""
+"""Quality that stands for no JPEG compression."""
 
 SMALLEST = 40
-"""Fewest pixels along the side of a picture that is enlarged from a small one."""
+"""Smallest side, in pixels, of a reduced picture before it is enlarged."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One picture's random choices behind the scene; grey levels are 0..255, lengths are in parts of the image's side.
+    """Random parameters of light, lens, sensor and file; grey levels are 0..255, lengths are fractions of the image's side.
 
-    The defaults leave the scene as it is.
+    The defaults leave the scene unchanged.
 
     Attributes
     ----------
     uneven
-        Standard deviation of the logarithm of the light that falls on the parts of the picture; lamps differ in colour by
-        a third of it.
+        Standard deviation of the logarithm of the light across the picture; it varies in colour by a third of this.
     shade, shade_at, shade_turn
-        How much a straight shadow takes from the light, where its edge passes, and the edge's angle in radians.
+        Fraction of the light that a straight shadow removes, a point on its edge, and the angle of the edge in radians.
     blur, motion, motion_turn
-        Standard deviation of the lens's blur; length and angle (radians) of the camera's movement.
+        Standard deviation of the lens blur; length and angle (radians) of the camera's motion.
     detail
-        Side of the picture before it was enlarged to its size, in parts of that size; 1 for a picture that was not.
+        Side of the picture before it was enlarged, as a fraction of its size; 1 for no enlargement.
     noise
         Standard deviation of the sensor's noise.
     contrast, brightness, gamma, cast, saturation
-        Tones: factor around the middle grey, offset, exponent, factors of blue, green and red, and of the distance from grey.
+        Tones: factor around middle grey, offset, exponent, factors on blue, green and red, factor on the distance from grey.
     quality
-        Quality of a JPEG file that the picture went through, 1..100.
+        JPEG quality, 1..100; 100 skips compression.
     """
 
     uneven: float = 0.0
@@ -61,7 +60,7 @@ class Photo:
 
 
 def random_photo(rng: np.random.Generator) -> Photo:
-    """Draw one picture's choices from ``rng``."""
+    """Draw the parameters of a photograph from ``rng``."""
     uneven, shade, motion, detail, grey, quality = rng.random(6)
     blue, green, red = np.clip(rng.normal(1, 0.08, 3), 0.75, 1.25)
     return Photo(
@@ -84,7 +83,7 @@ def random_photo(rng: np.random.Generator) -> Photo:
 
 
 def photograph(image: NDArray[np.uint8], photo: Photo, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Take a picture of a drawn scene, both uint8 (size, size, 3); ``rng`` makes the unevenness and the grain."""
+    """Photograph a drawn scene, both uint8 (size, size, 3); ``rng`` draws the uneven light and the noise."""
     out = _lit(image.astype(np.float32), photo, rng)
     out = _blurred(out, photo)
     # tones: colours first, then the curve
@@ -98,7 +97,7 @@ def photograph(image: NDArray[np.uint8], photo: Photo, rng: np.random.Generator)
 
 
 def _lit(image: Array, photo: Photo, rng: np.random.Generator) -> Array:
-    """Uneven light, and a shadow with a straight edge."""
+    """Apply uneven light and a shadow with a straight edge."""
     size = image.shape[0]
     if photo.uneven > 0:
         common = rng.normal(0, photo.uneven, (FIELD_CELLS, FIELD_CELLS, 1))
@@ -114,7 +113,7 @@ def _lit(image: Array, photo: Photo, rng: np.random.Generator) -> Array:
 
 
 def _blurred(image: Array, photo: Photo) -> Array:
-    """Lens blur, movement and enlargement from a smaller picture."""
+    """Apply lens blur, motion blur and enlargement from a smaller picture."""
     size = image.shape[0]
     if photo.blur > 0:
         image = cv2.GaussianBlur(image, (0, 0), photo.blur * size)

@@ -1,7 +1,7 @@
 """Draw shaded, textured surfaces by splatting: every texture pixel is a sample, and the nearest sample wins.
 
-A surface is a coarse grid of 3-D points with a fine texture. Grid and light are enlarged to the texture's size, which leaves
-about one sample per picture element; gaps between samples are closed afterwards.
+A surface is a coarse grid of 3-D points with a fine texture. Grid and light are enlarged to the texture's size, which yields
+about one sample per image pixel; gaps between samples are closed afterwards.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from .head import Array
 from .look import Light
 
 _DEPTH_RANGE = 8.0
-"""Depths from minus to plus half of this, head units, are told apart."""
+"""Range of distinguishable depths in head units, from minus to plus half of it."""
 _GAP = 0.04
-"""A sample that lies further than this behind all around it is seen through a gap."""
+"""A sample that lies further than this behind all its neighbours is visible through a gap."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Something to draw.
+    """A surface to draw.
 
     Attributes
     ----------
     grid
-        float (h, w, 3): points in camera axes, head units; rows downwards and columns to the right as seen from outside.
+        float (h, w, 3): points in camera axes and head units; seen from outside, rows run down and columns to the right.
     texture
         uint8 (H, W, 3), BGR.
     cover
-        bool (H, W): where the surface exists; None for everywhere.
+        bool (H, W): True where the surface exists; None for everywhere.
     two_sided
-        Whether its inside can be seen.
+        Whether the inside is visible.
     gloss
-        Factor on the light's highlights.
+        Factor on the highlights.
     """
 
     grid: Array
@@ -44,7 +44,7 @@ class Surface:
 
 
 def shade(grid: Array, light: Light, two_sided: bool, gloss: float) -> tuple[Array, Array, Array]:
-    """Facing, diffuse light and highlight for every grid point, (h, w) each; facing > 0 is seen from the front."""
+    """Return facing, diffuse light and highlight of every grid point, (h, w) each; facing > 0 means visible from the front."""
     across = np.empty_like(grid)
     across[:, 1:-1] = grid[:, 2:] - grid[:, :-2]
     across[:, 0], across[:, -1] = grid[:, 1] - grid[:, 0], grid[:, -1] - grid[:, -2]
@@ -65,22 +65,22 @@ def shade(grid: Array, light: Light, two_sided: bool, gloss: float) -> tuple[Arr
 
 
 def splat(surfaces: list[Surface], light: Light, scale: float, offset: Array, side: int) -> tuple[Array, Array]:
-    """Draw surfaces as seen along the z axis without perspective.
+    """Draw surfaces along the z axis without perspective.
 
     Parameters
     ----------
     scale, offset
-        Picture elements per head unit, and the picture position (x, y) of the origin.
+        Pixels per head unit, and the position (x, y) of the origin in the image.
     side
-        Size of the square picture.
+        Side of the square image.
 
     Returns
     -------
     tuple of ndarray
-        float32 (side, side, 3) colours, black where nothing is, and float32 (side, side), 1 where something is.
+        float32 (side, side, 3): colours, black where no surface is. float32 (side, side): 1 where a surface is.
     """
     pixels, depths, samples, colors, lights, count = [], [], [], [], [], 0
-    # turn each surface into samples: a picture element, a depth and a colour per texture pixel that can be seen
+    # turn each surface into samples: an image pixel, a depth and a colour per visible texture pixel
     for surface in surfaces:
         height, width = surface.texture.shape[:2]
         facing, *lit = shade(surface.grid, light, surface.two_sided, surface.gloss)
@@ -99,13 +99,13 @@ def splat(surfaces: list[Surface], light: Light, scale: float, offset: Array, si
         colors.append(surface.texture.reshape(-1, 3))
         lights.append([_enlarge(plane, width, height) for plane in lit])
         count += height * width
-    # find the nearest sample of each picture element: assignments follow one another, so that the last one counts
+    # find the nearest sample of each image pixel: samples are assigned in order of depth, and the last one wins
     depth = np.concatenate(depths)
     order = np.argsort(depth, kind="stable")
     pixel, nearest, front = np.concatenate(pixels)[order], np.full(side * side, -1), np.zeros((side, side), np.uint16)
     nearest[pixel] = np.concatenate(samples)[order]
     front.reshape(-1)[pixel] = depth[order]
-    # colour the picture elements that have a sample
+    # colour the pixels that have a sample
     hit = nearest >= 0
     seen = nearest[hit]
     diffuse, highlight = (np.concatenate(plane)[seen][:, None] for plane in zip(*lights, strict=True))
@@ -115,7 +115,7 @@ def splat(surfaces: list[Surface], light: Light, scale: float, offset: Array, si
 
 
 def _close_gaps(picture: Array, hit: Array, front: Array) -> tuple[Array, Array]:
-    """Give picture elements that all their neighbours lie well in front of the colour of these neighbours."""
+    """Fill pixels that lie well behind all their neighbours with the neighbours' colour."""
     closed = cv2.morphologyEx(front, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     gap = closed - front > _GAP / _DEPTH_RANGE * 65535
     sound = (hit & ~gap).astype(np.float32)

@@ -1,4 +1,4 @@
-"""From random numbers to a picture of a face with its points and its pose."""
+"""Render a random picture of a face with its points and its pose."""
 
 from dataclasses import dataclass
 
@@ -17,22 +17,22 @@ from .scene import background, body, glasses, head_surfaces, occlude
 
 OVERSAMPLE = 1.25
 TEXTURE = (2.3, 2.85)
-"""Height and width of the head's texture over the side of the picture."""
+"""Height and width of the head's texture, relative to the side of the picture."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A labelled picture.
+    """A labelled picture of a face.
 
     Attributes
     ----------
     image
         uint8 (size, size, 3), BGR.
     points
-        float32 (106, 2): x and y over the side of the picture, 0..1. Points that the head hides are where they would be
-        seen through it.
+        float32 (106, 2): x and y as fractions of the picture's side, 0..1. Hidden points are where they would be seen through
+        the head.
     pose
-        float32 (3,): pitch, yaw, roll, degrees; see :func:`pose_rotation`.
+        float32 (3,): pitch, yaw and roll in degrees; see :func:`pose_rotation`.
     """
 
     image: NDArray[np.uint8]
@@ -41,10 +41,10 @@ class Face:
 
 
 def pose_rotation(pose: Array) -> Array:
-    """Rotation matrix (3, 3) of pitch, yaw and roll in degrees, for column vectors in camera axes (x right, y down, z away).
+    """Return the rotation matrix (3, 3) of pitch, yaw and roll in degrees, in camera axes (x right, y down, z away).
 
-    ``Rz(-roll) Rx(pitch) Ry(-yaw)``: a face with positive pitch looks down, with positive yaw to the right of the image, and
-    positive roll turns it counter-clockwise as seen.
+    The matrix is ``Rz(-roll) Rx(pitch) Ry(-yaw)`` and applies to column vectors. With positive pitch, a face looks down; with
+    positive yaw, to the right of the image; positive roll rotates it counter-clockwise as seen.
     """
     pitch, yaw, roll = pose
     return Rotation.from_euler("yxz", [-yaw, pitch, -roll], degrees=True).as_matrix()
@@ -60,24 +60,32 @@ class Camera:
 
     @classmethod
     def framing(cls, points: Array, rotation: Array, centre: Array, extent: float, size: int) -> "Camera":
-        """Camera that puts the bounding box of head points (n, 3) at ``centre``, its larger side ``extent`` of the picture."""
+        """Return the camera that centres the bounding box of head points (n, 3) at ``centre``, with larger side ``extent``."""
         flat = (points @ rotation.T)[:, :2]
         low, high = flat.min(axis=0), flat.max(axis=0)
         scale = extent * size / (high - low).max()
         return cls(rotation, scale, centre * size - scale * (low + high) / 2)
 
     def project(self, points: Array) -> Array:
-        """Pixels (n, 2) of head points (n, 3); pixel i reaches from i to i + 1."""
+        """Project head points (n, 3) to pixels (n, 2); pixel i spans i to i + 1."""
         return (points @ self.rotation.T)[:, :2] * self.scale + self.offset
 
 
 def render_face(rng: np.random.Generator, size: int) -> Face:
-    """Draw a random face of ``size`` x ``size`` pixels."""
+    """Render a random face.
+
+    Parameters
+    ----------
+    rng
+        Source of all random parameters.
+    size
+        Side of the picture, in pixels.
+    """
     return render_look(random_look(rng), rng, size)
 
 
 def render_look(look: Look, rng: np.random.Generator, size: int) -> Face:
-    """Draw the face that ``look`` describes; ``rng`` makes grain, clutter and the like."""
+    """Render the face that ``look`` describes; ``rng`` draws grain, clutter and similar details."""
     model = face_model(look.shape, look.expression)
     camera = Camera.framing(model.points, pose_rotation(look.pose), look.centre, look.extent, size)
     image = _draw(model, look, camera, rng, size)
@@ -89,12 +97,12 @@ def render_look(look: Look, rng: np.random.Generator, size: int) -> Face:
 
 
 def _draw(model: FaceModel, look: Look, camera: Camera, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
-    """Head and body before the background, uint8 (size, size, 3)."""
-    # paint the textures; the body follows the head's turns half-way
+    """Draw head and body in front of the background, uint8 (size, size, 3)."""
+    # paint the textures; the body partly follows the head's rotation
     texture = Texture(model, look, rng, int(TEXTURE[0] * size), int(TEXTURE[1] * size))
     follow = pose_rotation(look.pose * (0.2, 0.5, 0.4))
     surfaces = [*head_surfaces(model, look, texture, camera.rotation), body(look, follow, texture.skin.shape[:2])]
-    # draw larger than wanted, then average down over the background
+    # draw at a higher resolution, then average down over the background
     side = int(OVERSAMPLE * size)
     factor = side / size
     picture, hit = splat(surfaces, look.light, camera.scale * factor, camera.offset * factor, side)

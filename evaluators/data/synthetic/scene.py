@@ -1,4 +1,4 @@
-"""What surrounds a face: the rest of the head and body, the background, and things in front of the face."""
+"""Surroundings of a face: the rest of the head and body, the background, and objects in front of the face."""
 
 from collections.abc import Callable
 
@@ -16,17 +16,17 @@ GRID = (72, 96)
 
 
 def flat(color: Array, height: int, width: int) -> Array:
-    """A texture of one colour."""
+    """Return a texture with a single colour."""
     return np.broadcast_to(np.clip(color, 0, 255).astype(np.uint8), (height, width, 3))
 
 
 def _nodes(count: int, length: int) -> Array:
-    """Where ``count`` grid nodes lie along the ``length`` pixels to which OpenCV enlarges them; 0 and 1 are the end pixels."""
+    """Return the positions of ``count`` grid nodes along the ``length`` pixels to which OpenCV enlarges them, 0 to 1."""
     return ((np.arange(count) + 0.5) * length / count - 0.5) / (length - 1)
 
 
 def head_surfaces(model: FaceModel, look: Look, texture: Texture, rotation: Array) -> list[Surface]:
-    """Face, hair, hat and ears, rotated into camera axes."""
+    """Return face, hair, hat and ears, rotated to camera axes."""
     size = texture.skin.shape[:2]
     down, across = (_nodes(*counts) for counts in zip(GRID, size, strict=True))
     theta, t = np.meshgrid(columns_to_theta(across), down)
@@ -58,7 +58,7 @@ def head_surfaces(model: FaceModel, look: Look, texture: Texture, rotation: Arra
 
 
 def _curtain(look: Look, texture: Texture, rotation: Array) -> Surface:
-    """Long hair that hangs down beside and behind the head."""
+    """Return long hair that hangs down beside and behind the head."""
     angle, down = np.meshgrid(np.radians(np.linspace(78, 282, 40)), np.linspace(0, 1, 20))
     wide = 1.10 + look.volume + 0.12 * np.sin(np.pi * down)
     grid = np.stack([wide * np.sin(angle), -0.75 + 2.9 * down, -(wide * 1.2 * np.cos(angle) - 0.1)], axis=-1)
@@ -86,7 +86,7 @@ def _ear(look: Look, sign: int, rotation: Array, size: tuple[int, int]) -> Surfa
 
 
 def body(look: Look, rotation: Array, size: tuple[int, int]) -> Surface:
-    """Neck and shoulders; the collar lies where the cloth's colour starts."""
+    """Return neck and shoulders; the collar is where the colour of the cloth starts."""
     angle, down = np.meshgrid(np.linspace(-np.pi, np.pi, 32), np.linspace(0, 1, 24))
     y = 0.85 + 2.6 * down
     slope = np.clip((y - 2.0) / 0.9, 0, 1) ** 1.3
@@ -101,7 +101,7 @@ def body(look: Look, rotation: Array, size: tuple[int, int]) -> Surface:
 
 
 def background(look: Look, rng: np.random.Generator, size: int) -> Array:
-    """A background, float32 (size, size, 3)."""
+    """Draw a background, float32 (size, size, 3)."""
     return BACKGROUNDS[look.background](rng, size)
 
 
@@ -138,7 +138,7 @@ BACKGROUNDS: dict[str, Callable[[np.random.Generator, int], Array]] = {
 
 
 def glasses(image: Array, look: Look, project: Callable[[Array], Array], unit: float, rng: np.random.Generator) -> None:
-    """Draw glasses on an image; ``project`` takes head points (n, 3) to pixels, ``unit`` is a head unit in pixels."""
+    """Draw glasses on an image; ``project`` maps head points (n, 3) to pixels, ``unit`` is a head unit in pixels."""
     rim = rng.uniform(0, 90, 3) if rng.random() < 0.7 else rng.uniform(80, 220, 3)
     square, thick = rng.uniform(0.5, 1.0), max(1.0, rng.uniform(0.015, 0.05) * unit)
     gap, wide, tall = 0.46 + look.shape.eye_gap, rng.uniform(0.29, 0.36), rng.uniform(0.2, 0.3)
@@ -160,7 +160,7 @@ def glasses(image: Array, look: Look, project: Callable[[Array], Array], unit: f
 
 
 def occlude(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.Generator) -> None:
-    """Draw what hides a part of the face whose points lie at ``pixels`` (106, 2)."""
+    """Draw an object that hides a part of the face, whose points are at ``pixels`` (106, 2)."""
     OCCLUDERS[look.occluder](image, look, pixels, unit, rng)
 
 
@@ -191,7 +191,7 @@ def _blob(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.G
 
 
 def _hand(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.Generator) -> None:
-    """A palm at the lower half of the contour, with four fingers that reach on to the face."""
+    """Draw a palm at the lower half of the contour, with four fingers that reach onto the face."""
     contour = pixels[PARTS["contour"]]
     root = contour[rng.integers(4, len(contour) - 4)]
     aim = pixels[PARTS["nose_bridge"][-1]] - root
@@ -209,7 +209,7 @@ def _hand(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.G
 
 
 def _mask(image: Array, look: Look, pixels: Array, unit: float, rng: np.random.Generator) -> None:
-    """A face mask from the nose's bridge to below the chin, with straps."""
+    """Draw a face mask from the bridge of the nose to below the chin, with straps."""
     contour = pixels[PARTS["contour"]]
     color = np.array([[225, 215, 190], [240, 240, 240], [40, 40, 40], [200, 170, 120]])[rng.integers(4)] * rng.uniform(
         0.85, 1.0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Build landmarks for an Android phone, run it there on one picture, and leave nothing on the phone. Of several phones adb
-# takes that of ANDROID_SERIAL. Run so far with stand-ins for adb and for the NDK only, not on a phone.
+# Build landmarks for an Android phone, run it there on one picture, and leave nothing on the phone. If several phones are
+# connected, set ANDROID_SERIAL. So far run only with stand-ins for adb and the NDK, not on a phone.
 set -eu
 
 fail() { echo "android.sh: $1" >&2; exit 2; }
@@ -12,7 +12,7 @@ for file in "$model" "$picture"; do
     [ -f "$file" ] || fail "$file not found; allowed: MODEL.mnn PICTURE.ppm [X,Y,W,H] [--threads N]"
 done
 for word; do
-    # they become part of the phone's command line
+    # these words become part of the phone's command line
     case $word in *[!0-9.,e+-]*) [ "$word" = --threads ] || fail "$word; allowed: X,Y,W,H and --threads N" ;; esac
 done
 toolchain=${ANDROID_NDK:-}/build/cmake/android.toolchain.cmake
@@ -25,7 +25,7 @@ for tool in cmake adb; do
     command -v $tool > /dev/null || fail "$tool not found; allowed: cmake and Android's platform tools on the PATH"
 done
 
-# cmake looks for a relative one elsewhere
+# absolute, because cmake resolves a relative path elsewhere
 toolchain=$(cd "$ANDROID_NDK" && pwd)/build/cmake/android.toolchain.cmake
 build=$(mktemp -d)
 there=/data/local/tmp/fbnet-pfld-example
@@ -40,7 +40,7 @@ adb push "$build/landmarks" $there/landmarks >&2
 adb push "$MNN_LIBRARY" $there/libMNN.so >&2
 adb push "$model" $there/model.mnn >&2
 adb push "$picture" $there/picture.ppm >&2
-# Old phones give no exit code and end lines with a carriage return: the last line says how it went.
+# Old phones return no exit code and end lines with a carriage return, so the last line is the exit code.
 run="cd $there && chmod 755 landmarks && LD_LIBRARY_PATH=. ./landmarks model.mnn picture.ppm $*; echo \$?"
 printed=$(adb shell "$run" | tr -d '\r')
 code=${printed##*

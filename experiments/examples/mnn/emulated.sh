@@ -1,6 +1,6 @@
 #!/bin/sh
 # Build landmarks for arm64 and run it on this machine, where QEMU emulates a Cortex-A53. The points are those of a phone's
-# arithmetic; the latency is QEMU's own. MNN is that of the Python wheel in the emulator's arm64 system.
+# arithmetic, but the latency is that of QEMU. MNN is from the Python wheel in the emulator's arm64 system.
 set -eu
 
 fail() { echo "emulated.sh: $1" >&2; exit 2; }
@@ -20,14 +20,14 @@ for module in "$root"/usr/lib/python3/dist-packages/_mnncengine.*-aarch64-linux-
     [ -f "$module" ] || fail "no MNN in $root; make it with: fbnet-pfld latency emulator install"
 done
 
-# cmake looks for a relative one elsewhere
+# absolute, because cmake resolves a relative path elsewhere
 include=$(cd "$MNN_INCLUDE" && pwd)
 packages=$(cd "${module%/*}" && pwd)
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 ln -s "$packages/${module##*/}" "$build/libMNN.so"
 ln -s "$packages/mnn.libs" "$build/mnn.libs"
-# The module has names of Python's library that are found on loading; the program uses none of them, an empty variable each do.
+# The module needs symbols of Python's library at load time; the program uses none of them, so an empty variable each suffices.
 aarch64-linux-gnu-nm -D --undefined-only "$build/libMNN.so" | sed -n 's/^ *U \(_*Py.*\)/char \1;/p' > "$build/names.c"
 aarch64-linux-gnu-g++ -shared -x c "$build/names.c" -o "$build/libnames.so"
 cmake -S "$(dirname "$0")" -B "$build" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \

@@ -1,1 +1,1 @@
-"""What accuracy a recipe and a network are worth: ablations and a comparison, with seeds and spread. See ``__main__``."""
+"""Accuracy of recipes and of networks: ablations and a comparison, over several seeds. See ``__main__``."""

@@ -1,9 +1,10 @@
-"""Run the experiment: ``python -m fbnet_pfld.experiments.studies.accuracy recipe --name NAME --data-root DATA``, and so on.
+"""Run the experiment, such as ``python -m fbnet_pfld.experiments.studies.accuracy recipe --name NAME --data-root DATA``.
 
-``recipe`` trains one subnet by several recipes, ``networks`` several networks by one recipe, ``searched`` adds what the
-evidence experiment has searched and finetuned, ``costs`` tells what these networks cost. ``headline`` finetunes what supernets
-choose against ``PfldLite``, ``over-time`` trains one subnet for several numbers of epochs, and ``report`` prints the tables and
-draws the figures. Each writes CSV files and goes on where it was stopped.
+``recipe`` trains one subnet with several recipes. ``networks`` trains several networks with one recipe. ``searched`` adds the
+subnets that the evidence experiment searched and finetuned. ``costs`` measures size and latency of these networks.
+``headline`` finetunes the supernets' choices for comparison with ``PfldLite``. ``over-time`` trains one subnet for several
+numbers of epochs. ``report`` prints the tables and draws the figures. Each command writes CSV files and resumes where it was
+stopped.
 """
 
 from ...pipeline.quiet import quieten
@@ -37,7 +38,7 @@ from .over_time import STARTS, over_time_figure, over_time_table, take_recorded,
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 Teacher = Annotated[Path | None, typer.Option(help="Checkpoint for the recipe with distillation.")]
-ConfigFile = Annotated[Path, typer.Option(help="YAML config with the space, and the common recipe in finetune.")]
+ConfigFile = Annotated[Path, typer.Option(help="YAML config with the space, and the common recipe under finetune.")]
 Finetuning = Annotated[Path, typer.Option(help="finetuning.csv of the evidence experiment.")]
 Seed = Annotated[int, typer.Option(help="Seed of the supernet and of the training.")]
 Lengths = Annotated[list[int], typer.Option("--length", help="Epochs; may be repeated.")]
@@ -45,28 +46,28 @@ Starts = Annotated[list[str], typer.Option(help=" or ".join(STARTS) + "; may be 
 Evidence = Annotated[Path, typer.Option(help="Folder of the evidence experiment's CSV files.")]
 Work = Annotated[Path, typer.Option(help="Folder of the evidence experiment's supernets.")]
 ALL_STARTS = list(STARTS)
-"""A list, as Typer wants the default of an option that may be repeated."""
+"""A list, which Typer requires as the default of a repeatable option."""
 
 RESULTS = Path("runs/accuracy")
 """Default folder of the CSV files."""
 
 TABLES = ("snapdragon625-4t", "snapdragon625-1t", "snapdragon625-int8-4t", "snapdragon625-int8-1t")
-"""Latency tables of the costs."""
+"""Latency tables in ``costs.csv``."""
 
 CONFIG = Path(__file__).parent / "config.yaml"
 """Default config."""
 
 FINETUNING = Path("runs/evidence/finetuning.csv")
-"""Where the evidence experiment writes what it has finetuned."""
+"""File with the evidence experiment's finetunings."""
 
 WORK = Path("runs/evidence")
-"""Where the evidence experiment keeps its supernets."""
+"""Folder of the evidence experiment's supernets."""
 
 KEYS = ("data", "epochs", "network", "seed")
-"""Columns by which a training is known."""
+"""Columns that identify a training."""
 
 SEARCHED = "searched, at most"
-"""Beginning of the searched subnets' names; the budget follows."""
+"""Prefix of the searched subnets' names; the budget follows."""
 
 
 @app.command(cls=make_command({}))
@@ -80,9 +81,9 @@ def recipe(
     only: Only = ALL,
     results: Results = RESULTS,
 ) -> None:
-    """Train the median subnet from scratch by every recipe -> recipe.csv; without a teacher, by all but the distillation."""
+    """Train the median subnet from scratch with every recipe -> recipe.csv; distillation only with a teacher."""
     if teacher is None and "distillation" in only:
-        raise InputError("the recipe with distillation needs a checkpoint as --teacher")
+        raise InputError("the recipe with distillation needs a teacher; give a checkpoint as --teacher")
     records = Records(results / "recipe.csv", "data", "epochs", "recipe", "seed")
     spec = SpaceSpec.load("pfld")
     network = Architecture.from_blocks(spec, points, 112, MEDIAN)
@@ -111,7 +112,7 @@ def networks(
     only: Only = ALL,
     results: Results = RESULTS,
 ) -> None:
-    """Train every network from scratch by one recipe -> networks.csv."""
+    """Train every network from scratch with one recipe -> networks.csv."""
     records = Records(results / "networks.csv", *KEYS)
     settings = Config.load(config, points=points, finetune__epochs=epochs)
     faces = settings.faces(data_root)
@@ -134,7 +135,7 @@ def searched(
     config: ConfigFile = CONFIG,
     results: Results = RESULTS,
 ) -> None:
-    """Take the subnets that the evidence experiment has searched and finetuned into networks.csv."""
+    """Copy the subnets that the evidence experiment searched and finetuned into networks.csv."""
     records = Records(results / "networks.csv", *KEYS)
     settings = Config.load(config)
     wanted = {"space": settings.space, "method": "stages", "supernet_epochs": settings.search.total_epochs, "epochs": epochs}
@@ -150,12 +151,12 @@ def searched(
 
 @app.command(cls=make_command({}))
 def costs(points: Points = 106, config: ConfigFile = CONFIG, results: Results = RESULTS) -> None:
-    """Size, MACs, modelled latency, and latency on this machine in one run, of the networks -> costs.csv.
+    """Size, MACs, modelled latency and latency on this machine of all networks, in one run -> costs.csv.
 
-    A searched subnet differs from seed to seed: its figures are means.
+    A searched subnet differs from seed to seed, so its figures are means.
     """
     settings = Config.load(config, points=points)
-    # name and seed -> network: those that are compared, and the searched ones
+    # name and seed -> network: the compared networks, and the searched ones
     networks: dict[tuple[str, int], Architecture | str] = {(name, 0): each for name, each in _contenders(settings).items()}
     spec = SpaceSpec.load(settings.space)
     for row in Records(results / "networks.csv").frame().query(f"network.str.startswith('{SEARCHED}')").to_dict("records"):
@@ -187,7 +188,7 @@ def headline(
     results: Results = RESULTS,
     work: Work = WORK,
 ) -> None:
-    """Finetune what the evidence experiment's supernet of a seed chooses for each aim -> headline.csv."""
+    """Finetune the choice of the evidence experiment's supernet for each aim -> headline.csv."""
     settings = Config.load(config, finetune__epochs=epochs, finetune__learning_rate=INHERITED_RATE)
     supernet = Supernet(settings.space, "stages", seed, None, work)
     trained = Records(results / "networks.csv").frame()
@@ -211,7 +212,7 @@ def over_time(
 ) -> None:
     """Train the searched subnet for several lengths, from scratch and from the supernet of seed 0 -> over_time.csv.
 
-    What the evidence experiment has trained already is taken over.
+    Trainings of the evidence experiment are reused.
     """
     for each in start:
         check_name(each, STARTS)
@@ -226,11 +227,11 @@ def over_time(
 
 @app.command(cls=make_command({}))
 def report(results: Results = RESULTS) -> None:
-    """Print the tables; draw accuracy.png, and over_time.png if there are trainings of several lengths."""
+    """Print the tables; draw accuracy.png, and over_time.png if over_time.csv exists."""
     recipes, trained, cost = (Records(results / f"{name}.csv").frame() for name in ("recipe", "networks", "costs"))
     tables = {"recipes": recipes_table(recipes), "networks": networks_table(trained, cost), "costs": costs_table(cost)}
     accuracy_figure(results / "accuracy.png", trained, cost)
-    # what only some runs of the experiment have
+    # optional files
     if (results / "headline.csv").exists():
         tables["headline"] = headline_table(Records(results / "headline.csv").frame(), trained)
     if (results / "over_time.csv").exists():

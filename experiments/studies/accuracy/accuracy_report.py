@@ -1,11 +1,11 @@
-"""Tables and figure of the results."""
+"""Tables and figure of the accuracy experiment."""
 
 from pathlib import Path
 
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ...plots.figure import write_figure
 
@@ -14,13 +14,12 @@ BASELINE = "pfld_lite"
 
 COLORS = [colormaps["tab20"](i) for i in range(20)]
 """Colours of the networks in the figure."""
-"""The network that others are compared with."""
 
 
 def recipes_table(recipes: pd.DataFrame) -> pd.DataFrame:
-    """Per data set and recipe the NME on test and held-out faces: mean and standard deviation over seeds, best first.
+    """NME on test and held-out faces per data set and recipe: mean and standard deviation over seeds, lowest NME first.
 
-    ``paired`` is the mean difference from the base recipe with the same seed, with its standard error.
+    ``paired`` is the mean difference from the base recipe with the same seed, ``standard_error`` its standard error.
     """
     rows = []
     for (name, epochs), part in recipes.groupby(["data", "epochs"], sort=False):
@@ -45,7 +44,7 @@ def recipes_table(recipes: pd.DataFrame) -> pd.DataFrame:
 
 
 def networks_table(networks: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
-    """Per data set and network NME, FR@8 and AUC@8 on the test set, means over seeds, and ratios to the baseline."""
+    """NME, FR@8 and AUC@8 on the test set per data set and network: means over seeds, and ratios to the baseline."""
     rows = []
     size = costs.set_index("network").parameters
     for (name, epochs), part in networks.groupby(["data", "epochs"], sort=False):
@@ -69,7 +68,7 @@ def networks_table(networks: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def costs_table(costs: pd.DataFrame) -> pd.DataFrame:
-    """What the networks cost, and ratios to the baseline: its size over theirs and its latencies over theirs."""
+    """Size and latency of the networks, with ratios: size over the baseline's, and the baseline's latencies over theirs."""
     table = costs.copy()
     baseline = costs[costs.network == BASELINE].iloc[0]
     table["size_ratio"] = table.onnx_bytes / baseline.onnx_bytes
@@ -79,14 +78,14 @@ def costs_table(costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_figure(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> None:
-    """Draw NME with its spread over seeds against latency by the first table and size, a row per data set.
+    """Draw NME with its spread over seeds against latency (first table) and against size, a row per data set.
 
-    A network that was trained longer than most is drawn once more, with its epochs in its name.
+    A longer training of a network is drawn as another point, with the epochs in its label.
     """
     latency = next(name for name in map(str, costs) if name.startswith("snapdragon"))
-    columns = {latency: f"latency, us ({latency}, emulated)", "onnx_bytes": "ONNX, KB"}
+    columns = {latency: f"latency (table {latency}), us", "onnx_bytes": "size of the ONNX file, KB"}
     cost, groups = costs.set_index("network"), networks.groupby("data", sort=False)
-    figure = Figure(figsize=(11, 4 * len(groups)), layout="constrained")
+    figure = Figure(figsize=(9, 1 + 4 * len(groups)), layout="constrained")
     axes = figure.subplots(len(groups), 2, squeeze=False, sharey="row")
     for row, (name, part) in zip(axes, groups, strict=True):
         for axis in row:
@@ -104,10 +103,12 @@ def accuracy_figure(path: Path, networks: pd.DataFrame, costs: pd.DataFrame) -> 
                     label=network if epochs == usual else f"{network}, {epochs} epochs",
                 )
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
             axis.set_xlabel(label)
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(f"{name}, {usual} epochs: NME on the test set, %")
-    axes[0][1].legend(fontsize=8)
+        row[0].set_ylabel(f"NME on the test set, %\n({name}, {usual} epochs)")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
     write_figure(path, figure, 110)

@@ -1,4 +1,4 @@
-"""What is compared: recipes that differ from a common base in one thing, and networks trained by one recipe."""
+"""The compared recipes, which differ from a base in one setting, and the compared networks, trained with one recipe."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from ....search_space import BASELINES, Architecture, PfldSpace
 from ....strategies import cost_of
 
 BASE: dict[str, object] = {"learning_rate": 0.02, "batch_size": 32, "schedule": "one_cycle", "loss": "l1", "augment": "full"}
-"""The recipe that others are compared with."""
+"""The base recipe."""
 
 RECIPES: dict[str, dict[str, object]] = {
     "base": {},
@@ -23,19 +23,19 @@ RECIPES: dict[str, dict[str, object]] = {
     "no augmentation": {"augment": "none"},
     "distillation": {"distillation": 0.5},
 }
-"""Name -> what it changes of the base; ``distillation`` needs a teacher."""
+"""Name -> settings that differ from the base; ``distillation`` needs a teacher."""
 
 MEDIAN = ("mb_k3_res", "mb_k5_res", "mb_k3_e2_res", "mb_k5_e2_res", "mb_k3_e2_res_se")
-"""Blocks of the subnet that recipes are tried on: near the middle of the ``pfld`` space in MACs."""
+"""Blocks of the subnet for the comparison of recipes: near the middle of the ``pfld`` space in MACs."""
 
 _SAMPLE = 1001
-"""Random subnets whose median is taken."""
+"""Number of random subnets for the median."""
 
 
 def contenders(space: PfldSpace, cost: Cost) -> dict[str, Architecture | str]:
-    """Name -> architecture or baseline: three subnets of a space, and the baselines.
+    """Return three subnets of a space, and the baselines: name -> architecture or name of a baseline.
 
-    Smallest, median (of 1,001 random ones) and largest are so by latency.
+    ``smallest``, ``median`` (of 1,001 random subnets) and ``largest`` are by latency.
     """
     blocks = cost.blocks_us
 

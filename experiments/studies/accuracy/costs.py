@@ -1,4 +1,4 @@
-"""What networks cost: size, work, latency by tables, and latency on this machine."""
+"""Size, MACs, latency by tables, and latency on this machine."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from ...deploy.onnx_file import write_onnx
 def costs_of(candidates: Mapping[str, TrainedNetwork], tables: Sequence[LookupTable]) -> dict[str, dict[str, float | None]]:
     """Per network ``onnx_bytes``, ``parameters``, ``macs``, latency in microseconds by each table, and ``host_us``.
 
-    Trained or not makes no difference to any of them. On this machine all are timed in turns, one thread.
+    None of them depends on training. All networks are timed on this machine in turns, with one thread.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{i}.onnx" for i, name in enumerate(candidates)}

@@ -1,4 +1,4 @@
-"""The headline: subnets that trained supernets choose against ``PfldLite``, finetuned, with their size, speed and error."""
+"""The headline: finetuned choices of trained supernets compared with ``PfldLite`` in size, latency and NME."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,18 +23,18 @@ from ..results import Records, digest, train_and_test
 from .accuracy_report import BASELINE
 
 TABLE = "snapdragon625-4t"
-"""Latency table that chooses."""
+"""Latency table of the choices."""
 
 KEYS = ("data", "aim", "epochs", "seed", "blocks")
-"""Columns by which a finetuning is known."""
+"""Columns that identify a finetuning."""
 
 REACHED = "accurate"
-"""Aim of the cheapest subnet that reaches the baseline's NME."""
+"""Aim of the fastest subnet that reaches the baseline's NME."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a subnet's cost, as parts of the baseline's.
+    """Limits of a subnet's latency and size, relative to the baseline's.
 
     Parameters
     ----------
@@ -49,20 +49,20 @@ class Limits:
 
 
 AIMS: Mapping[str, Limits] = {"fast and small": Limits(6.25, 0.5), REACHED: Limits()}
-"""Aim -> limits. Within ``fast and small`` the most accurate subnet counts, for ``accurate`` the cheapest on the front that
-reaches the NME of the baseline."""
+"""Aim -> limits. ``fast and small`` chooses the most accurate subnet within its limits, ``accurate`` the fastest subnet on the
+front that reaches the NME of the baseline."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Cost of the network that subnets are compared with: latency in microseconds and parameters."""
+    """Latency in microseconds and parameters of the network that subnets are compared with."""
 
     us: float
     parameters: int
 
     @classmethod
     def of(cls, points: int, input_size: int) -> "Baseline":
-        """Cost of :data:`~.accuracy_report.BASELINE` by :data:`TABLE`."""
+        """Return latency by :data:`TABLE` and parameters of :data:`~.accuracy_report.BASELINE`."""
         network = BASELINES[BASELINE](points, input_size)
         us = TrainedNetwork(network).table_us(LookupTable.load(TABLE))
         assert us is not None  # the shipped table lists it
@@ -70,7 +70,7 @@ class Baseline:
 
 
 class Sizes:
-    """Parameters of any subnet of a space, without building it: those of the fixed parts and of each chosen block."""
+    """Counts the parameters of any subnet of a space without building it: fixed parts plus chosen blocks."""
 
     def __init__(self, spec: SpaceSpec, points: int, input_size: int):
         space = PfldSpace(spec, points, input_size)
@@ -82,15 +82,15 @@ class Sizes:
         self._fixed = count_parameters(space) - searched
 
     def __call__(self, subnet: Subnet) -> int:
-        """Parameters of a subnet, given by its blocks."""
+        """Count the parameters of a subnet, given by its blocks."""
         return self._fixed + sum(row[name] for row, name in zip(self._blocks, subnet, strict=True))
 
 
 def candidates(supernet: Supernet, faces: FaceData, aim: str) -> Iterator[Architecture]:
-    """Subnets to finetune for an aim, in order: the most accurate within the limits, or the whole front, cheapest first.
+    """Subnets to finetune for an aim, in order: the most accurate within the limits, or the whole front, fastest first.
 
-    An evolution scores subnets on held-out faces with the supernet's weights. A subnet beyond the size limit has an infinite
-    score, so that it is no parent; the latency limit applies at the end.
+    An evolution scores subnets on held-out faces with the supernet's weights. A subnet beyond the size limit gets an infinite
+    score, so that it never becomes a parent. The latency limit applies at the end.
     """
     limits = AIMS[aim]
     config, table = supernet.config, LookupTable.load(TABLE)
@@ -100,7 +100,7 @@ def candidates(supernet: Supernet, faces: FaceData, aim: str) -> Iterator[Archit
         return table.annotate(supernet.architecture(subnet))
 
     if aim == REACHED:
-        # the cheapest subnet of the space is on any front: it needs no scores
+        # the fastest subnet of the space is on any front: it needs no scores
         yield architecture(tuple(min(row, key=row.__getitem__) for row in cost.blocks_us.values()))
     scorer = Scorer(Checkpoint.load(supernet.checkpoint), faces, config, supernet.seed, FACES, supernet.folder)
     size = Sizes(scorer.space.spec, config.points, config.input_size)
@@ -111,7 +111,7 @@ def candidates(supernet: Supernet, faces: FaceData, aim: str) -> Iterator[Archit
         scores = dict(zip(small, scorer(small), strict=True))
         return [scores.get(subnet, inf) for subnet in subnets]
 
-    # score subnets, and take the Pareto-optimal ones within the latency limit, cheapest first
+    # score subnets, and take the Pareto-optimal ones within the latency limit, fastest first
     found = evolve(score, scorer.logits, cost, EVALUATIONS, supernet.seed)
     subnets = [subnet for subnet, nme in found.items() if nme < inf]
     us = [cost_of(cost, subnet) for subnet in subnets]
@@ -128,16 +128,16 @@ def finetune_headline(
     Parameters
     ----------
     name
-        What the results call the data set.
+        Name of the data set in the results.
     recipe
         Settings of the finetuning.
     to_reach
-        NME in percent that ends the walk along the front for the aim :data:`REACHED`.
+        NME in percent at which the walk along the front ends, for the aim :data:`REACHED`.
 
     Raises
     ------
     InputError
-        If the supernet is not trained, or the file has rows of it with other settings.
+        If the supernet is not trained, or the file has rows of this supernet with other settings.
     """
     records = Records(results / "headline.csv", *KEYS)
     setup = digest(supernet.setup, recipe.finetune.model_dump(mode="json"), EVALUATIONS, FACES, TABLE)
@@ -164,7 +164,7 @@ def finetune_headline(
 def _until_reached(
     records: Records, key: Mapping[str, Any], subnets: Iterable[Architecture], to_reach: float
 ) -> Iterator[Architecture]:
-    """The subnets that have no row yet, in order, up to the first whose row reaches an NME in percent."""
+    """Yield the subnets without a row, in order, until a row reaches the NME ``to_reach`` in percent."""
     for subnet in subnets:
         row = {**key, "blocks": " ".join(subnet.choices.values())}
         if not records.has(**row):
@@ -176,10 +176,10 @@ def _until_reached(
 
 
 def headline_table(headline: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """Per data set and aim the means over seeds of NME, latency and size, and ratios to the baseline.
+    """Means over seeds of NME, latency and size per data set and aim, and ratios to the baseline.
 
-    For the aim :data:`REACHED` the row of a seed is its best one, the last subnet of the walk. ``nme_ratio`` compares with the
-    baseline's shortest training in ``networks``, ``nme_ratio_long`` with its longest.
+    For the aim :data:`REACHED`, the last subnet of a seed's walk counts. ``nme_ratio`` compares with the baseline's shortest
+    training in ``networks``, ``nme_ratio_long`` with its longest.
     """
     lite = networks[networks.network == BASELINE]
     rows = []

@@ -1,4 +1,4 @@
-"""NME against the length of the training: a searched subnet from scratch and from its supernet, and a baseline."""
+"""NME against training time: a searched subnet from scratch and from its supernet, and a baseline."""
 
 import time
 from pathlib import Path
@@ -28,13 +28,13 @@ BLOCKS = (
     "mb_k3_e2_res_se",
     "pfld_head_n96_e2",
 )
-"""The subnet, of ``pfld-wide``: the choice of the evidence experiment within 1,600 us in ``finetuning.csv``, seed 0."""
+"""The subnet, from ``pfld-wide``: the evidence experiment's choice within 1,600 us in ``finetuning.csv``, seed 0."""
 
 STARTS = ("scratch", "supernet")
-"""Weights with which a training starts."""
+"""Initial weights of a training."""
 
 KEYS = ("data", "network", "start", "epochs", "seed")
-"""Columns by which a training is known."""
+"""Columns that identify a training."""
 
 SUBNET = "searched subnet"
 """Name of the subnet in the results."""
@@ -48,9 +48,9 @@ def train_over_time(
     Parameters
     ----------
     name
-        What the results call the data set.
+        Name of the data set in the results.
     recipe
-        Settings of the training from scratch; from the supernet the rate is the default one for inherited weights.
+        Settings of the training from scratch; from the supernet, the learning rate is the default for inherited weights.
     start
         One of :data:`STARTS`.
 
@@ -80,7 +80,7 @@ def train_over_time(
 
 
 def take_recorded(name: str, supernet: Supernet, evidence: Path, results: Path) -> None:
-    """Add the trainings of :data:`BLOCKS` that the evidence experiment has recorded, by the same recipes -> over_time.csv.
+    """Add the evidence experiment's trainings of :data:`BLOCKS`, with the same recipes -> over_time.csv.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def take_recorded(name: str, supernet: Supernet, evidence: Path, results: Path) 
     Raises
     ------
     InputError
-        If there are no such files.
+        If a file is missing.
     """
     records = Records(results / "over_time.csv", *KEYS)
     blocks = " ".join(BLOCKS)
@@ -111,10 +111,10 @@ def take_recorded(name: str, supernet: Supernet, evidence: Path, results: Path) 
 
 
 def over_time_table(over_time: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """Per data set, network, start and length of training: NME over seeds and minutes of one core.
+    """NME over seeds and minutes on one core, per data set, network, start and number of epochs.
 
-    The baseline's trainings are those of ``networks``, whose minutes are those on the clock. ``supernet_minutes`` are those of
-    the search before.
+    The baseline's trainings come from ``networks``; their minutes are wall-clock time. ``supernet_minutes`` is the time of the
+    preceding search.
     """
     lite = networks[(networks.network == BASELINE) & networks.data.isin(over_time.data)]
     rows = pd.concat([over_time, lite.assign(start="scratch")])
@@ -132,7 +132,7 @@ def over_time_table(over_time: pd.DataFrame, networks: pd.DataFrame) -> pd.DataF
 
 
 def over_time_figure(path: Path, table: pd.DataFrame) -> None:
-    """Draw what :func:`over_time_table` returns, a panel per data set; minutes with those of a supernet are a second line."""
+    """Draw the table of :func:`over_time_table`, a panel per data set; a second line includes the supernet's minutes."""
     groups = table.groupby("data", sort=False)
     figure = Figure(figsize=(7.5, 4.5 * len(groups)), layout="constrained")
     axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
@@ -143,15 +143,15 @@ def over_time_figure(path: Path, table: pd.DataFrame) -> None:
             axis.errorbar(runs.minutes, runs.nme, fmt="o-", label=label, **style)
             if start == "supernet":
                 minutes = runs.minutes + runs.supernet_minutes
-                axis.errorbar(minutes, runs.nme, fmt="o--", label=f"{label}, whose minutes count", **style)
+                axis.errorbar(minutes, runs.nme, fmt="o--", label=f"{label}, search included", **style)
             for x, y, epochs in zip(runs.minutes, runs.nme, runs.epochs, strict=True):
-                axis.annotate(f"{epochs}", (x, y), (4, 4), textcoords="offset points", fontsize=7, color=f"C{color}")
+                axis.annotate(f"{epochs}", (x, y), (4, 4), textcoords="offset points", fontsize=8, color=f"C{color}")
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.set_xlabel("minutes of training on one core; the numbers are epochs")
-        axis.set_ylabel(f"{name}: NME on the test set, %")
+        axis.set_xlabel("training time on one core, minutes (numbers at the points: epochs)")
+        axis.set_ylabel(f"NME on the test set of {name}, %")
         axis.grid(alpha=0.3, which="both")
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=9)
     write_figure(path, figure, 120)

@@ -1,4 +1,4 @@
-"""Speed, measured: each module prints ratios against a named peer in one run, and one JSON line last."""
+"""Measurements of speed: each module compares with a named peer in one run, and prints ratios and a final JSON line."""
 
 from ...pipeline.quiet import quieten
 

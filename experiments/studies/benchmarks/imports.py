@@ -1,8 +1,8 @@
-"""Seconds that commands need before they begin their work, against ``python -c "import torch"``.
+"""Start-up time of commands in seconds, compared with ``python -c "import torch"``.
 
-Run ``python -m fbnet_pfld.experiments.studies.benchmarks.imports``. Each command is a process of its own; they take turns, and
-medians are compared. ``modules`` is how many modules a command has loaded when it ends, and ``heavy`` which large libraries are
-among them.
+Run ``python -m fbnet_pfld.experiments.studies.benchmarks.imports``. Each command is a separate process; they take turns, and
+medians are compared. ``modules`` is the number of modules that a command has loaded when it ends, and ``heavy`` lists the large
+libraries among them.
 """
 
 import json
@@ -13,10 +13,10 @@ import time
 from collections.abc import Sequence
 
 TURNS = 7
-"""Runs of each command, after one that warms the disk's cache."""
+"""Runs of each command, after one that warms the disk cache."""
 
 HEAVY = ("torch", "nni", "pytorch_lightning", "pandas", "scipy", "matplotlib", "cv2", "onnxruntime")
-"""Libraries that take long to import."""
+"""Libraries with a slow import."""
 
 COMMANDS = {
     "--help": ["--help"],
@@ -43,7 +43,7 @@ print(json.dumps([len(sys.modules), [name for name in {HEAVY!r} if name in sys.m
 
 
 def seconds(code: str, words: Sequence[str] = ()) -> float:
-    """Duration of a Python process."""
+    """Duration of a Python process in seconds."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
@@ -57,7 +57,7 @@ def loaded(words: Sequence[str]) -> tuple[int, list[str]]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     times: dict[str, list[float]] = {name: [] for name in ("import torch", *COMMANDS)}
     for turn in range(TURNS + 1):
         for name, taken in times.items():

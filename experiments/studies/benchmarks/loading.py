@@ -1,15 +1,14 @@
-"""Images per second of loading and augmentation, against decoding from disk each epoch, and against the training step.
+"""Images per second of loading and augmentation, compared with decoding from disk in each epoch, and with the training step.
 
 Run ``python -m fbnet_pfld.experiments.studies.benchmarks.loading``.
 
-``ours`` is what a training does for its batches: faces that are
-in memory, augmented as a batch where the network is, in the network's layout. ``disk`` is a usual data set instead: a face is
-read and decoded by OpenCV, then changed by torchvision's transforms of the same strengths, points included, in this process or
-in a worker process per core; the faster of the two is the peer. (In its favour, its points do not change places when
-mirrored, its pose stays, and single colour channels do not change.)
-``load`` and ``decode`` are the same without any changes to the faces: taken from memory, and read and decoded. The training
-steps, of a forward and a backward pass and AdamW, get a ready batch. Everything may use all cores, and a GPU if there is one;
-the kinds take turns, and medians of the turns are reported.
+``ours`` is the loading of this package's trainings: faces from memory, augmented as a batch on the network's device and in its
+memory layout. ``disk`` is a conventional data set: OpenCV reads and decodes a face, and torchvision's transforms of the same
+strengths change it and its points, in this process or in a worker process per core; the faster of the two is the peer. (In its
+favour, mirroring does not reorder its points, its pose does not change, and its single colour channels do not change.)
+``load`` and ``decode`` are the same without augmentation. The training steps (a forward pass, a backward pass and AdamW) get a
+ready batch. Everything may use all cores, and a GPU if there is one. The kinds take turns, and medians of the turns are
+reported.
 """
 
 import json
@@ -45,14 +44,14 @@ STEPS = 3
 """Training steps in a turn."""
 
 TURNS = 7
-"""Turns of each kind, after one to warm up."""
+"""Turns of each kind, after one for warm-up."""
 
 SMALLEST = ("gh_k3", "gh_k3", "gh_k5", "gh_k5", "gh_k5")
 """Blocks of the smallest subnet of the ``pfld`` space."""
 
 
 class FacesOnDisk(Dataset):
-    """Faces read, decoded and changed one by one whenever they are asked for."""
+    """Faces that are read, decoded and augmented one by one on access."""
 
     def __init__(self, root: Path, data: LandmarkDataset, strength: Augment):
         self.paths, self.points, self.size = [str(root / name) for name in data.names], data.points, data.images.shape[-1]
@@ -90,7 +89,7 @@ class FacesOnDisk(Dataset):
 
 
 def ours(data: LandmarkDataset, strength: Augment | None, device: str) -> Callable[[], int]:
-    """An epoch of loading and, with a strength, augmentation, as a training has it."""
+    """Return an epoch of this package's loading; with ``strength``, also of its augmentation."""
     loader = make_loader(data, list(range(len(data))), BATCH, seed=0)
 
     def epoch() -> int:
@@ -104,7 +103,7 @@ def ours(data: LandmarkDataset, strength: Augment | None, device: str) -> Callab
 
 
 def disk(faces: FacesOnDisk, workers: int, device: str) -> Callable[[], int]:
-    """An epoch of loading face by face."""
+    """Return an epoch of loading face by face."""
     loader = DataLoader(faces, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
 
     def epoch() -> int:
@@ -117,7 +116,7 @@ def disk(faces: FacesOnDisk, workers: int, device: str) -> Callable[[], int]:
 
 
 def decode(faces: FacesOnDisk) -> Callable[[], int]:
-    """Reading and decoding of all faces, nothing else."""
+    """Return an epoch that only reads and decodes all faces."""
 
     def epoch() -> int:
         for path in faces.paths:
@@ -128,7 +127,7 @@ def decode(faces: FacesOnDisk) -> Callable[[], int]:
 
 
 def training(blocks: tuple[str, ...], data: LandmarkDataset, device: str) -> Callable[[], int]:
-    """Training steps of a subnet on one batch."""
+    """Return some training steps of a subnet on one batch."""
     spec = SpaceSpec.load("pfld")
     model = Architecture(spec, 106, 112, dict(zip(spec.labels, blocks, strict=True))).build().to(device)
     optimizer, loss = torch.optim.AdamW(model.parameters(), lr=1e-4), LOSSES["l1"]()
@@ -145,7 +144,7 @@ def training(blocks: tuple[str, ...], data: LandmarkDataset, device: str) -> Cal
 
 
 def rates(kinds: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """Images per second of each kind: medians of turns, after one to warm up."""
+    """Images per second of each kind: medians of the turns, after one for warm-up."""
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(TURNS + 1):
         for name, run in kinds.items():
@@ -159,10 +158,10 @@ def rates(kinds: dict[str, Callable[[], int]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(cores)
-    cv2.setNumThreads(1)  # files are decoded one at a time, and each worker has a core of its own
+    cv2.setNumThreads(1)  # files are decoded one at a time, and each worker uses one core
     device = "cuda" if torch.cuda.is_available() else "cpu"
     strength = Augment(layout_of(106).mirror)
     with tempfile.TemporaryDirectory() as folder:
@@ -189,7 +188,7 @@ def main() -> None:
     for subnet in ("smallest", "median"):
         train = found[f"train {subnet}"]
         ratios[f"ours_over_train_{subnet}"] = found["ours"] / train
-        # seconds per image add up in one process: while a batch is made, the network waits
+        # in one process the seconds per image add up: the network waits while a batch is made
         shares[f"share_ours_{subnet}"] = train / (train + found["ours"])
         shares[f"share_disk_{subnet}"] = train / (train + found["disk"])
     for name, ratio in ratios.items():

@@ -1,13 +1,12 @@
-"""How well the sum of a measured table's rows is the time of a whole network, against other ways to predict it.
+"""Error of a measured table's predictions for whole networks, compared with other predictions.
 
 Run ``python -m fbnet_pfld.experiments.studies.benchmarks.measured_tables``.
 
-One run times, through onnxruntime on this machine, the subnets
-that a table is made from, 50 random other ones, and every block of the space alone; all take turns. Predictions for the 50:
-``table``, the sum of rows of a table measured in context; ``alone``, the sum of the blocks timed each as a model of its own,
-as tables of latencies commonly are made; ``macs`` and ``snapdragon625``, the multiply-adds and the modelled phone table. All
-but ``table`` are brought to this machine's scale by the median ratio to the known subnets; of ``alone`` the ratio without that
-is printed too.
+One run times with onnxruntime on this machine the subnets that a table is made from, 50 other random subnets, and every block
+of the space alone; all take turns. The predictions for the 50 subnets are ``table``, the sum of rows of a table measured in
+context; ``alone``, the sum of blocks that were timed as separate models, as is common for latency tables; ``macs``, the
+multiply-accumulates; and ``snapdragon625``, the modelled phone table. All but ``table`` are scaled to this machine by the
+median ratio to the known subnets. The unscaled ratio of ``alone`` is printed too.
 """
 
 import json
@@ -28,7 +27,7 @@ from ...deploy.onnx_file import write_onnx
 from ...pipeline.measurement import write_subnet
 
 REPEATS = 5
-"""How often the table's subnets measure each block in each layer."""
+"""Measurements of each block in each layer by the table's subnets."""
 
 UNSEEN = 50
 """Subnets whose latency is predicted."""
@@ -40,11 +39,11 @@ SIZE = 112
 """Side of their images, in pixels."""
 
 SEED = 1
-"""Seed of the choice of subnets."""
+"""Random seed of the choice of subnets."""
 
 
 class FirstOutput(torch.nn.Module):
-    """A block as a network of its own; of the stem's two outputs the first."""
+    """A block as a separate network; a stem's second output is dropped."""
 
     def __init__(self, signature: Signature):
         super().__init__()
@@ -56,7 +55,7 @@ class FirstOutput(torch.nn.Module):
 
 
 def write(model: Architecture | Signature, path: Path) -> None:
-    """Write a subnet, or a block alone."""
+    """Write the ONNX file of a subnet or of a single block."""
     if isinstance(model, Architecture):
         write_subnet(model, path)
     else:
@@ -64,7 +63,7 @@ def write(model: Architecture | Signature, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     space = SpaceSpec.load("pfld")
     design = make_design(space, POINTS, SIZE, REPEATS, UNSEEN, SEED)
@@ -78,11 +77,11 @@ def main() -> None:
     alone = {block: found.us[f"b{i:04d}"] for i, block in enumerate(blocks)}
 
     def sums(us: Callable[[Architecture], float]) -> tuple[np.ndarray, np.ndarray]:
-        """Known and unseen subnets' predictions."""
+        """Predictions for the known and the unseen subnets."""
         known, unseen = (np.array([us(subnet) for subnet in group]) for group in (design.known, design.unseen))
         return known, unseen
 
-    # predict the latencies in each way, and compare them with the measured ones
+    # predict the latencies with each method, and compare them with the measured ones
     real = [made.subnets.query("role == @role")["measured_us"].to_numpy() for role in ("known", "unseen")]
     phone = LookupTable.load("snapdragon625-1t")
     predictions: dict[str, Callable[[Architecture], float]] = {
@@ -107,7 +106,7 @@ def main() -> None:
             f"largest {one.largest_percent:5.2f} %, Kendall's tau {one.kendall_tau:.3f}"
         )
     unscaled = float(np.mean(sums(predictions["alone"])[1] / real[1]))
-    print(f"the blocks alone, as timed, sum up to {unscaled:.2f} times the whole network")
+    print(f"the sum of the separately timed blocks is {unscaled:.2f} times the whole network's latency")
     print(
         json.dumps(
             {

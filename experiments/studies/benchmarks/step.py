@@ -1,19 +1,19 @@
-"""Time and memory of a step: our stages and the reference's mixture, against NNI's GumbelDARTS and plain training.
+"""Time and memory of a step: our stages and the reference's mixture, compared with NNI's GumbelDARTS and plain training.
 
 Run ``python -m fbnet_pfld.experiments.studies.benchmarks.step``;
-``--space pfld-wide`` takes another space, ``--threads 1`` one core.
+``--space pfld-wide`` selects another space, ``--threads 1`` one core.
 A step is:
 
-- ``plain``: a step of a subnet that trains alone, its blocks the middle ones of their layers by latency;
+- ``plain``: a step of a subnet that trains alone, with the middle block of each layer by latency;
 - ``gumbel_darts``: an architecture step and a weight step of NNI's GumbelDARTS, on a batch each;
-- ``mixture``: the same two of :class:`FBNet`, the reference's algorithm;
-- ``teacher``, ``distillation``, ``sandwich``: a weight step of :class:`StagedFBNet` in that stage, on one batch; of several
-  paths or of all candidates in the last two;
+- ``mixture``: the same two steps of :class:`FBNet`, the reference's algorithm;
+- ``teacher``, ``distillation``, ``sandwich``: a weight step of :class:`StagedFBNet` in that stage, on one batch; the last two
+  run several paths or all candidates;
 - ``logits``: an architecture step of its last stage, on one batch;
-- ``search``: the mean of these four, weighted by the epochs of each in a search by default.
+- ``search``: the mean of these four, weighted by their epochs in a default search.
 
-All have the same space, faces, batch size, augmentation and loss, on the CPU. The kinds take turns in one run, and medians of
-their steps are compared. Peak memory is what a process of each kind needs at most above what it held before its training.
+All use the same space, faces, batch size, augmentation and loss, on the CPU. The kinds take turns in one run, and medians of
+their steps are compared. Peak memory is the maximum of a process of each kind, minus its memory before the training.
 """
 
 import argparse
@@ -47,7 +47,7 @@ STEPS = 6
 """Timed steps in a turn."""
 
 WARM_UP = 2
-"""Steps before them that do not count."""
+"""Steps before the timed ones."""
 
 TURNS = 5
 """Turns of each kind."""
@@ -63,10 +63,10 @@ TABLE = "snapdragon625-4t"
 
 
 class RandomFaces(LandmarkDataset):
-    """Noise in the shape of faces: what a step costs does not depend on what is in the images."""
+    """Noise in the shape of faces: the time of a step does not depend on the content of the images."""
 
     def __init__(self) -> None:
-        # not the data set's own: nothing is read
+        # skips the base class's constructor: nothing is read
         count = 2 * BATCH * (STEPS + WARM_UP)
         self.names = [f"{i}.png" for i in range(count)]
         generator = torch.Generator().manual_seed(0)
@@ -94,7 +94,7 @@ class StepTimes(pl.Callback):
 
 
 def _stage(stage: str, cost: Cost, target_us: float) -> StagedFBNet:
-    """A search that has this stage alone, for one epoch."""
+    """Return a search with only this stage, for one epoch."""
     return StagedFBNet(cost, target_us=target_us, stages=Stages(**{name: int(name == stage) for name in STAGES}))
 
 
@@ -109,19 +109,19 @@ STRATEGIES: dict[str, Callable[[Cost, float], DARTS]] = {
     "mixture": lambda cost, target_us: FBNet(cost, target_us=target_us, warmup_epochs=0),
     **{stage: partial(_stage, stage) for stage in STAGES},
 }
-"""Kind of search -> its strategy, of a cost and a latency target in microseconds."""
+"""Kind of search -> its strategy, made from the latencies and a latency target in microseconds."""
 
 KINDS = (PLAIN, *STRATEGIES)
-"""All that is measured."""
+"""All measured kinds."""
 
 
 def middle(cost: Cost) -> dict[str, str]:
-    """The middle candidate by latency of each layer, the slower one of two."""
+    """The middle candidate of each layer by latency, or the slower of the two middle ones."""
     return {label: sorted(row, key=row.__getitem__)[len(row) // 2] for label, row in cost.blocks_us.items()}
 
 
 def measure(kind: str, spec: SpaceSpec, data: RandomFaces) -> list[float]:
-    """Seconds of the steps of one short training."""
+    """Durations of the steps of one short training, in seconds."""
     torch.manual_seed(0)
     space, times = PfldSpace(spec, POINTS, SIZE), StepTimes()
     cost = LookupTable.load(TABLE).cost(space)
@@ -137,33 +137,33 @@ def measure(kind: str, spec: SpaceSpec, data: RandomFaces) -> list[float]:
 
 
 def own_peak_bytes(kind: str, spec: SpaceSpec, data: RandomFaces) -> int:
-    """Peak memory of a training in this process, which has had none before, above what it holds now."""
+    """Peak memory in bytes of a training in this process, minus its current memory; call it before any other training."""
     before = psutil.Process().memory_info().rss
     measure(kind, spec, data)
-    # the peak of this program; getrusage would count that of the process that started it too
+    # the peak of this program; getrusage would include the peak of the process that started it
     lines = Path("/proc/self/status").read_text().splitlines()
     _, kilobytes, _ = next(line for line in lines if line.startswith("VmHWM:")).split()
     return int(kilobytes) * 1024 - before
 
 
 def peak_bytes(kind: str) -> int:
-    """Peak memory of a training in a process of its own, with the options of this one."""
+    """Peak memory in bytes of a training in a separate process with the same options."""
     command = [sys.executable, "-m", "fbnet_pfld.experiments.studies.benchmarks.step", *sys.argv[1:], "--peak", kind]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout.splitlines()[-1])
 
 
 def options() -> argparse.Namespace:
-    """The command line's."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="pfld", help="search space: a built-in name or a .yaml file")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch; all cores by default")
-    parser.add_argument("--peak", choices=KINDS, help="print the peak memory of this kind alone, in bytes")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="PyTorch threads; default: all cores")
+    parser.add_argument("--peak", choices=KINDS, help="print only the peak memory of this kind, in bytes")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     given = options()
     torch.set_num_threads(given.threads)
     spec, data = SpaceSpec.load(given.space), RandomFaces()

@@ -1,10 +1,10 @@
-"""Speed of scoring many subnets of one supernet by a sweep, against scoring each one whole.
+"""Speed of scoring many subnets of one supernet with a sweep, compared with scoring each subnet separately.
 
 Run ``python -m fbnet_pfld.experiments.studies.benchmarks.subnet_scoring``.
 
-Peers, on the same faces: ``alone``, a subnet built, given the
-supernet's weights, recalibrated and then evaluated, as single-path one-shot searches score it (Guo et al. 2020, SPOS,
-section 3.3); and ``one pass``, the sweep itself with one subnet at a time, nothing shared. The kinds take turns.
+The peers score the same faces. ``alone`` builds a subnet, copies the supernet's weights, recalibrates and evaluates it, as
+single-path one-shot searches do (Guo et al. 2020, SPOS, section 3.3). ``one pass`` is the sweep itself with one subnet at a
+time, which shares nothing. The kinds take turns.
 """
 
 import itertools
@@ -24,10 +24,10 @@ from ...pipeline.scoring import FACES
 from .step import RandomFaces
 
 WHOLE = 10
-"""Subnets scored whole in a turn; the sweep scores a ninth of a ninth of the space in each."""
+"""Subnets scored separately in a turn; the sweep scores a ninth of a ninth of the space in each turn."""
 
 TURNS = 3
-"""Turns of each kind, after one to warm up."""
+"""Turns of each kind, after one for warm-up."""
 
 
 def alone(space: PfldSpace, checkpoint: Checkpoint, data: RandomFaces, subnets: list[Subnet]) -> None:
@@ -47,7 +47,7 @@ def swept(space: PfldSpace, images: torch.Tensor, points: torch.Tensor, subnets:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     rng, data, space = random.Random(0), RandomFaces(), PfldSpace()
     data.images, data.points = data.images[:FACES], data.points[:FACES]

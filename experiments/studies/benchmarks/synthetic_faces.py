@@ -1,9 +1,9 @@
-"""Faces per second of the synthetic generator on one core, beside reading the finished files.
+"""Faces per second of the synthetic generator on one core, compared with reading the finished files.
 
 Run ``python -m fbnet_pfld.experiments.studies.benchmarks.synthetic_faces``.
 
-The peer is OpenCV decoding the same faces' JPEG files:
-what training from a ready data set costs instead. Turns alternate, and medians of the turns are reported.
+The peer is OpenCV, which decodes the same faces' JPEG files, as training from a finished data set does. Turns alternate, and
+medians of the turns are reported.
 """
 
 import json
@@ -23,11 +23,11 @@ FACES = 50
 """Faces in a turn."""
 
 TURNS = 9
-"""Turns that count, after one to warm up."""
+"""Timed turns, after one for warm-up."""
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     core = min(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
     cv2.setNumThreads(1)

@@ -1,1 +1,1 @@
-"""Does the search work? Subnets trained from scratch, against what a supernet says about them."""
+"""Evidence for the search: a supernet's scores compared with subnets trained from scratch."""

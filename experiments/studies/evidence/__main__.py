@@ -1,9 +1,9 @@
-"""Run the experiment: ``python -m fbnet_pfld.experiments.studies.evidence alone --data-root DATA``, and so on.
+"""Run the experiment, such as ``python -m fbnet_pfld.experiments.studies.evidence alone --data-root DATA``.
 
-``alone`` trains a sample of a space's subnets, each from scratch: the truth. ``supernet`` trains a supernet and rates subnets
-with its weights; ``blocks``, ``choices``, ``finetuning`` and ``inherited`` look into that supernet, given the same options.
-Each writes CSV files, goes on where it was stopped, and does one seed, so that calls with a --results folder of their own can
-run side by side. ``report`` prints and draws what there is.
+``alone`` trains a sample of a space's subnets from scratch, as the ground truth. ``supernet`` trains a supernet and rates
+subnets with its weights; ``blocks``, ``choices``, ``finetuning`` and ``inherited`` examine that supernet, given the same
+options. Each command writes CSV files and resumes where it was stopped. It runs one seed, so that calls with different
+--results folders can run in parallel. ``report`` prints tables and draws figures of the available results.
 """
 
 from ...pipeline.quiet import quieten
@@ -30,12 +30,12 @@ from .supernets import METHODS, Supernet, train_and_score  # noqa: E402
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 Space = Annotated[str, typer.Option(help=" or ".join(BUDGETS))]
 Method = Annotated[str, typer.Option(help="How the supernet is trained: " + " or ".join(METHODS))]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of the supernet's training; by default, those of the method.")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of the supernet's training; the default depends on the method.")]
 Lengths = Annotated[list[int], typer.Option("--length", help="Epochs of finetuning; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Seed of the training.")]
 Work = Annotated[Path, typer.Option(help="Folder of the supernets.")]
 ALL_LENGTHS = list(LENGTHS)
-"""A list, as Typer wants the default of an option that may be repeated."""
+"""A list, which Typer requires as the default of a repeatable option."""
 
 RESULTS = Path("runs/evidence")
 """Default folder of the CSV files."""
@@ -52,12 +52,12 @@ METHOD = "stages"
 
 @app.command(cls=make_command({}))
 def alone(data_root: DataRoot, space: Space = SPACE, seed: Seed = 0, results: Results = RESULTS) -> None:
-    """Train a sample of a space's subnets, each alone -> alone.csv."""
+    """Train a sample of a space's subnets from scratch -> alone.csv."""
     train_alone(check_name(space, BUDGETS), recipe_of(space).faces(data_root), results, seed)
 
 
 def _about_a_supernet(name: str, text: str, study: Callable[[Supernet, FaceData, Path], None]) -> Callable[..., None]:
-    """Add a command that looks into one supernet."""
+    """Add a command that examines one supernet."""
 
     @app.command(name, help=text, cls=make_command({}))
     def command(
@@ -77,18 +77,18 @@ def _about_a_supernet(name: str, text: str, study: Callable[[Supernet, FaceData,
 
 supernet = _about_a_supernet(
     "supernet",
-    "Train a supernet -> supernets.csv, and rate the sample and subnets all over the space in it -> scores.csv.",
+    "Train a supernet -> supernets.csv, and rate with it the sample and subnets spread over the space -> scores.csv.",
     train_and_score,
 )
 blocks = _about_a_supernet(
-    "blocks", "Measure how far each block of a layer moves the NME in a supernet -> blocks.csv.", score_blocks
+    "blocks", "Measure how much each block of a layer changes the NME in a supernet -> blocks.csv.", score_blocks
 )
 choices = _about_a_supernet(
-    "choices", "Let a supernet choose within latency budgets, and train its choices alone -> choices.csv.", train_choices
+    "choices", "Train a supernet's choices within latency budgets from scratch -> choices.csv.", train_choices
 )
 inherited = _about_a_supernet(
     "inherited",
-    "Finetune the sample from a supernet, as long as it is trained alone, with the supernet's seed -> inherited.csv.",
+    "Finetune the sample from a supernet, with its seed and the epochs of training alone -> inherited.csv.",
     finetune_sample,
 )
 
@@ -104,14 +104,14 @@ def finetuning(
     results: Results = RESULTS,
     work: Work = WORK,
 ) -> None:
-    """Finetune a supernet's choices for some numbers of epochs, with the supernet's seed -> finetuning.csv."""
+    """Finetune a supernet's choices for several numbers of epochs, with the supernet's seed -> finetuning.csv."""
     studied = Supernet(space, method, seed, epochs, work)
     finetune_choices(studied, studied.config.faces(data_root), results, length)
 
 
 @app.command(cls=make_command({}))
 def report(space: Space = SPACE, results: Results = RESULTS) -> None:
-    """Print what the results say; draw correlation.png, and minutes.png if supernets were trained for different times."""
+    """Print tables of the results; draw correlation.png, and minutes.png if supernets were trained for different times."""
     write_report(space, results)
 
 

@@ -1,6 +1,6 @@
-"""Subnets trained alone, each from scratch by one recipe: what a supernet's figures are compared with.
+"""Subnets trained alone, each from scratch with one recipe: the ground truth for a supernet's scores.
 
-Two seeds of each tell how far training itself is repeatable: no score can rank subnets better than their second training does.
+Two seeds of each show how repeatable training itself is: no score can rank subnets better than their second training does.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ EPOCHS = 10
 """Epochs of each training."""
 
 RECIPE = {"finetune__epochs": EPOCHS, "finetune__augment": "geometry"}
-"""The recipe of ``experiments/accuracy``; everything else has its default."""
+"""The recipe of the accuracy experiment; all other settings have their defaults."""
 
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "pfld": (2100.0, 2350.0, 2550.0),
@@ -26,21 +26,21 @@ BUDGETS: Mapping[str, tuple[float, ...]] = {
 """Latency budgets of each space in microseconds, by :data:`LUT`."""
 
 LUT = str(Path(__file__).parents[1] / "accuracy" / "layers-4t.csv")
-"""The layer model's table: budgets and choices of the recorded results are by it."""
+"""The layer model's table, which gave the budgets and choices of the recorded results."""
 
 
 def recipe_of(space: str) -> Config:
-    """The settings by which subnets of a space are trained alone."""
+    """Return the settings for training subnets of a space alone."""
     return Config.load(None, space=space).override(RECIPE | {"lut": LUT}, "evidence")
 
 
 def recipe_digest(config: Config, cost: Cost) -> str:
-    """The ``setup`` of trainings by ``config``, of subnets with these latencies."""
+    """Return the ``setup`` of trainings with ``config``, for subnets with these latencies."""
     return digest(config.finetune.model_dump(mode="json"), cost.blocks_us, cost.fixed_us)
 
 
 def train_alone(space: str, faces: FaceData, results: Path, seed: int) -> None:
-    """Train the sample of a space with one seed -> alone.csv, a row per training; goes on where it was stopped.
+    """Train the sample of a space with one seed -> alone.csv, a row per training; resume where it was stopped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How far each block of each layer moves the NME in a supernet: whether its layers are alive."""
+"""Effect of each layer's blocks on the NME in a supernet, which shows whether the choice in that layer matters."""
 
 import tempfile
 from pathlib import Path
@@ -11,16 +11,16 @@ from ..results import Records
 from .supernets import KEYS, Supernet
 
 AROUND = 8
-"""Random subnets in which blocks are exchanged."""
+"""Number of random subnets in which blocks are exchanged."""
 
 
 def score_blocks(supernet: Supernet, faces: FaceData, results: Path) -> None:
-    """Mean NME on held-out faces of some random subnets, with each block of each layer in turn -> blocks.csv.
+    """Mean NME of some random subnets on held-out faces, with each block of each layer in turn -> blocks.csv.
 
     Raises
     ------
     InputError
-        If the supernet is not trained, or the file has rows of it with other settings.
+        If the supernet is not trained, or the file has rows of this supernet with other settings.
     """
     records = Records(results / "blocks.csv", *KEYS)
     records.check(setup=supernet.setup, **supernet.key)

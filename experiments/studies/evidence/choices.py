@@ -1,4 +1,4 @@
-"""What a supernet chooses within latency budgets, and what its choices are worth when they are trained alone."""
+"""Choices of a supernet within latency budgets, and the NME of these choices after training alone."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,16 +13,16 @@ from .alone import BUDGETS, recipe_digest, recipe_of
 from .supernets import KEYS, Rater, Supernet
 
 EVALUATIONS = 2_000
-"""Subnets that are scored to find the front."""
+"""Number of subnets scored to find the front."""
 
 SEEDS = (0, 1)
-"""Seeds of the choices' trainings alone: those of the sample."""
+"""Seeds for training the choices alone, the same as for the sample."""
 
 Chooser = Callable[[Supernet, FaceData, float], Architecture]
 
 
 def gumbel(supernet: Supernet, faces: FaceData, budget: float) -> Architecture:
-    """What the logits choose that learn around the budget, over the supernet's weights as they are."""
+    """The choice of logits that are trained for the budget, with the supernet's weights unchanged."""
     epochs = max(1, supernet.config.search.lengths["logits"])
     config = supernet.config.override({"search__epochs": epochs, "search__target_us": budget}, "evidence")
     folder = supernet.folder / f"gumbel-{budget:g}"
@@ -31,15 +31,15 @@ def gumbel(supernet: Supernet, faces: FaceData, budget: float) -> Architecture:
 
 
 def decoded(supernet: Supernet, faces: FaceData, budget: float) -> Architecture:
-    """The subnet with the highest sum of the logits that have learnt together with the weights."""
+    """The subnet within the budget with the highest sum of logits, which were trained together with the weights."""
     logits = _scorer(supernet, faces).logits
     return supernet.architecture(tuple(decode(logits, supernet.cost, budget).values()))
 
 
 def on_front(supernet: Supernet, faces: FaceData, budget: float) -> Architecture:
-    """The subnet with the lowest score of all within the budget that an evolution has come by."""
+    """The subnet with the lowest score within the budget that an evolution has found."""
     score = _scorer(supernet, faces)
-    found = evolve(score, score.logits, supernet.cost, EVALUATIONS, supernet.seed)  # what it scores is kept: again is quick
+    found = evolve(score, score.logits, supernet.cost, EVALUATIONS, supernet.seed)  # scores are kept, so repeating it is quick
     _, subnet = min((nme, subnet) for subnet, nme in found.items() if cost_of(supernet.cost, subnet) <= budget)
     return supernet.architecture(subnet)
 
@@ -48,16 +48,16 @@ CHOOSERS: Mapping[str, Mapping[str, Chooser]] = {
     "stages": {"gumbel": gumbel, "front": on_front},
     "reference": {"decoded": decoded, "front": on_front},
 }
-"""Method -> name -> how a supernet of it chooses within a budget."""
+"""Method -> name -> function that chooses a subnet of such a supernet within a budget."""
 
 
 def train_choices(supernet: Supernet, faces: FaceData, results: Path) -> None:
-    """Let a supernet choose within each budget, and train its choices alone -> choices.csv, a row per training.
+    """Train a supernet's choices within each budget alone -> choices.csv, a row per training.
 
     Raises
     ------
     InputError
-        If the supernet is not trained, or the file has rows of it with other settings.
+        If the supernet is not trained, or the file has rows of this supernet with other settings.
     """
     key, recipe = supernet.key, recipe_of(supernet.space)
     setup = digest(supernet.setup, recipe_digest(recipe, supernet.cost), EVALUATIONS, FACES)
@@ -86,5 +86,5 @@ def train_choices(supernet: Supernet, faces: FaceData, results: Path) -> None:
 
 
 def _scorer(supernet: Supernet, faces: FaceData) -> Scorer:
-    """Scores subnets as a search does."""
+    """Return a scorer of subnets, as a search uses it."""
     return Scorer(Checkpoint.load(supernet.checkpoint), faces, supernet.config, supernet.seed, FACES, supernet.folder)

@@ -1,4 +1,4 @@
-"""What the results say, as tables."""
+"""Tables of the evidence experiment's results."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,23 +18,23 @@ from .supernets import KEYS
 FILES = ("alone", "supernets", "scores", "blocks", "choices", "finetuning", "inherited")
 
 UNTRAINED = {"MACs": "macs", "parameters": "parameters", "latency": "us"}
-"""Score -> column: what is known of a subnet without any training; more is taken for better."""
+"""Score -> column: properties of a subnet that need no training; more counts as better."""
 
 CHEAPEST = 0
-"""Number of the cheapest subnet in the sample."""
+"""Number of the fastest subnet in the sample."""
 
 Frames = Mapping[str, pd.DataFrame]
 
 
 def truth_of(alone: pd.DataFrame) -> pd.DataFrame:
-    """A row per subnet of the sample: its NME alone on the test set, the mean of all seeds, and what it costs."""
+    """A row per subnet of the sample: its NME on the test set after training alone (mean of all seeds), latency and size."""
     return alone.groupby("subnet").agg({"test_nme": "mean", "us": "first", "macs": "first", "parameters": "first"})
 
 
 def noise(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """How well the second trainings of the sample's subnets rank the first ones; no row with one seed alone.
+    """Rank correlation between the two trainings of the sample's subnets; no row if there is only one seed.
 
-    ``best_possible`` is the ceiling for a score that is compared with the mean of both.
+    ``best_possible`` is the upper limit for a score that is compared with the mean of both.
     """
     alone = frames["alone"]
     by_seed = alone.pivot(index="subnet", columns="seed", values="test_nme").dropna()
@@ -57,7 +57,7 @@ def noise(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 
 
 def correlations(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Rank correlation with the truth of every supernet's score, and of what is known without any training."""
+    """Rank correlation of every supernet's score, and of properties that need no training, with the truth."""
     truth = truth_of(frames["alone"])
     rows = [
         {"score": f"supernet, {method}", "epochs": epochs, "seed": seed, **rank_correlation(part.held_out_nme, truth, budgets)}
@@ -99,7 +99,7 @@ def inherited(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 
 
 def ratios(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Per supernet, the sample's NME as it is over that alone, and the mean NME of the subnets spread over the space."""
+    """Per supernet, the sample's NME with its weights over the NME alone, and the mean NME of subnets spread over the space."""
     truth, rows = truth_of(frames["alone"]), []
     for key, part in complete(frames):
         sampled = part.test_nme[truth.index]
@@ -120,7 +120,7 @@ def ratios(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 
 
 def complete(frames: Frames) -> list[tuple[tuple, pd.DataFrame]]:
-    """Supernets in which the whole sample has been rated: key, and a row per subnet."""
+    """Supernets that have rated the whole sample: key, and a row per subnet."""
     if "scores" not in frames:
         return []
     wanted = set(frames["alone"].subnet)
@@ -129,7 +129,7 @@ def complete(frames: Frames) -> list[tuple[tuple, pd.DataFrame]]:
 
 
 def beside_random(nme: float, frame: pd.DataFrame, budget: float) -> dict[str, float]:
-    """A choice's NME less the best of the sample within its budget; the mean of the budget's random ones, and their best."""
+    """NME of a choice, its difference from the sample's best within the budget, and the random subnets' mean and best there."""
     equal = [nme for level in levels(frame, [budget]) for nme in level.test_nme]
     found = {"nme": nme, "regret": nme - frame[frame.us <= budget].test_nme.min()}
     if equal:
@@ -141,9 +141,9 @@ def beside_random(nme: float, frame: pd.DataFrame, budget: float) -> dict[str, f
 
 
 def other_seeds_best(alone: pd.DataFrame, budget: float) -> float:
-    """NME of the best random subnet of a budget, chosen by one seed's trainings and read from another's; nan with one seed.
+    """NME of a budget's best random subnet, chosen by one seed's trainings and read from another's; nan with one seed.
 
-    The best of some noisy figures is flattered by the noise; this is not, and so is what choosing by training gives.
+    Noise biases the best of several figures. This figure is unbiased, so it shows the result of choosing by training.
     """
     by_seed = alone.pivot(index="subnet", columns="seed", values="test_nme").dropna()
     equal = [by_seed.loc[by_seed.index.intersection(level.index)] for level in levels(truth_of(alone), [budget])]
@@ -159,7 +159,7 @@ def other_seeds_best(alone: pd.DataFrame, budget: float) -> float:
 
 
 def regrets(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Per choice, the mean NME of its trainings alone, beside the sample's."""
+    """Per choice, the mean NME of its trainings alone, compared with the sample's."""
     alone = frames["alone"]
     return pd.DataFrame(
         [
@@ -174,7 +174,7 @@ def regrets(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 
 
 def regrets_as_they_are(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Per choice, its NME in its supernet, beside that of the sample there."""
+    """Per choice, its NME in its supernet, compared with the sample's there."""
     sampled = dict(complete(frames))
     return pd.DataFrame(
         [
@@ -186,7 +186,7 @@ def regrets_as_they_are(frames: Frames, budgets: Sequence[float]) -> pd.DataFram
 
 
 def regrets_finetuned(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Per choice of a front, its NME after finetuning from its supernet, beside that of the sample."""
+    """Per choice of a front, its NME after finetuning from its supernet, compared with the sample's."""
     truths, rows = finetuned_truths(frames), []
     trained = frames["finetuning"].rename(columns={"epochs": "length", "supernet_epochs": "epochs"})
     for row in trained[(trained.length == EPOCHS) & trained.budget.isin(budgets)].to_dict("records"):
@@ -203,7 +203,7 @@ def regrets_finetuned(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 
 
 def chosen(frames: Frames) -> list[tuple[dict[str, Any], pd.DataFrame]]:
-    """Choices: what and how fast each is, and a row per training of it alone."""
+    """Choices with their keys and latencies, and a row per training of each alone."""
     names = [*KEYS, "budget", "choice"]
     return [
         ({**dict(zip(names, key, strict=True)), "us": part.us.iloc[0]}, part) for key, part in frames["choices"].groupby(names)
@@ -211,7 +211,7 @@ def chosen(frames: Frames) -> list[tuple[dict[str, Any], pd.DataFrame]]:
 
 
 def finetuning(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """Mean NME over seeds after so many epochs of finetuning, a row per budget."""
+    """Mean NME over seeds after each number of finetuning epochs, a row per budget."""
     index = ["space", "method", "supernet_epochs", "budget"]
     return frames["finetuning"].pivot_table(index=index, columns="epochs", values="test_nme").reset_index()
 
@@ -222,13 +222,13 @@ def spreads(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
 
 
 def minutes(frames: Frames, budgets: Sequence[float]) -> pd.DataFrame:
-    """What each supernet took."""
+    """Training time of each supernet."""
     trained = frames["supernets"]
     return trained[[*KEYS]].assign(minutes=trained.seconds / 60, cpu_minutes=trained.cpu_seconds / 60)
 
 
 TABLES: Mapping[str, tuple[str, Sequence[str], Callable[[Frames, Sequence[float]], pd.DataFrame]]] = {
-    "noise": ("subnets trained alone: Kendall tau of NMEs by the second seed with those by the first", ["alone"], noise),
+    "noise": ("subnets trained alone: Kendall tau between the NMEs of the first and of the second seed", ["alone"], noise),
     "correlations": ("Kendall tau with the NME alone, mean of the seeds", ["alone"], correlations),
     "inherited": ("Kendall tau with the NME after finetuning from the supernet", ["alone", "scores", "inherited"], inherited),
     "ratios": ("NME with the supernet's weights, not finetuned, over the NME alone", ["alone", "scores"], ratios),
@@ -239,19 +239,19 @@ TABLES: Mapping[str, tuple[str, Sequence[str], Callable[[Frames, Sequence[float]
         regrets_as_they_are,
     ),
     "regrets_finetuned": (
-        f"the front's choices after {EPOCHS} epochs of finetuning, beside the sample",
+        f"the front's choices after {EPOCHS} epochs of finetuning, compared with the sample",
         ["alone", "finetuning", "inherited"],
         regrets_finetuned,
     ),
-    "finetuning": ("NME after epochs of finetuning from the supernet", ["finetuning"], finetuning),
-    "spreads": ("standard deviation of the NME over the blocks of a layer, in points", ["blocks"], spreads),
+    "finetuning": ("NME by epochs of finetuning from the supernet", ["finetuning"], finetuning),
+    "spreads": ("standard deviation of the NME over the blocks of a layer, in percentage points", ["blocks"], spreads),
     "supernets": ("training of the supernets", ["supernets"], minutes),
 }
-"""Name -> title, the files that it needs, and the table."""
+"""Name -> title, required files, and function that makes the table."""
 
 
 def write_report(space: str, results: Path) -> None:
-    """Print the tables of a space, of what results there are; draw correlation.png, and minutes.png; JSON comes last."""
+    """Print the tables of a space's available results, draw correlation.png and minutes.png, and print JSON last."""
     budgets, frames = BUDGETS[check_name(space, BUDGETS)], {}
     for name in FILES:
         records = Records(results / f"{name}.csv")
@@ -259,7 +259,7 @@ def write_report(space: str, results: Path) -> None:
         if (rows.space == space).any():
             frames[name] = rows[rows.space == space]
         else:
-            print(f"{records.path} has no rows of {space} yet: what it would tell is left out")
+            print(f"{records.path} has no rows of {space} yet; tables that need it are skipped")
     tables = {
         name: table(frames, budgets).drop(columns="space", errors="ignore")
         for name, (_, files, table) in TABLES.items()
@@ -271,5 +271,5 @@ def write_report(space: str, results: Path) -> None:
         correlation_figure(results / "correlation.png", truth_of(frames["alone"]), dict(complete(frames)))
     if frames.keys() >= {"supernets", "finetuning", "choices"}:
         minutes_figure(results / "minutes.png", frames)
-    # through pandas' own JSON: nan becomes null
+    # pandas' JSON turns nan into null
     print(json.dumps({name: json.loads(table.to_json(orient="records", double_precision=4)) for name, table in tables.items()}))

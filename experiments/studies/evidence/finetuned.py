@@ -1,4 +1,4 @@
-"""Finetune subnets of a supernet: those that a search has chosen, for several numbers of epochs, and those trained alone."""
+"""Finetune subnets of a supernet: its choices for several numbers of epochs, and the sample that is trained alone."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ from .choices import EVALUATIONS, on_front
 from .supernets import KEYS, Rater, Supernet, subnets_of
 
 LENGTHS = (0, 3, 10, 30)
-"""Epochs of the finetuning that are compared; with none, the subnet is as it is."""
+"""Compared numbers of finetuning epochs; 0 keeps the supernet's weights."""
 
 RECIPE = {"finetune__learning_rate": 0.005, "finetune__augment": "geometry"}
-"""The augmentation of the trainings alone; the rest, the learning rate too, is as by default with a supernet's weights."""
+"""The augmentation of the trainings alone; all else, including the learning rate, is the default for a supernet's weights."""
 
 BUDGETS: Mapping[str, tuple[float, ...]] = {
     "pfld": (1950.0, 2100.0, 2350.0, 2550.0, 2700.0),
     "pfld-wide": (800.0, 1000.0, 1600.0, 2100.0, 2550.0),
 }
-"""Latency budgets of each space in microseconds, by the default table."""
+"""Latency budgets of each space in microseconds, by the table :data:`~.alone.LUT`."""
 
 
 def finetune_choices(supernet: Supernet, faces: FaceData, results: Path, lengths: Sequence[int] = LENGTHS) -> None:
-    """Finetune the front's choice at each budget, from the supernet and with its seed -> finetuning.csv, a row per training.
+    """Finetune the front's choice within each budget, from the supernet and with its seed -> finetuning.csv.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def finetune_choices(supernet: Supernet, faces: FaceData, results: Path, lengths
     Raises
     ------
     InputError
-        If the supernet is not trained, or the file has rows of it with other settings.
+        If the supernet is not trained, or the file has rows of this supernet with other settings.
     """
     recipe = _recipe(supernet)
     setup = digest(supernet.setup, recipe.finetune.model_dump(mode="json"), EVALUATIONS, FACES)
@@ -72,12 +72,12 @@ def finetune_choices(supernet: Supernet, faces: FaceData, results: Path, lengths
 
 
 def finetune_sample(supernet: Supernet, faces: FaceData, results: Path) -> None:
-    """Finetune every subnet that is trained alone, for as long, from the supernet and with its seed -> inherited.csv.
+    """Finetune each subnet of the sample for the epochs of training alone, from the supernet and its seed -> inherited.csv.
 
     Raises
     ------
     InputError
-        If the supernet is not trained, or the file has rows of it with other settings.
+        If the supernet is not trained, or the file has rows of this supernet with other settings.
     """
     recipe = _recipe(supernet).override({"finetune__epochs": EPOCHS}, "evidence")
     setup = digest(supernet.setup, recipe.finetune.model_dump(mode="json"))

@@ -9,22 +9,22 @@ from ....search_space import InputError
 from ....strategies import NEAR_BUDGET, cost_of, cost_range, k_best
 
 PER_BUDGET = 8
-"""Random subnets within each budget and at most 2 % below it."""
+"""Number of random subnets within each budget and at most 2 % below it."""
 
 SPREAD = 60
-"""Random subnets spread over the latencies of a space."""
+"""Number of random subnets spread over the latencies of a space."""
 
 TRIES = 100
-"""Number of draws after which the search for a new subnet between two latencies ends."""
+"""Largest number of draws for a new subnet between two latencies."""
 
 
 def sample(cost: Cost, budgets: Sequence[float], seed: int = 0) -> list[dict[str, str]]:
-    """The subnets that are trained alone: the cheapest, the slowest, and ``PER_BUDGET`` random ones at each budget.
+    """Return the subnets that are trained alone: the fastest, the slowest, and ``PER_BUDGET`` random ones at each budget.
 
     Parameters
     ----------
     budgets
-        In microseconds.
+        Latency budgets in microseconds.
 
     Returns
     -------
@@ -52,15 +52,15 @@ def sample(cost: Cost, budgets: Sequence[float], seed: int = 0) -> list[dict[str
 
 
 def spread(cost: Cost, count: int = SPREAD, seed: int = 0) -> list[dict[str, str]]:
-    """Random subnets, a new one at each of ``count`` latencies that are spaced evenly from the cheapest's to the slowest's.
+    """Return random subnets, a new one at each of ``count`` latencies spaced evenly from the fastest to the slowest.
 
-    Drawn at random, most would lie near the middle. So each is the best within a budget by random scores of the blocks; within
-    2 % of the budget where there is a new one, faster otherwise.
+    Uniform random draws would mostly lie near the middle. Each subnet is therefore the best one within a budget by random
+    scores of the blocks: within 2 % of the budget if there is a new one, otherwise faster.
 
     Returns
     -------
     list
-        Label -> block, per subnet; fewer than ``count`` only if a space has hardly any.
+        Label -> block, per subnet; fewer than ``count`` only if the space is very small.
     """
     rng = np.random.default_rng(seed)
     subnets: list[dict[str, str]] = []
@@ -72,7 +72,7 @@ def spread(cost: Cost, count: int = SPREAD, seed: int = 0) -> list[dict[str, str
 def _new(
     cost: Cost, budget: float, at_least: float, known: list[dict[str, str]], rng: np.random.Generator
 ) -> list[dict[str, str]]:
-    """A random subnet between two latencies that is not among the known ones, or none."""
+    """Return a random subnet between two latencies that is not among the known ones; empty if none was found."""
     for _ in range(TRIES):
         scores = {label: {name: float(rng.standard_normal()) for name in row} for label, row in cost.blocks_us.items()}
         found = k_best(scores, cost, budget, 1, at_least)

@@ -1,4 +1,4 @@
-"""Rank correlation with confidence intervals, its ceiling, and what the best of some random subnets has."""
+"""Rank correlation with confidence intervals, its upper limit, and the expected best of some random subnets."""
 
 from collections.abc import Sequence
 from math import asin, comb, pi, sin, sqrt
@@ -17,14 +17,14 @@ COVERED = (2.5, 97.5)
 
 
 def taus(first: ArrayLike, second: ArrayLike, weights: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of two rankings (N,), for each row of weights (B, N): how often each subnet counts.
+    """Kendall's tau-b of two rankings (N,) for each row of ``weights`` (B, N), the multiplicities of the subnets.
 
-    Pairs that are equal in a ranking count for neither order: also those of a subnet with itself, when it is drawn twice.
+    Tied pairs count for neither order, including pairs of a subnet with itself when it is drawn twice.
 
     Returns
     -------
     ndarray
-        Shape (B,); nan where all subnets are equal in a ranking.
+        Shape (B,); nan if all subnets are tied in a ranking.
     """
 
     def pairs(values: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def taus(first: ArrayLike, second: ArrayLike, weights: np.ndarray) -> np.ndarray
 
 
 def levels(frame: pd.DataFrame, budgets: Sequence[float]) -> list[pd.DataFrame]:
-    """The subnets of nearly equal latency: those of each budget that has at least two of them."""
+    """Return groups of subnets of nearly equal latency, one per budget that has at least two of them."""
     found = [frame[frame.us.between(NEAR_BUDGET * budget, budget)] for budget in budgets]
     return [level for level in found if len(level) > 1]
 
@@ -44,15 +44,15 @@ def levels(frame: pd.DataFrame, budgets: Sequence[float]) -> list[pd.DataFrame]:
 def rank_correlation(score: pd.Series, truth: pd.DataFrame, budgets: Sequence[float], seed: int = 0) -> dict[str, float]:
     """Kendall's tau of a score (lower is better) with the true NME: over all subnets, and within equal latency.
 
-    The latter is the mean over the budgets. Intervals cover 95 % by the percentile bootstrap over subnets (Efron and Tibshirani
-    1993, chapter 13); within equal latency, those of each budget are resampled.
+    The latter is the mean over the budgets. The 95 % intervals are percentile bootstraps over subnets (Efron and Tibshirani
+    1993, chapter 13); within equal latency, the subnets of each budget are resampled.
 
     Parameters
     ----------
     score
-        By subnet.
+        Score of each subnet.
     truth
-        By subnet: ``us`` and ``test_nme``.
+        ``us`` and ``test_nme`` of each subnet.
 
     Returns
     -------
@@ -76,17 +76,17 @@ def rank_correlation(score: pd.Series, truth: pd.DataFrame, budgets: Sequence[fl
 
 
 def ceiling(tau: float) -> float:
-    """Tau that the best possible score would have with the mean of two trainings, whose own tau is given.
+    """Tau of the best possible score with the mean of two trainings, given the tau between these two.
 
-    Such a score knows what NME each subnet has on average over trainings. A correlation ``r`` of normal figures is
-    ``sin(pi / 2 tau)``; that of the mean of two with what they have in common is ``sqrt(2 r / (1 + r))`` (Spearman 1910, Brown
-    1910).
+    Such a score knows each subnet's expected NME over trainings. For normal variables the correlation is
+    ``r = sin(pi / 2 tau)``, and the correlation of the mean of two with their common part is ``sqrt(2 r / (1 + r))`` (Spearman
+    1910, Brown 1910).
     """
     r = max(0.0, sin(pi / 2 * tau))
     return 2 / pi * asin(sqrt(2 * r / (1 + r)))
 
 
 def best_of(nmes: Sequence[float], k: int) -> float:
-    """Expected lowest of ``k`` of these values, drawn without putting back: by the order statistics."""
+    """Expected minimum of ``k`` of these values, drawn without replacement, by order statistics."""
     ordered, n = sorted(nmes), len(nmes)
     return sum(value * comb(n - 1 - i, k - 1) for i, value in enumerate(ordered)) / comb(n, k)

@@ -1,4 +1,4 @@
-"""Supernets, and the NME that subnets have with their weights as they are."""
+"""Supernets, and the NME of subnets with a supernet's weights."""
 
 import json
 import time
@@ -26,23 +26,23 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "stages": {"search__augment": "geometry"},
     "reference": {"search__method": "reference", "search__augment": "geometry", "search__val_fraction": 0.3},
 }
-"""Method -> settings of its search that are not the defaults. The reference's logits learn from the held-out faces in every
-epoch, so that it gets more of them."""
+"""Method -> settings of its search that differ from the defaults. The reference gets more held-out faces, because its logits
+learn from them in every epoch."""
 
 TIME = "time.json"
 """File with the duration of a finished training, in the supernet's folder."""
 
 KEYS = ("space", "method", "epochs", "seed")
-"""Columns by which a supernet is known."""
+"""Columns that identify a supernet."""
 
 
 class Supernet:
-    """A supernet of the experiment: its settings, where it is, and what tells it from others.
+    """A supernet of the experiment: its settings, its folder, and its key.
 
     Parameters
     ----------
     space, method
-        A key of ``BUDGETS``, and one of ``METHODS``.
+        A key of ``BUDGETS``, and a key of ``METHODS``.
     seed
         Seed of its training.
     epochs
@@ -69,7 +69,7 @@ class Supernet:
         self.folder = work / f"{space}-{method}-{search.total_epochs}-{self.setup}-{seed}"
 
     def train(self, faces: FaceData) -> dict[str, float]:
-        """Train it, or go on with its training, if it has not ended; ``seconds`` and ``cpu_seconds`` that it took in all."""
+        """Train it, or resume an unfinished training; return the total ``seconds`` and ``cpu_seconds``."""
         if not (self.folder / TIME).exists():
             clock = Clock()
             search_supernet(self.config, faces, self.folder, self.seed, "auto", callbacks=[clock, TrainingProgress("search")])
@@ -78,12 +78,12 @@ class Supernet:
 
     @cached_property
     def checkpoint(self) -> Path:
-        """Its file.
+        """File of the trained weights.
 
         Raises
         ------
         InputError
-            If its training has not ended: the weights are those of some epoch then.
+            If the training is unfinished, so that the file has the weights of an earlier epoch.
         """
         if not (self.folder / TIME).exists():
             raise InputError(f"no trained supernet in {self.folder}; run the `supernet` command with the same options first")
@@ -91,12 +91,12 @@ class Supernet:
 
     @property
     def seconds(self) -> float:
-        """Duration of its finished training on one core; of an early record, on the clock of an idle machine."""
+        """Seconds of its finished training on one core; for an early record, wall-clock time of an idle machine."""
         spent = read_json(self.folder / TIME, "time of a training")
         return float(spent["cpu_seconds"] or spent["seconds"])
 
     def architecture(self, blocks: Sequence[str]) -> Architecture:
-        """The subnet of these blocks, with its latency."""
+        """Return the subnet with these blocks and its latency."""
         return self.table.annotate(
             Architecture.from_blocks(self.model.spec, self.config.points, self.config.input_size, blocks)
         )
@@ -127,8 +127,8 @@ class Clock(pl.Callback):
 class Rater:
     """Rates subnets with a supernet's weights, not finetuned, as they would be exported.
 
-    BatchNorm statistics are those of training faces. ``held_out_nme`` is of the faces on which the weights were not trained,
-    what a search sees; ``test_nme`` of the test set, which no search sees. Both are in percent.
+    BatchNorm statistics come from training faces. ``held_out_nme`` uses the held-out faces, which a search sees; ``test_nme``
+    uses the test set, which no search sees. Both are in percent.
     """
 
     def __init__(self, supernet: Supernet, faces: FaceData):
@@ -146,7 +146,7 @@ class Rater:
 
 
 def subnets_of(supernet: Supernet) -> dict[str, list[dict[str, str]]]:
-    """Part -> subnets that are rated in every supernet: those that are trained alone, and those all over the space."""
+    """Part -> subnets that every supernet rates: the sample that is trained alone, and subnets spread over the space."""
     return {"sample": sample(supernet.cost, BUDGETS[supernet.space]), "spread": spread(supernet.cost)}
 
 
@@ -159,7 +159,7 @@ def train_and_score(supernet: Supernet, faces: FaceData, results: Path) -> None:
         If a file has rows of this supernet with other settings or another table.
     """
     key, setup = supernet.key, supernet.setup
-    # neither file may have rows of this supernet with other settings
+    # refuse files with rows of this supernet with other settings
     trained, scores = Records(results / "supernets.csv", *KEYS), Records(results / "scores.csv", *KEYS, "part", "subnet")
     for records in (trained, scores):
         records.check(setup=setup, **key)
@@ -167,7 +167,7 @@ def train_and_score(supernet: Supernet, faces: FaceData, results: Path) -> None:
     spent = supernet.train(faces)
     if not trained.has(**key):
         trained.add(**key, setup=setup, **spent)
-    # rate the subnets that are not rated yet
+    # rate the remaining subnets
     missing = [
         (part, i, subnet)
         for part, subnets in subnets_of(supernet).items()

@@ -1,1 +1,1 @@
-"""Number of labelled faces that pretrained weights save: photographs with 68 points, from scratch and from a checkpoint."""
+"""Labelled faces that pretrained weights save: trainings on photographs with 68 points, from scratch and from a checkpoint."""

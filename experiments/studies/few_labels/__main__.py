@@ -1,7 +1,7 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.studies.few_labels train --name NAME --photos DATA --init FILE``.
 
-``train`` trains the network of a checkpoint on few labelled faces, from scratch and from its weights, and ``report`` prints the
-table and draws the figure. Results are rows of a CSV file; the training goes on where it was stopped.
+``train`` trains the network of a checkpoint on few labelled faces, from scratch and from its weights. ``report`` prints the
+table and draws the figure. Results are rows of a CSV file; ``train`` resumes where it was stopped.
 """
 
 from ...pipeline.quiet import quieten
@@ -23,10 +23,10 @@ from .few_labels_report import few_labels_figure, few_labels_table  # noqa: E402
 from .few_trainings import RATES, FewLabels  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Photos = Annotated[Path, typer.Option(help="Data set in the 106points layout, people of train and test apart.")]
+Photos = Annotated[Path, typer.Option(help="Data set in the 106points layout; train and test must not share people.")]
 Init = Annotated[str, typer.Option(help="Checkpoint of the network, or pretrained:NAME.")]
 Points = Annotated[int, typer.Option(help="Landmarks of the data set.")]
-Faces = Annotated[list[int], typer.Option(help="Labelled faces, as many as there are at most; may be repeated.")]
+Faces = Annotated[list[int], typer.Option(help="Number of labelled faces, at most all; may be repeated.")]
 Starts = Annotated[list[str], typer.Option("--start", help=" or ".join(RATES) + "; may be repeated.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML config with the recipe.")]
 Results = Annotated[Path, typer.Option(help="Folder of the CSV file.")]
@@ -35,10 +35,10 @@ RESULTS = Path("runs/few_labels")
 """Default folder of the CSV file."""
 
 COUNTS = [100, 300, 1_000, 1_000_000]
-"""Default numbers of labelled faces; the last stands for all."""
+"""Default numbers of labelled faces; the last one means all."""
 
 STARTS = list(RATES)
-"""A list, as Typer wants the default of an option that may be repeated."""
+"""A list, which Typer requires as the default of a repeatable option."""
 
 
 @app.command(cls=make_command({}))

@@ -1,4 +1,4 @@
-"""Table and figure of the results: NME against the number of labelled faces."""
+"""Table and figure of the experiment: NME against the number of labelled faces."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ LABELS = {"scratch": "from scratch", "init": "from the pretrained weights"}
 
 
 def few_labels_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Per data set, network, start and number of faces the NME on the test set, mean and spread over seeds.
+    """NME on the test set per data set, network, start and number of faces: mean and spread over seeds.
 
-    The rate of each is the one with the lowest NME on held-out faces with seed 0.
+    The learning rate of each is the one with the lowest NME on held-out faces with seed 0.
     """
     table = []
     for (name, network, faces, start), part in rows.groupby(["data", "network", "faces", "start"], sort=False):
@@ -41,7 +41,7 @@ def few_labels_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def few_labels_figure(path: Path, table: pd.DataFrame) -> None:
-    """Draw what :func:`few_labels_table` returns, a panel per data set and network; no labels are a dashed line."""
+    """Draw the table of :func:`few_labels_table`, a panel per data set and network; a dashed line shows no labels."""
     groups = table.groupby(["data", "network"], sort=False)
     figure = Figure(figsize=(6.5, 4.2 * len(groups)), layout="constrained")
     axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
@@ -54,13 +54,13 @@ def few_labels_figure(path: Path, table: pd.DataFrame) -> None:
                     trained.faces, trained.nme, trained.spread.fillna(0), fmt="o-", capsize=3, color=f"C{color}", label=label
                 )
             for nme in runs[runs.faces == 0].nme:
-                axis.axhline(nme, linestyle="--", color=f"C{color}", label="pretrained, no labelled face")
+                axis.axhline(nme, linestyle="--", color=f"C{color}", label="pretrained weights, no labelled faces")
         counts = sorted(part[part.faces > 0].faces.unique())
         axis.set_xscale("log")
         axis.set_xticks(counts, [f"{count:,}" for count in counts])
         axis.minorticks_off()
-        axis.set_xlabel("labelled faces")
-        axis.set_ylabel(f"{name}: NME on the test set, %")
+        axis.set_xlabel("number of labelled faces")
+        axis.set_ylabel(f"NME on the test set of {name}, %")
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=9)
     write_figure(path, figure, 120)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ....evaluators import FaceData, LandmarkDataset, evaluate, split_indices, weights_digest
-from ....evaluators.pretrained import checkpoint_at
+from ....evaluators import Checkpoint, FaceData, LandmarkDataset, evaluate, split_indices, weights_digest
 from ....evaluators.training.known_points import as_layout
 from ....search_space import Architecture
 from ...pipeline.config import Config
@@ -18,20 +17,20 @@ from ...pipeline.finetuning import network_of
 from ..results import Records, digest, train_and_test
 
 STEPS = 1875
-"""Steps of each training: 60,000 faces in batches of 32."""
+"""Steps of each training, 60,000 faces in batches of 32."""
 
 RATES: Mapping[str, tuple[float, ...]] = {"scratch": (0.02, 0.01), "init": (0.01, 0.003)}
-"""Start of a training -> peak learning rates, of which held-out faces choose the best with seed 0."""
+"""Start of a training -> peak learning rates; the NME on held-out faces with seed 0 selects one."""
 
 KEYS = ("data", "network", "start", "faces", "seed", "rate")
-"""Columns by which a training is known."""
+"""Columns that identify a training."""
 
 
 @dataclass(frozen=True)
 class FewFaces(FaceData):
     """The data set with ``count`` of its training faces, or all if there are fewer.
 
-    The subsets of one ``seed`` are nested: the first faces of one random order, whoever they show.
+    The subsets of one ``seed`` are nested: each has the first faces of one random order, regardless of the person.
     """
 
     count: int = 0
@@ -39,14 +38,14 @@ class FewFaces(FaceData):
 
     @cached_property
     def train(self) -> LandmarkDataset:
-        """The labelled faces; a training holds some of them out to choose its best epoch."""
+        """The labelled faces; a training holds out some of them to choose its best epoch."""
         every = self.some("train")
         order = np.random.default_rng(self.seed).permutation(len(every))
         return every.subset(sorted(order[: self.count].tolist()))
 
 
 def epochs_for(labelled: int, config: Config, seed: int) -> int:
-    """Epochs in which a training on so many faces makes about :data:`STEPS` steps."""
+    """Epochs in which a training on ``labelled`` faces makes about :data:`STEPS` steps."""
     options = config.finetune
     trained, _ = split_indices(labelled, options.val_fraction, seed)
     steps = max(1, len(trained) // options.batch_size)  # a last short batch is dropped
@@ -59,11 +58,11 @@ class FewLabels:
     Parameters
     ----------
     name
-        What the results call the data set.
+        Name of the data set in the results.
     data_root
-        Its folder.
+        Folder of the data set.
     init
-        Checkpoint of the network, or ``pretrained:NAME``; from scratch, its architecture alone counts.
+        Checkpoint of the network, or ``pretrained:NAME``; trainings from scratch use only its architecture.
     config
         The recipe, and the landmarks of the data set.
     results
@@ -77,7 +76,7 @@ class FewLabels:
 
     def __init__(self, name: str, data_root: Path, init: str, config: Config, results: Path):
         self._data_root, self._init = data_root, init
-        self._checkpoint = checkpoint_at(init)
+        self._checkpoint = Checkpoint.load(init)
         self._network, self._config = network_of(self._checkpoint, config)
         blocks = " ".join(self._network.choices.values()) if isinstance(self._network, Architecture) else self._network
         self._key = {"data": name, "network": blocks}
@@ -91,7 +90,7 @@ class FewLabels:
             self._records.check(setup=setup, start=start, **self._key)
 
     def rate_untrained(self) -> None:
-        """Add a row of no labelled faces: the checkpoint as it is, if its points contain those of the data set."""
+        """Add a row without labelled faces, the untrained checkpoint, if its points contain those of the data set."""
         known = as_layout(self._checkpoint, self._config.points)
         key = {**self._key, "start": "init", "faces": 0, "seed": 0, "rate": 0.0}
         if known.num_points != self._config.points or self._records.has(**key):
@@ -102,7 +101,7 @@ class FewLabels:
         self._records.add(**key, setup=self._setups["init"], init=self._init, epochs=0, **tested)
 
     def train(self, start: str, count: int, seed: int) -> None:
-        """Train on ``count`` faces, by all rates with seed 0, and by the best of these with other seeds.
+        """Train on ``count`` faces, with all learning rates for seed 0, and with the best of them for other seeds.
 
         Parameters
         ----------
@@ -137,7 +136,7 @@ class FewLabels:
             )
 
     def _best_rate(self, key: Mapping[str, Any]) -> float:
-        """The rate of the lowest NME on held-out faces with seed 0."""
+        """The learning rate with the lowest NME on held-out faces for seed 0."""
         rows = self._records.frame()
         same = rows[(rows[list(key)] == list(key.values())).all(axis=1) & (rows.seed == 0)]
         return float(same.sort_values("held_out_nme").rate.iloc[0])

@@ -1,1 +1,1 @@
-"""Makes the shipped latency tables again: counts of networks with published figures, and tables of all registered blocks."""
+"""Rebuild the shipped latency tables: counts of networks with published figures, and tables of all registered blocks."""

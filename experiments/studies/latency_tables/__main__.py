@@ -1,8 +1,8 @@
-"""Make the shipped tables again: ``python -m fbnet_pfld.experiments.studies.latency_tables tables --out FOLDER``, and so on.
+"""Rebuild the shipped tables, such as with ``python -m fbnet_pfld.experiments.studies.latency_tables tables --out FOLDER``.
 
-``networks`` counts the networks with published figures, which the cost model is fitted to, ``tables`` every block of the
-built-in spaces, and ``compare`` tells what new tables change: order of blocks and subnets, beside the layer model. The first
-two need the emulator, take about half an hour each on two cores, and go on where they were stopped.
+``networks`` counts the networks with published figures, to which the cost model is fitted. ``tables`` counts every block of the
+built-in spaces. ``compare`` compares the ranks of blocks and subnets in the shipped tables with the layer model's. The first
+two need the emulator, take about half an hour each on two cores, and resume where they were stopped.
 """
 
 from ...pipeline.quiet import quieten
@@ -27,7 +27,7 @@ from .table_changes import changes  # noqa: E402
 
 T = TypeVar("T")
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Work = Annotated[Path, typer.Option(help="Folder that keeps networks and counts.")]
+Work = Annotated[Path, typer.Option(help="Folder for networks and counts.")]
 
 
 def track(items: Iterable[T], title: str, total: int | None = None) -> Iterable[T]:
@@ -39,7 +39,7 @@ def track(items: Iterable[T], title: str, total: int | None = None) -> Iterable[
 def networks(
     models: Annotated[Path, typer.Option(help="Folder benchmark/models of ncnn's sources, with its .param files.")],
     work: Work = Path("runs/latency_tables/networks"),
-    out: Annotated[Path, typer.Option(help="The file of counts.")] = FILE,
+    out: Annotated[Path, typer.Option(help="Output file of the counts.")] = FILE,
 ) -> None:
     """Count the networks with published figures."""
     found = count_networks(models, work, track)
@@ -63,7 +63,7 @@ def tables(
 def compare(
     subnets: Annotated[int, typer.Option(help="Random subnets of each space.")] = 1000,
 ) -> None:
-    """Tell what the shipped tables change against the layer model: ranks of blocks and of subnets."""
+    """Compare the shipped tables with the layer model: ranks of blocks and of subnets."""
     print(json.dumps(changes(subnets), indent=1))
 
 

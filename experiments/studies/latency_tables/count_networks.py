@@ -1,4 +1,4 @@
-"""Counts the networks with published figures on the emulated core."""
+"""Count the networks with published figures on the emulated core."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ TORCHVISION: Mapping[str, Callable[[], nn.Module]] = {
     "torchvision_mobilenet_v3_small": lambda: models.mobilenet_v3_small(weights=None),
     "torchvision_resnet50": lambda: models.resnet50(weights=None),
 }
-"""Recorded name -> the network that Paddle-Lite's figures are about."""
+"""Recorded name -> the network in Paddle-Lite's figures."""
 
 SIDE = 224
 SIDES = {
@@ -41,23 +41,23 @@ SIDES = {
     "mobilenet_yolo": 416,
     "yolov4-tiny": 416,
 }
-"""Sides of the inputs in ncnn's benchmark, where they are not :data:`SIDE`; those of INT8 networks are their fp32 twins'."""
+"""Sides of the inputs in ncnn's benchmark that differ from :data:`SIDE`; an INT8 network has the side of its fp32 version."""
 
 
 def count_networks(folder: Path, work: Path, track: Track = silent) -> dict[Key, Counts]:
-    """Count each ``.param`` file of a folder, and torchvision's networks, at 1 and 4 threads; a stopped run goes on.
+    """Count each ``.param`` file of a folder at 1 and 4 threads, and torchvision's networks at 1; resume a stopped run.
 
     Parameters
     ----------
     folder
         ncnn's ``benchmark/models``.
     work
-        Keeps the counts until the end.
+        Folder for intermediate counts.
 
     Raises
     ------
     InputError
-        If there are no such files, or the emulator is not complete.
+        If the folder has no such files, or the emulator is incomplete.
     """
     components = find_components()
     work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Makes the shipped tables: every registered block in every position of the built-in spaces, by counts of whole subnets."""
+"""Make the shipped tables, with every registered block at every position of the built-in spaces, from counts of subnets."""
 
 import hashlib
 import os
@@ -39,7 +39,7 @@ NAME = "snapdragon625"
 
 @dataclass(frozen=True)
 class Counted:
-    """Counts at one precision and number of threads: of known and unseen subnets, and of other networks by name."""
+    """Counts at one precision and number of threads: known and unseen subnets, and other networks by name."""
 
     known: list[tuple[Architecture, Counts]]
     unseen: list[tuple[Architecture, Counts]]
@@ -47,7 +47,7 @@ class Counted:
 
 
 def subnets() -> tuple[list[Architecture], list[Architecture]]:
-    """Known subnets, which have every registered block in every position, and unseen ones of the built-in spaces."""
+    """Known subnets, which cover every registered block at every position, and unseen ones of the built-in spaces."""
     known, unseen = [], []
     for name in built_in():
         spec = SpaceSpec.load(name)
@@ -57,7 +57,7 @@ def subnets() -> tuple[list[Architecture], list[Architecture]]:
 
 
 def widened(spec: SpaceSpec) -> SpaceSpec:
-    """The space with every registered block of its kind as a candidate wherever it searches."""
+    """Return the space with every registered block of the right kind as a candidate at each searched position."""
     stages = tuple(stage.model_copy(update={"candidates": _family(stage.candidates)}) for stage in spec.stages)
     parts = {name: getattr(spec, name) for name in ("stem", "entry", "head")}
     searched = {
@@ -67,13 +67,13 @@ def widened(spec: SpaceSpec) -> SpaceSpec:
 
 
 def _family(blocks: tuple[str, ...]) -> tuple[str, ...]:
-    """Every registered block that may stand where these do; of stems, those with the same map to the head."""
+    """Every registered block that can replace these; for stems, those whose map to the head has the same stride."""
     family = next(family for family in FAMILIES if blocks[0] in family)
     return tuple(name for name in family if family is not STEMS or tap_stride(name) == tap_stride(blocks[0]))
 
 
 def count_all(work: Path, track: Track = silent) -> dict[tuple[str, int], Counted]:
-    """Count every network at both precisions and at 1 and 4 threads; what was counted before is read from ``work``."""
+    """Count every network at both precisions and at 1 and 4 threads; earlier counts are read from ``work``."""
     work.mkdir(parents=True, exist_ok=True)
     known, unseen = subnets()
     models: dict[str, Callable[[Path], None]] = {_name(subnet): _subnet_writer(subnet) for subnet in [*known, *unseen]}
@@ -104,7 +104,7 @@ def count_all(work: Path, track: Track = silent) -> dict[tuple[str, int], Counte
 
 
 def _name(subnet: Architecture) -> str:
-    """A file's name for a subnet."""
+    """Return a file name for a subnet."""
     return f"{subnet.space.name}-{hashlib.sha256(' '.join(subnet.choices.values()).encode()).hexdigest()[:12]}"
 
 
@@ -126,7 +126,7 @@ def _baseline_writer(name: str, points: int) -> Callable[[Path], None]:
 
 
 def shipped_tables(counted: dict[tuple[str, int], Counted], track: Track = silent) -> Iterator[tuple[LookupTable, Agreement]]:
-    """The tables, each with its agreement with the unseen subnets by the same model."""
+    """Yield the tables, each with its agreement with the same model's latencies of unseen subnets."""
     without = {name: board_fit(without=name) for name in track(sorted(figures()["model"].unique()), "models without a network")}
     for (precision, threads), found in counted.items():
         model = board_fit()
@@ -159,9 +159,9 @@ def _us(found: list[tuple[Architecture, Counts]], threads: int, model: BoardMode
 
 
 def _rows(found: Counted, threads: int, model: BoardModel) -> dict[Signature, float]:
-    """Rows by least squares; those that the counted subnets do not have are scaled by the layer model.
+    """Solve for the rows by least squares, and scale the missing ones with the layer model.
 
-    These are the last layers for other numbers of landmarks: all subnets are counted with one.
+    The missing rows are the last layers for other numbers of landmarks, because all subnets are counted with one number.
     """
     us = _us(found.known, threads, model)
     rows = solve([subnet for subnet, _ in found.known], us, 0.0, threads).rows
@@ -177,7 +177,7 @@ def _uncertainty(
 ) -> dict[str, float]:
     """One standard deviation of each block's latency in percent, as a mean over its positions.
 
-    The jackknife over networks left out of the fit, and the error on held-out networks, which all blocks share.
+    It combines the jackknife over networks held out of the fit with the error on held-out networks, which all blocks share.
     """
     common = board_error(precision, threads)
     each = [_rows(found, threads, model) for model in without]

@@ -1,4 +1,4 @@
-"""What the shipped tables change for a search, against tables of the layer model."""
+"""Differences for a search between the shipped tables and tables of the layer model."""
 
 import random
 from typing import Any
@@ -16,13 +16,13 @@ POINTS, SIDE = 106, 112
 
 
 def changes(count: int) -> dict[str, Any]:
-    """Compare each shipped table with the layer model's of as many threads, space by space.
+    """Compare each shipped table with the layer model's table for the same number of threads, space by space.
 
     Returns
     -------
     dict
-        Table -> space -> ``blocks_tau`` and ``subnets_tau`` (Kendall), ``ratio`` (median of shipped over layer model's latency
-        of subnets), and the range of the subnets by both, in microseconds.
+        Table -> space -> ``blocks_tau`` and ``subnets_tau`` (Kendall), ``ratio`` (median ratio of the shipped table's latency
+        of a subnet to the layer model's), and the range of subnet latencies in both, in microseconds.
     """
     spaces = {name: SpaceSpec.load(name) for name in built_in()}
     signatures = {name: table_signatures(spec, (POINTS,)) for name, spec in spaces.items()}

@@ -1,1 +1,1 @@
-"""Networks of others, trained and measured as ours are: timm's small networks, the baselines, and the original PFLD."""
+"""Other networks, trained and measured like ours: timm's small networks, the baselines, and the original PFLD."""

@@ -1,9 +1,9 @@
-"""Run the comparison: ``python -m fbnet_pfld.experiments.studies.peers train --name NAME --data-root DATA``, and so on.
+"""Run the comparison, such as ``python -m fbnet_pfld.experiments.studies.peers train --name NAME --data-root DATA``.
 
-``train`` trains peers from scratch at several learning rates, ``baselines`` takes over what the accuracy experiment has
-trained, ``ours`` trains the subnets that a supernet chooses, ``costs`` tells what all of them cost, and ``report`` prints the
-table and draws the figure. Each writes CSV files and goes on where it was stopped. ``costs`` needs the emulator and the extra
-``deploy``.
+``train`` trains peers from scratch at several learning rates. ``baselines`` copies the accuracy experiment's trainings.
+``ours`` trains the subnets that a supernet chooses. ``costs`` measures size and latency of all networks. ``report`` prints the
+table and draws the figure. Each command writes CSV files and resumes where it was stopped. ``costs`` needs the emulator and the
+extra ``deploy``.
 """
 
 from ...pipeline.quiet import quieten
@@ -34,30 +34,30 @@ from .peers_report import compare, of_ours, summarise  # noqa: E402
 
 T = TypeVar("T")
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Rates = Annotated[list[float], typer.Option("--rate", help="Peak learning rate that seed 0 tries; may be repeated.")]
-Supernet = Annotated[Path, typer.Option(help="Checkpoint of a search with this seed.")]
+Rates = Annotated[list[float], typer.Option("--rate", help="Peak learning rate for seed 0 to try; may be repeated.")]
+Supernet = Annotated[Path, typer.Option(help="Checkpoint of a search with the same --seed.")]
 Seed = Annotated[int, typer.Option(help="Seed of the search and of the trainings.")]
 Budgets = Annotated[list[float], typer.Option("--budget", help="Latency budget in microseconds; may be repeated.")]
 Networks = Annotated[Path, typer.Option(help="networks.csv of the accuracy experiment.")]
-Space = Annotated[str, typer.Option(help="Space of our subnets.")]
-Work = Annotated[Path, typer.Option(help="Folder that keeps fronts, files and counts.")]
+Space = Annotated[str, typer.Option(help="Search space of our subnets.")]
+Work = Annotated[Path, typer.Option(help="Folder for fronts, files and counts.")]
 RATES = [0.02, 0.007, 0.002]
 """Default learning rates of the peers."""
 
 RESULTS = Path("runs/peers")
-"""Default folder of the CSV files, and of what is kept."""
+"""Default folder of the CSV files and of intermediate results."""
 
 ACCURACY = Path(__file__).parents[1] / "accuracy"
 """Folder of the accuracy experiment, with its config and results."""
 
 TRAININGS, COSTS = "trainings.csv", "costs.csv"
-"""Files of results."""
+"""Result files."""
 
 BUDGETS = [800.0, 900.0, 1100.0, 1400.0, 1800.0, 2300.0, 3000.0]
 """Default latency budgets of our front in microseconds."""
 
 RECIPE: dict[str, Any] = {"finetune__augment": "geometry"}
-"""Settings of all trainings that are not the defaults."""
+"""Settings of all trainings that differ from the defaults."""
 
 
 def track(items: Iterable[T], title: str, total: int | None = None) -> Iterable[T]:
@@ -76,7 +76,7 @@ def train(
     only: Only = ALL,
     results: Results = RESULTS,
 ) -> None:
-    """Train peers from scratch, each at several learning rates with seed 0, further seeds at its best -> trainings.csv."""
+    """Train peers from scratch, seed 0 at several learning rates, further seeds at the best one -> trainings.csv."""
     networks = [check_name(each, PEERS) for each in only or PEERS]
     config = Config.load(None, points=points, finetune__epochs=epochs, **RECIPE)
     records = Records(results / TRAININGS, *KEYS)
@@ -85,7 +85,7 @@ def train(
 
 @app.command(cls=make_command({}))
 def baselines(name: Name, networks: Networks = ACCURACY / "networks.csv", results: Results = RESULTS) -> None:
-    """Take what the accuracy experiment has trained of the baselines, by the same recipe -> trainings.csv."""
+    """Copy the accuracy experiment's trainings of the baselines, with the same recipe -> trainings.csv."""
     config = Config.load(ACCURACY / "config.yaml")
     take_baselines(Records(networks).frame(), config, name, Records(results / TRAININGS, *KEYS))
 
@@ -101,7 +101,7 @@ def ours(
     results: Results = RESULTS,
     work: Work = RESULTS,
 ) -> None:
-    """Train a supernet's choices at latency budgets, from its weights and from scratch, with its seed -> trainings.csv."""
+    """Train a supernet's choices within latency budgets, from its weights and from scratch, with its seed -> trainings.csv."""
     trained = Checkpoint.load(supernet)
     sizes = {"points": trained.num_points, "input_size": trained.input_size}
     config = Config.load(None, finetune__epochs=epochs, **sizes, **RECIPE)
@@ -111,7 +111,7 @@ def ours(
 
 @app.command(cls=make_command({}))
 def costs(points: Points = 106, space: Space = "pfld-wide", results: Results = RESULTS, work: Work = RESULTS) -> None:
-    """Size, MACs, latency on the emulated Snapdragon 625 and on this machine, of all trained networks -> costs.csv."""
+    """Size, MACs, and latency on the emulated Snapdragon 625 and on this machine, for all trained networks -> costs.csv."""
     config = Config.load(None, points=points)
     trainings = Records(results / TRAININGS).frame()
     networks = networks_of(trainings, config.points, config.input_size, space)
@@ -120,7 +120,7 @@ def costs(points: Points = 106, space: Space = "pfld-wide", results: Results = R
 
 @app.command(cls=make_command({}))
 def report(results: Results = RESULTS) -> None:
-    """Print every peer beside our front -> peers.png."""
+    """Print every peer compared with our front; draw peers.png."""
     trainings, cost = (Records(results / file).frame() for file in (TRAININGS, COSTS))
     summary = summarise(trainings, cost)
     table = compare(summary)
@@ -130,7 +130,7 @@ def report(results: Results = RESULTS) -> None:
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table as JSON takes them: without what is missing."""
+    """Rows of a table for JSON, without missing values."""
     return [{str(name): value for name, value in row.items() if not pd.isna(value)} for row in table.to_dict("records")]
 
 

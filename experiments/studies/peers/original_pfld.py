@@ -8,15 +8,15 @@ from ....search_space.blocks import Conv
 from ....search_space.errors import InputError
 
 STRIDE = 16
-"""Stride of the backbone: a map of S/16 precedes the last convolution, whose kernel covers a map half as large."""
+"""Stride of the backbone's last map (S/16), which the last convolution's kernel covers completely."""
 
 
 class OriginalPfld(nn.Module):
-    """The backbone of the original PFLD with its multi-scale fully connected end; a ``LandmarkNetwork``.
+    """The backbone of the original PFLD with its multi-scale fully connected layer; a ``LandmarkNetwork``.
 
-    MobileNetV2's bottlenecks (Sandler et al. 2018, section 3) with the expansions, channels, repeats and strides of the
-    paper's table 1. The paper's auxiliary branch, which predicts head angles in training alone, is not part of it. Scales S1
-    and S2 reach the last layer as means over their maps; the paper leaves open how.
+    It has MobileNetV2's bottlenecks (Sandler et al. 2018, section 3) with the expansions, channels, repeats and strides of the
+    paper's table 1. It does not include the paper's auxiliary branch, which predicts head angles during training only. Scales
+    S1 and S2 reach the last layer as means over their maps; the paper does not specify this step.
 
     Parameters
     ----------
@@ -73,6 +73,6 @@ class OriginalPfld(nn.Module):
 
 
 def _bottlenecks(inputs: int, outputs: int, expand: int, repeats: int, stride: int) -> list[nn.Module]:
-    """Make a row of table 1: the first bottleneck has the stride and changes the channels, the others repeat it."""
+    """Make a row of table 1: the first bottleneck has the stride and changes the channels, the others keep both."""
     first = InvertedResidual(inputs, outputs, stride, expand)
     return [first, *(InvertedResidual(outputs, outputs, 1, expand) for _ in range(repeats - 1))]

@@ -1,4 +1,4 @@
-"""Our front: what a supernet chooses at latency budgets, trained from the supernet's weights and from scratch."""
+"""Our front: a supernet's choices within latency budgets, trained from the supernet's weights and from scratch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ from ..results import Records, digest
 from .peer_trainings import SCRATCH, SUPERNET, train_and_test
 
 EVALUATIONS = 2_000
-"""Subnets that are scored to find the front."""
+"""Number of subnets scored to find the front."""
 
 OURS = "ours, at most"
-"""Beginning of our subnets' names; the budget follows."""
+"""Prefix of our subnets' names; the budget follows."""
 
 
 def train_ours(
@@ -35,23 +35,23 @@ def train_ours(
     work: Path,
     track: Track = silent,
 ) -> None:
-    """Train the subnet that a supernet chooses at each budget, a row per training; goes on where it was stopped.
+    """Train a supernet's choice within each budget, a row per training; resume where it was stopped.
 
-    All subnets are first finetuned from the supernet's weights, and then trained from scratch for as many epochs, each at the
-    default learning rate of its start.
+    All subnets are first finetuned from the supernet's weights, and then trained from scratch for as many epochs. Each start
+    has its default learning rate.
 
     Parameters
     ----------
     config
         The recipe, and the latency table of the budgets.
     name
-        What the results call the data set.
+        Name of the data set in the results.
     supernet
-        Checkpoint of a search with this ``seed``. The file ``time.json`` beside it, if any, tells how long the search took.
+        Checkpoint of a search with this ``seed``. An optional file ``time.json`` beside it holds the duration of the search.
     budgets
-        Latency budgets in microseconds by the table.
+        Latency budgets in microseconds, by the table.
     work
-        Keeps the scores and the front.
+        Folder for the scores and the front.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def choose(
     work: Path,
     track: Track = silent,
 ) -> dict[float, Architecture]:
-    """Budget -> the most accurate subnet of a supernet's front within it.
+    """Choose the most accurate subnet of a supernet's front within each budget; return budget -> subnet.
 
     Raises
     ------
@@ -109,12 +109,12 @@ def choose(
     for budget in budgets:
         best = best_within(front, work, budget)
         if best is None:
-            raise InputError(f"budget {budget:g} us: the fastest subnet of the front takes {front.us.min():g} us; give more")
+            raise InputError(f"budget {budget:g} us: the fastest subnet of the front takes {front.us.min():g} us; raise it")
         chosen[budget] = best
     return chosen
 
 
 def _seconds(supernet: Path) -> float | None:
-    """How long the search of a supernet took, if a file says so."""
+    """Duration of a supernet's search in seconds, or None if it is not recorded."""
     file = supernet.with_name(TIME)
     return float(read_json(file, "time of a training")["seconds"]) if file.is_file() else None

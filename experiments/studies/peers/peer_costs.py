@@ -1,4 +1,4 @@
-"""Costs of peers and of our subnets, each as an exported file: size, work, and latency on two processors."""
+"""Size, MACs and latency on two processors of peers and of our subnets, measured on exported files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,14 +22,14 @@ Network = tuple[str, str]
 """Name of a network, and its blocks if it is a subnet of ours."""
 
 BOARD = "snapdragon625-{}t"
-"""Column of the modelled latency with so many threads."""
+"""Column of the modelled latency, by number of threads."""
 
 HOST = "host_us"
 """Column of the latency on this machine."""
 
 
 def networks_of(trainings: pd.DataFrame, points: int, input_size: int, space: str) -> dict[Network, nn.Module]:
-    """The trained networks, with new weights; subnets are of one space."""
+    """Build the trained networks with new weights; all subnets are of one space."""
     spec = SpaceSpec.load(space)
     found: dict[Network, nn.Module] = {}
     for name, blocks in trainings[["network", "blocks"]].fillna("").drop_duplicates().itertuples(index=False):
@@ -46,13 +46,13 @@ def costs_of(
 ) -> list[dict[str, object]]:
     """A row per network: ``parameters``, ``macs``, ``onnx_bytes``, and microseconds in columns :data:`BOARD`, :data:`HOST`.
 
-    Trained or not makes no difference to any of them. The board's latency is modelled from what the network's ncnn file
+    None of them depends on training. The board's latency is modelled from the instructions that the network's ncnn file
     executes on an emulated Cortex-A53. On this machine onnxruntime runs all networks in turns, with one thread.
 
     Parameters
     ----------
     work
-        Keeps files and counts: a stopped run goes on.
+        Folder for files and counts, with which a stopped run resumes.
 
     Raises
     ------
@@ -66,14 +66,14 @@ def costs_of(
     for network, model in track(networks.items(), "networks", len(networks)):
         name, blocks = network
         model = deployed(model)
-        # the files: ONNX, and ncnn's of it
+        # the ONNX file, and the ncnn file made from it
         files[network] = onnx = work / f"{digest(name, blocks)}.onnx"
         if not onnx.is_file():
             write_onnx(model, onnx, torch.rand(1, 3, input_size, input_size))
         param = onnx.with_suffix(".param")
         if not param.is_file():
             to_ncnn(onnx, param)
-        # what the ncnn file executes, and how long the board takes for it
+        # count the ncnn file, and model the board's latency
         shape = (3, input_size, input_size)
         us = {n: board_fit().us(counted(components, param, shape, n), n) for n in THREADS}
         parameters, macs = count(model, input_size)
@@ -87,6 +87,6 @@ def costs_of(
                 **{BOARD.format(n): round(value, 1) for n, value in us.items()},
             }
         )
-    # all in turns on this machine
+    # time all networks in turns on this machine
     host = host_latency_us({str(i): files[network] for i, network in enumerate(networks)})
     return [{**row, HOST: round(host[str(i)], 1)} for i, row in enumerate(rows)]

@@ -29,9 +29,9 @@ PEERS: Mapping[str, Callable[[int, int], nn.Module]] = {
     **BASELINES,
     "pfld_original_100": partial(OriginalPfld, 1.0),
 }
-"""Name -> network, of a number of points and an input size."""
+"""Name -> function that builds the network for a number of points and an input size."""
 
 
 def deployed(model: nn.Module) -> nn.Module:
-    """Return a network as a file holds it: in eval mode, training-time branches merged."""
+    """Return a network in its exported form: in eval mode, with training-time branches merged."""
     return model.deployed() if isinstance(model, TimmNetwork) else model.eval()

@@ -1,4 +1,4 @@
-"""Training of peers: each by our recipe at several learning rates, then with more seeds at its best one."""
+"""Training of peers: each with our recipe at several learning rates, then with more seeds at its best rate."""
 
 import tempfile
 import time
@@ -18,7 +18,7 @@ from ..results import Records, digest
 from .peer_networks import PEERS
 
 KEYS = ("data", "network", "start", "epochs", "rate", "seed")
-"""Columns of ``trainings.csv`` by which a training is known; ``start`` is :data:`SCRATCH` or :data:`SUPERNET`."""
+"""Columns of ``trainings.csv`` that identify a training; ``start`` is :data:`SCRATCH` or :data:`SUPERNET`."""
 
 SCRATCH = "scratch"
 """Start of a training with new weights."""
@@ -30,16 +30,16 @@ SUPERNET = "supernet"
 def train_peers(
     config: Config, name: str, faces: FaceData, networks: Sequence[str], rates: Sequence[float], seeds: int, records: Records
 ) -> None:
-    """Train peers from scratch, a row per training; goes on where it was stopped.
+    """Train peers from scratch, a row per training; resume where it was stopped.
 
-    Seed 0 trains at every rate. Further seeds train at the rate that had the lowest held-out NME then.
+    Seed 0 trains at every learning rate. Further seeds train at the rate that had the lowest held-out NME with seed 0.
 
     Parameters
     ----------
     config
-        The recipe; its learning rate does not count.
+        The recipe; its learning rate is ignored.
     name
-        What the results call the data set.
+        Name of the data set in the results.
     networks
         Keys of ``PEERS``.
 
@@ -52,7 +52,7 @@ def train_peers(
     for network in networks:
         known = {"data": name, "network": network, "start": SCRATCH, "epochs": config.finetune.epochs}
         records.check(setup=setup, **known)
-        # every rate with the first seed, then every other seed at the best of them
+        # every rate with the first seed, then the other seeds at the best rate
         for seed in range(seeds):
             for rate in rates if seed == 0 else [best_rate(of_network(records.frame(), known))]:
                 if records.has(**known, rate=rate, seed=seed):
@@ -65,16 +65,16 @@ def train_peers(
 
 
 def take_baselines(recorded: pd.DataFrame, config: Config, name: str, records: Records) -> None:
-    """Take trainings of the baselines by the same recipe from another experiment's table; how long they took is not known.
+    """Copy trainings of the baselines with the same recipe from another experiment's table; their duration is unknown.
 
     Parameters
     ----------
     recorded
         ``networks.csv`` of the accuracy experiment.
     config
-        The recipe that it was made by, with its learning rate.
+        The recipe of these trainings, with its learning rate.
     name
-        Its data set; rows of others are skipped.
+        Name of their data set; rows of others are skipped.
     """
     rows = recorded[(recorded.data == name) & recorded.network.isin(BASELINES)]
     for row in rows.to_dict("records"):
@@ -88,12 +88,12 @@ def take_baselines(recorded: pd.DataFrame, config: Config, name: str, records: R
 
 
 def setup_of(config: Config) -> str:
-    """Digest of all that a peer's results depend on, beside its learning rate."""
+    """Digest of the settings that a peer's results depend on, without the learning rate."""
     return digest(config.finetune.model_dump(mode="json", exclude={"learning_rate"}))
 
 
 def of_network(trainings: pd.DataFrame, known: dict[str, object]) -> pd.DataFrame:
-    """Rows of a table with these values."""
+    """Select the rows of a table that have these values."""
     return trainings[(trainings[list(known)] == list(known.values())).all(axis=1)]
 
 
@@ -105,19 +105,23 @@ def best_rate(trainings: pd.DataFrame) -> float:
 def train_and_test(
     config: Config, faces: FaceData, model: nn.Module, network: Architecture | str, seed: int
 ) -> dict[str, float]:
-    """Train a network; ``held_out_nme``, ``test_nme``, ``test_fr8``, ``test_auc8`` in percent, and ``cpu_seconds``.
-
-    Held out is the part of the training data that chose the epoch.
+    """Train and test a network.
 
     Parameters
     ----------
     model
-        The network, with the weights that it starts from; afterwards it has those of its best epoch.
+        The network with its initial weights; the training leaves it with the weights of its best epoch.
     network
         Its architecture, or its name.
+
+    Returns
+    -------
+    dict
+        ``held_out_nme``, ``test_nme``, ``test_fr8`` and ``test_auc8`` in percent, and ``cpu_seconds``. The held-out faces are
+        the part of the training data that chose the epoch.
     """
     start = time.process_time()
-    model = model.to(memory_format=torch.channels_last)  # the same sums, in 0.6x the time on a CPU
+    model = model.to(memory_format=torch.channels_last)  # same result, 0.6x the time on a CPU
     with tempfile.TemporaryDirectory() as folder:
         shown = TrainingProgress(network if isinstance(network, str) else f"{network.us:.0f} us")
         best = finetune(model, network, faces.train, config.finetune, folder, seed, [shown], eye_corners=config.eye_corners)

@@ -1,4 +1,4 @@
-"""The figure of the comparison: NME against latency, peers and our front."""
+"""The figure of the comparison: NME against latency for peers and for our front."""
 
 from itertools import cycle
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ...plots.figure import PREDICTED, write_figure
 from .peer_costs import BOARD, HOST
@@ -15,8 +15,8 @@ from .peer_trainings import SCRATCH, SUPERNET
 from .peers_report import of_ours, of_peers
 
 PANELS = {
-    BOARD.format(4): "latency on the Snapdragon 625, ms\n(4 threads, ncnn, modelled on an emulated core)",
-    HOST: "latency on this host, ms\n(1 thread, onnxruntime, measured)",
+    BOARD.format(4): "latency on the Snapdragon 625, ms\n(4 threads, ncnn, emulated, not measured)",
+    HOST: "latency on the host CPU, ms\n(1 thread, onnxruntime, measured)",
 }
 """Column -> label of its axis."""
 
@@ -38,6 +38,7 @@ def peers_figure(path: Path, summary: pd.DataFrame) -> None:
     for axis, (column, label) in zip(panels, PANELS.items(), strict=True):
         _draw(axis, summary, column)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel(label)
@@ -55,7 +56,7 @@ def _draw(axis: Axes, summary: pd.DataFrame, column: str) -> None:
     for start, (line, label) in LINES.items():
         ours = of_ours(summary, start).sort_values(column)
         axis.errorbar(ours[column] / 1000, ours.nme, ours.spread.fillna(0), fmt=line, color=PREDICTED, capsize=2, label=label)
-    # a marker and a colour per network; hollow where it was trained longer than most
+    # a marker and a colour per network; hollow if it was trained for more epochs than most
     peers = of_peers(summary)
     usual = peers.epochs.mode()[0]
     styles = dict(zip(peers.network.unique(), zip(cycle(MARKERS), cycle(COLORS), strict=False), strict=False))

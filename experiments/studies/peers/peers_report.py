@@ -1,4 +1,4 @@
-"""The table of the comparison: every peer beside our front."""
+"""The table of the comparison: every peer against our front."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from .peer_costs import BOARD, HOST
 from .peer_trainings import SCRATCH, SUPERNET, best_rate
 
 LATENCIES = {"4t": BOARD.format(4), "host": HOST}
-"""Short name -> column of the latencies by which peers and our front are compared."""
+"""Short name -> latency column for the comparison of peers with our front."""
 
 
 def summarise(trainings: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
-    """A row per data set, network, start and epochs: mean and spread of the NME over seeds, and what the network costs.
+    """A row per data set, network, start and epochs: mean and spread of the NME over seeds, size and latency.
 
-    Only trainings at the learning rate that was best for seed 0 on held-out faces count. Our subnets differ from seed to seed:
-    what they cost is a mean as well. ``minutes`` of a processor are those of one training; where it starts from a supernet,
-    ``supernet_minutes`` beside are those of the supernet.
+    Only trainings at the learning rate that was best on held-out faces with seed 0 count. Our subnets differ from seed to seed,
+    so their size and latency are means, too. ``minutes`` are processor minutes of one training, ``supernet_minutes`` those of
+    the supernet that it starts from.
     """
-    # each training with the costs of its own network
+    # join each training with size and latency of its network
     merged = trainings.fillna({"blocks": ""}).merge(costs.fillna({"blocks": ""}), on=["network", "blocks"], how="left")
     rows = []
     for (data, network, start, epochs), part in merged.groupby(["data", "network", "start", "epochs"], sort=False):
@@ -45,22 +45,22 @@ def summarise(trainings: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_ours(summary: pd.DataFrame, start: str | None = None) -> pd.DataFrame:
-    """Rows of our subnets, all or those of one start."""
+    """Select the rows of our subnets, all or those of one start."""
     ours = summary[summary.network.str.startswith(OURS)]
     return ours if start is None else ours[ours.start == start]
 
 
 def of_peers(summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the peers."""
+    """Select the rows of the peers."""
     return summary[~summary.network.str.startswith(OURS)]
 
 
 def compare(summary: pd.DataFrame) -> pd.DataFrame:
-    """Peers, lowest NME first, with ratios to our subnets that start from the supernet and, beside, from scratch.
+    """List the peers, lowest NME first, with ratios to our subnets trained from the supernet and from scratch.
 
     For each latency and start of ours, such as ``4t_supernet``, ``nme_ratio`` is the peer's NME over that of our most accurate
-    subnet that is at most as slow, and ``latency_ratio`` the peer's latency over that of our fastest subnet with at most its
-    NME. Both are about measured subnets, nothing is interpolated; they are missing where there is no such subnet.
+    subnet that is at least as fast, and ``latency_ratio`` is the peer's latency over that of our fastest subnet with at most
+    its NME. Both compare trained subnets without interpolation; they are missing if there is no such subnet.
     """
     rows = []
     for peer in of_peers(summary).sort_values(["data", "nme"]).to_dict("records"):
@@ -75,7 +75,7 @@ def compare(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios_to(ours: pd.DataFrame, peer: dict[Any, Any], column: str) -> dict[str, float]:
-    """``nme_ratio`` and ``latency_ratio`` of one peer by one column of latencies; NaN where no subnet of ours compares."""
+    """``nme_ratio`` and ``latency_ratio`` of one peer for one latency column; NaN if no subnet of ours qualifies."""
     as_fast = ours[ours[column] <= peer[column]]
     as_accurate = ours[ours.nme <= peer["nme"]]
     return {"nme_ratio": peer["nme"] / as_fast.nme.min(), "latency_ratio": peer[column] / as_accurate[column].min()}

@@ -13,7 +13,7 @@ EARLY = 4
 
 
 class TimmNetwork(nn.Module):
-    """A classifier of timm, untrained, with ``2 * num_points`` outputs in place of classes; a ``LandmarkNetwork``.
+    """An untrained classifier of timm with ``2 * num_points`` outputs instead of classes; a ``LandmarkNetwork``.
 
     The network is used as timm builds it. It was designed for ImageNet's 224x224 images and strides early, so that a
     112x112 crop ends as a map of 4x4.
@@ -21,7 +21,7 @@ class TimmNetwork(nn.Module):
     Parameters
     ----------
     name
-        Its name in timm.
+        Name of the network in timm.
     num_points
         Number of landmarks.
     input_size
@@ -59,7 +59,7 @@ class TimmNetwork(nn.Module):
         return points
 
     def deployed(self) -> "TimmNetwork":
-        """Return a copy in eval mode whose training-time branches are merged into one convolution each, where it has any."""
+        """Return a copy in eval mode, with training-time branches merged into single convolutions."""
         from timm.utils.model import reparameterize_model
 
         merged = copy.deepcopy(self).eval()

@@ -1,8 +1,8 @@
 """Make the pretrained networks: ``python -m fbnet_pfld.experiments.studies.pretrained make --out FOLDER --data FOLDER``.
 
-``make`` renders faces, trains a supernet on them and finetunes subnets of its front; it goes on where it was stopped. ``rate``
-rates the subnets on faces of three kinds -> figures.csv. ``card`` writes the figures into the card. The networks come into the
-package with all files of the folder but ``work/``.
+``make`` renders faces, trains a supernet on them and finetunes subnets of its front; it resumes where it was stopped. ``rate``
+rates the subnets on three kinds of faces -> figures.csv. ``card`` writes the results into card.md. To ship the networks, copy
+all files of the folder except ``work/`` into the package.
 """
 
 from ...pipeline.quiet import quieten
@@ -25,14 +25,14 @@ from .rate_pretrained import rate as rate_networks  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 Out = Annotated[Path, typer.Option(help="Folder of the networks.")]
-Data = Annotated[Path, typer.Option(help="Folder of the synthetic faces; they are rendered if there are none.")]
-Faces = Annotated[int, typer.Option(help="Training faces.", min=100)]
+Data = Annotated[Path, typer.Option(help="Folder of the synthetic faces; they are rendered if it has none.")]
+Faces = Annotated[int, typer.Option(help="Number of training faces.", min=100)]
 Epochs = Annotated[int, typer.Option(help="Epochs of the supernet's training.", min=1)]
 FinetuneEpochs = Annotated[int, typer.Option(help="Epochs of each subnet's finetuning.", min=1)]
 Seed = Annotated[int, typer.Option(help="Seed of the faces and of all trainings.")]
-Networks = Annotated[Path, typer.Option("--pretrained", help="Folder of the networks; the package's own by default.")]
-Rendered = Annotated[Path, typer.Option(help="Other rendered faces, 106 points.")]
-Photos = Annotated[Path, typer.Option(help="Photographs, 68 points.")]
+Networks = Annotated[Path, typer.Option("--pretrained", help="Folder of the networks; default: the package's own.")]
+Rendered = Annotated[Path, typer.Option(help="Data set of other rendered faces, 106 points.")]
+Photos = Annotated[Path, typer.Option(help="Data set of photographs, 68 points.")]
 
 SHIPPED = Path(pretrained.__path__[0])
 """Folder of the networks in the package."""
@@ -42,8 +42,8 @@ SHIPPED = Path(pretrained.__path__[0])
 def make(
     out: Out, data: Data, faces: Faces = 16_000, epochs: Epochs = 15, finetune_epochs: FinetuneEpochs = 5, seed: Seed = 0
 ) -> None:
-    """Render faces, train the supernet, find its front, and finetune subnets of it, in one thread."""
-    torch.set_num_threads(1)  # the same to the bit, however many cores there are
+    """Render faces, train the supernet, find its front, and finetune subnets of it, with one thread."""
+    torch.set_num_threads(1)  # bit-identical results for any number of cores
     print(json.dumps(make_networks(config_of(epochs, finetune_epochs), data, out, faces, seed), indent=1))
 
 
@@ -56,7 +56,7 @@ def rate(data: Data, rendered: Rendered, photos: Photos, networks: Networks = SH
 
 @app.command(cls=make_command({}))
 def card(networks: Networks = SHIPPED) -> None:
-    """Write the figures of a folder's networks into its card.md."""
+    """Write the results of a folder's networks into its card.md."""
     print(write_card(networks))
 
 

@@ -1,4 +1,4 @@
-"""The tables of the pretrained networks' card, written anew from the files that hold their figures."""
+"""Update the tables of the pretrained networks' card from their result files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +16,13 @@ CARD = "card.md"
 """The card, beside the networks."""
 
 DATA: Mapping[str, str] = {"synthetic": "synthetic", "rendered": "other rendered", "photos": "photographs"}
-"""Data set in the columns of the ratings -> how the card calls it."""
+"""Data set in the columns of the ratings -> its name in the card."""
 
 
 def write_card(folder: Path) -> str:
-    """Replace what stands between the markers of a folder's ``card.md`` by tables of its figures.
+    """Replace the text between the markers of a folder's ``card.md`` by tables of its results.
 
-    A marker is a line ``<!-- NAME -->``, and the end of its part a line ``<!-- /NAME -->``.
+    A part begins with a line ``<!-- NAME -->`` and ends with a line ``<!-- /NAME -->``.
 
     Returns
     -------
@@ -48,10 +48,10 @@ def write_card(folder: Path) -> str:
 
 
 def between(card: str, name: str, text: str, where: Path) -> str:
-    """The card with ``text`` between the markers ``name``; an :class:`InputError` if a marker is not there once."""
+    """Return the card with ``text`` between the markers ``name``; :class:`InputError` unless each marker occurs once."""
     start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     if card.count(start) != 1 or card.count(end) != 1:
-        raise InputError(f"{where}: no part {start.strip()} ... {end}; add these two lines where the figures shall stand")
+        raise InputError(f"{where}: no part {start.strip()} ... {end}; add these two lines where the figures belong")
     before, rest = card.split(start)
     _, after = rest.split(end)
     return f"{before}{start}{text}{end}{after}"
@@ -76,7 +76,7 @@ def figures_table(rated: pd.DataFrame, made: Mapping[str, Any]) -> str:
 
 
 def training_text(settings: Mapping[str, Any], made: Mapping[str, Any]) -> str:
-    """Data, lengths and times of the training, as a list."""
+    """Data, epochs and times of the training, as a list."""
     faces, stages = settings["faces"], settings["search"]["stages"]
     lengths = ", ".join(f"{name} {stages[name]['epochs']}" for name in ("teacher", "distillation", "sandwich", "logits"))
     finetuned = sum(subnet["cpu_seconds"] for subnet in made["subnets"].values())

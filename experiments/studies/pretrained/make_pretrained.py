@@ -1,4 +1,4 @@
-"""Train the pretrained networks on this package's own faces: a supernet, and subnets of its front, finetuned."""
+"""Train the pretrained networks on this package's synthetic faces: a supernet, and finetuned subnets of its front."""
 
 import json
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ SPACE = "pfld-wide"
 """The space of the supernet."""
 
 BUDGETS_US = (900, 1200, 1600, 2200, 3000)
-"""Microseconds; the best subnet within each of them is finetuned."""
+"""Latency budgets in microseconds; the best subnet within each one is finetuned."""
 
 TEST_FACES = 500
-"""Synthetic faces that no training sees, beside the training faces."""
+"""Number of synthetic test faces."""
 
 SIZE = 112
 """Side of the faces in pixels."""
 
 HELD_OUT = 0.05
-"""Share of the training faces that the search holds out: of many faces, few are enough to tell subnets apart."""
+"""Share of the training faces that the search holds out; with many faces, a small share is enough to rank subnets."""
 
 TOLERANCE = 0.01
-"""Highest change of a subnet's NME by half precision, in points of percent."""
+"""Limit of the change of a subnet's NME by half precision, in percentage points."""
 
 SETTINGS = "settings.json"
 """File with the settings that made a folder's networks."""
@@ -48,27 +48,27 @@ FIGURES = "figures.json"
 """Figures of the training."""
 
 WORK = "work"
-"""Folder of the trainings, inside that of the networks."""
+"""Folder of the trainings, inside the folder of the networks."""
 
 
 def make(config: Config, data: Path, out: Path, faces: int, seed: int, track: Track = silent) -> dict[str, Any]:
     """Render faces, train the supernet, finetune subnets of its front, and write all in half precision.
 
-    Each step that has been finished is skipped, and one that was interrupted goes on, when this runs again.
+    A repeated call skips finished steps and resumes an interrupted one.
 
     Parameters
     ----------
     config
         Space, search and finetuning; see :func:`config_of`.
     data
-        Folder of the faces; those that are there are used if they were rendered with the same numbers and seed.
+        Folder of the faces; existing ones are used if they were rendered with the same numbers and seed.
     out
-        Gets ``supernet.pth``, ``front-NNNN.pth``, NNNN the latency in microseconds rounded to 10, ``settings.json``,
-        ``figures.json``, and ``work/`` with the trainings.
+        Output folder: ``supernet.pth``, ``front-NNNN.pth`` with NNNN the latency in microseconds rounded to 10,
+        ``settings.json``, ``figures.json``, and ``work/`` with the trainings.
     faces
         Number of training faces.
     seed
-        Of the faces and of every training.
+        Random seed of the faces and of every training.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def make(config: Config, data: Path, out: Path, faces: int, seed: int, track: Tr
     Raises
     ------
     InputError
-        If ``data`` or ``out`` holds results of other settings.
+        If ``data`` or ``out`` has results of other settings.
     ResultError
         If half precision changes the NME of a subnet by :data:`TOLERANCE` or more.
     """
@@ -92,7 +92,7 @@ def make(config: Config, data: Path, out: Path, faces: int, seed: int, track: Tr
         "search": config.search.record(),
         "finetune": config.finetune.model_dump(mode="json"),
     }
-    # folders of other settings are refused before anything is written
+    # refuse folders of other settings before writing anything
     if (out / SETTINGS).exists():
         check_same(out / SETTINGS, settings, "a making of pretrained networks", "networks")
     if (data / RECORD).exists():
@@ -120,9 +120,9 @@ def make(config: Config, data: Path, out: Path, faces: int, seed: int, track: Tr
 
 
 def config_of(epochs: int, finetune_epochs: int) -> Config:
-    """The settings: the defaults, with all of the search's ``epochs`` for the weights.
+    """Return the default settings, with all of the search's ``epochs`` for the weights.
 
-    The front is found by scores of subnets. The logits have no part in that, so that their stage is left out.
+    The front is found by scores of subnets. It does not use the logits, so their stage is skipped.
     """
     lengths = split(epochs)
     stages = {**lengths, "sandwich": lengths["sandwich"] + lengths["logits"], "logits": 0}
@@ -136,10 +136,10 @@ def config_of(epochs: int, finetune_epochs: int) -> Config:
 
 
 def choices_of(supernet: Path) -> list[Architecture]:
-    """The most accurate subnet of a search's front within each of :data:`BUDGETS_US`, fastest first, each once."""
+    """The most accurate subnet of a search's front within each of :data:`BUDGETS_US`, fastest first, without duplicates."""
     front = pd.read_csv(supernet / PARETO)
     best = [best_within(front, supernet, budget) for budget in BUDGETS_US]
-    # a budget may have the same subnet as the one below it
+    # two neighbouring budgets may have the same subnet
     return [subnet for i, subnet in enumerate(best) if subnet is not None and subnet not in best[:i]]
 
 

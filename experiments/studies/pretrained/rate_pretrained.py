@@ -1,4 +1,4 @@
-"""Accuracy of pretrained subnets on faces of other kinds than those that they were trained on."""
+"""Accuracy of pretrained subnets on other kinds of faces than their training faces."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from ....search_space.errors import InputError
 from ....search_space.files import write_text
 
 RATINGS = "figures.csv"
-"""Figures of the subnets, beside their files."""
+"""Results of the subnets, beside their files."""
 
 FIGURES = ("nme", "fr8")
 """Columns of a data set, after its name."""
@@ -27,7 +27,7 @@ def rate(folder: Path, synthetic: Path, rendered: Path, photos: Path) -> pd.Data
     synthetic, rendered
         Data sets with 106 points.
     photos
-        Data set with 68 points: the predicted points of the same meaning are compared with them.
+        Data set with 68 points, which are compared with the predicted points of the same meaning.
 
     Returns
     -------
@@ -41,8 +41,8 @@ def rate(folder: Path, synthetic: Path, rendered: Path, photos: Path) -> pd.Data
     """
     files = sorted(folder.glob("front-*.pth"))
     if not files:
-        raise InputError(f"{folder}: no front-*.pth in it; run the make command first")
-    # of each file its checkpoint; all see images of one size
+        raise InputError(f"{folder}: no front-*.pth; run the make command first")
+    # the checkpoint of each file; all have the same image size
     subnets = {file: Checkpoint.load(file) for file in files}
     (size,) = {subnet.input_size for subnet in subnets.values()}
     faces: Mapping[str, LandmarkDataset] = {
@@ -65,11 +65,11 @@ def rate(folder: Path, synthetic: Path, rendered: Path, photos: Path) -> pd.Data
 
 @torch.no_grad()
 def points_of(model: nn.Module, images: Tensor, batch_size: int = 128) -> Tensor:
-    """All points that a network predicts, float32 (N, P, 2), for images uint8 (N, 3, S, S)."""
+    """All predicted points of a network, float32 (N, P, 2), for images uint8 (N, 3, S, S)."""
     parts = [model(network_input(batch)) for batch in images.split(batch_size)]
     return torch.cat(parts).view(len(images), -1, 2)
 
 
 def as_layout(points: Tensor, num_points: int) -> Tensor:
-    """106 points (N, 106, 2) in a layout of ``num_points``: those of them that mean the same, in its order."""
+    """Convert 106 points (N, 106, 2) to a layout of ``num_points``: the points of the same meaning, in its order."""
     return points if num_points == points.shape[1] else points[:, facts_of(num_points)["to_106"]]

@@ -1,1 +1,1 @@
-"""Variants that test each decision of the space: one network, changed in one respect, at equal latency and training."""
+"""Ablations of the search space's design: a network with one decision changed, at equal latency and training."""

@@ -1,7 +1,7 @@
 """Run the experiment: ``python -m fbnet_pfld.experiments.studies.space_ablation train --name NAME --data-root DATA``.
 
-``train`` trains the networks of :mod:`.ablations` by one recipe, ``costs`` counts them on the emulated core, and ``report``
-prints the table and draws the figure. ``train`` and ``costs`` write CSV files and go on where they were stopped.
+``train`` trains the networks of :mod:`.ablations` with one recipe. ``costs`` counts them on the emulated core. ``report``
+prints the table and draws the figure. ``train`` and ``costs`` write CSV files and resume where they were stopped.
 """
 
 from ...pipeline.quiet import quieten
@@ -24,7 +24,7 @@ from .ablation_training import cost_of, train_variant  # noqa: E402
 from .ablations import ABLATIONS  # noqa: E402
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-Epochs = Annotated[int, typer.Option(help="Of every training but those of the ceilings, which are longer.")]
+Epochs = Annotated[int, typer.Option(help="Epochs of every training; some ceilings train for a multiple of them.")]
 RESULTS = Path("runs/space_ablation")
 """Default folder of the CSV files."""
 
@@ -39,7 +39,7 @@ def train(
     only: Only = ALL,
     results: Results = RESULTS,
 ) -> None:
-    """Train every network from scratch by one recipe -> trainings.csv."""
+    """Train every network from scratch with one recipe -> trainings.csv."""
     records = Records(results / "trainings.csv", "data", "network", "epochs", "seed")
     for seed in range(seeds):
         for network in _chosen(only):

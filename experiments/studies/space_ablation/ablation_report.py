@@ -1,4 +1,4 @@
-"""Table and figure of the comparisons."""
+"""Table and figure of the ablations."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ COLORS = colormaps["tab10"]
 
 
 def ablation_table(trained: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
-    """Per data set and network: cost, and NME on training, held-out and test faces, in percent, means over the seeds.
+    """Latency, size, and NME on training, held-out and test faces in percent, per data set and network, as means over seeds.
 
-    ``difference`` is the mean over the seeds of its test NME less that of the base with the same seed and epochs, in percentage
-    points, ``least`` and ``most`` are the smallest and the largest of these differences; ``latency`` is its latency over the
-    base's. A network whose seeds the base does not have yet has no difference.
+    ``difference`` is the mean over the seeds of the test NME minus the base's with the same seed and epochs, in percentage
+    points; ``least`` and ``most`` are the smallest and the largest of these differences. ``latency`` is the ratio to the base's
+    latency. A network has no difference if the base lacks its seeds.
     """
     cost = costs.set_index("network")
     us = cost.us_4t / cost.us_4t[BASE_NAME]
@@ -53,7 +53,7 @@ def ablation_table(trained: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def ablation_figure(path: Path, table: pd.DataFrame) -> None:
-    """Draw each network's difference from the base with the range over the seeds, and its latency beside its name."""
+    """Draw each network's difference from the base with the range over seeds; the labels have the latencies."""
     shown = table.dropna(subset=["difference"])
     groups = list(dict.fromkeys(shown.group))
     figure = Figure(figsize=(8, 1 + 0.3 * len(shown)), layout="constrained")
@@ -64,6 +64,6 @@ def ablation_figure(path: Path, table: pd.DataFrame) -> None:
     axis.set_yticks(range(len(shown)), [f"{row.network}: {row.latency:.2f} x latency" for row in shown.itertuples()])
     axis.invert_yaxis()
     axis.axvline(0, color="grey", linewidth=0.8)
-    axis.set_xlabel("NME on the test faces less the base's, percentage points")
+    axis.set_xlabel("NME on the test set minus the base's, percentage points")
     axis.grid(alpha=0.3, axis="x")
     write_figure(path, figure, 110)

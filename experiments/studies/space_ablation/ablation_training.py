@@ -1,4 +1,4 @@
-"""Accuracy of a variant by training it, and its latency by counting it on the emulated core."""
+"""Accuracy of a variant from a training, and its latency from counts on the emulated core."""
 
 import tempfile
 import time
@@ -18,10 +18,14 @@ from .variant import Variant
 
 
 def train_variant(variant: Variant, faces: FaceData, options: FinetuneOptions, seed: int) -> dict[str, float]:
-    """Train a network; ``held_out_nme``, ``train_nme``, ``test_nme``, ``test_fr8``, ``test_auc8`` in percent, and ``seconds``.
+    """Train and test a network.
 
-    Held out is the part of the training data that chose the epoch; the training NME is that of all training faces as they are,
-    without augmentation. All but the first are those of the network as it is deployed, without branches.
+    Returns
+    -------
+    dict
+        ``held_out_nme``, ``train_nme``, ``test_nme``, ``test_fr8`` and ``test_auc8`` in percent, and ``seconds``. The held-out
+        faces are the part of the training data that chose the epoch. ``train_nme`` is over all training faces without
+        augmentation. All but ``held_out_nme`` are for the deployed network, without branches.
     """
     start = time.perf_counter()
     pl.seed_everything(seed, verbose=False)
@@ -41,12 +45,12 @@ def train_variant(variant: Variant, faces: FaceData, options: FinetuneOptions, s
 
 
 def cost_of(variant: Variant, num_points: int) -> dict[str, float]:
-    """Parameters, MACs, and latency on the Snapdragon 625 in microseconds at 4 and at 1 thread, as it is deployed.
+    """Parameters, MACs, and latency on the Snapdragon 625 in microseconds with 4 and 1 threads, of the deployed network.
 
     Raises
     ------
     InputError
-        If something that the emulator needs is missing.
+        If a component of the emulator is missing.
     """
     torch.manual_seed(0)
     size = variant.input_size

@@ -1,7 +1,7 @@
-"""The comparisons: groups of networks, each the base with one decision taken otherwise.
+"""The ablations: groups of networks, each the base with one design decision changed.
 
-Where a decision changes the latency by more than 7 %, widths elsewhere change so that it is within 4 % of the base's; the
-network with that decision alone stands beside it, with ``alone`` in its name.
+If a decision changes the latency by more than 7 %, other widths change to bring it within 4 % of the base's latency. The
+network with only that decision is also included, with ``alone`` in its name.
 """
 
 from dataclasses import dataclass, replace
@@ -13,10 +13,7 @@ BASE_NAME = "base"
 
 @dataclass(frozen=True)
 class Ablation:
-    """A network, and what it is compared for.
-
-    ``longer`` multiplies the epochs of its training, for ceilings; 1 for comparisons.
-    """
+    """A network and its group; ``longer`` multiplies the epochs of its training, for ceilings."""
 
     group: str
     variant: Variant

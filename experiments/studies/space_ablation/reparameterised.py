@@ -1,4 +1,4 @@
-"""Structural re-parameterisation: parallel branches in training, one convolution in the file.
+"""Structural re-parameterisation: parallel branches in training, one convolution in the exported file.
 
 Source: Ding et al. 2021, RepVGG, section 3.3; Vasu et al. 2023, MobileOne, section 3.2.
 """
@@ -14,14 +14,14 @@ from ....search_space.blocks import Conv
 
 
 class RepConv(nn.Module):
-    """Sum of parallel branches with a BatchNorm each, all of which are linear: one convolution once they are trained.
+    """Sum of parallel linear branches with a BatchNorm each, which folds into one convolution after the training.
 
-    The branches are ``copies`` convolutions k x k, one 1 x 1 if k is above 1, and the input itself if the shapes allow it.
+    The branches are ``copies`` k x k convolutions, a 1 x 1 convolution if k > 1, and the input itself if the shapes allow it.
 
     Parameters
     ----------
     conv
-        The convolution in whose place it stands, without bias or dilation; its kernel is odd and its padding keeps the size.
+        The convolution to replace, without bias or dilation; its kernel is odd and its padding keeps the size.
     copies
         Number of k x k branches.
     """
@@ -41,7 +41,7 @@ class RepConv(nn.Module):
         return y if self.identity is None else y + self.identity(x)
 
     def folded(self) -> nn.Conv2d:
-        """The one convolution, with bias, that computes the same in eval mode."""
+        """Return the convolution, with bias, that computes the same as the branches in eval mode."""
         # fold each BatchNorm into its convolution; the identity is a 1 x 1 convolution by the unit matrix
         pairs = [(cast(Conv, branch)[0], cast(Conv, branch)[1]) for branch in self.branches.eval()]
         fused = [fuse_conv_bn_eval(cast(nn.Conv2d, conv), cast(nn.BatchNorm2d, norm)) for conv, norm in pairs]
@@ -61,9 +61,9 @@ class RepConv(nn.Module):
 
 
 def reparameterise(model: nn.Module, copies: int, depthwise_only: bool = False) -> nn.Module:
-    """Put a :class:`RepConv` in the place of every convolution with BatchNorm, in place; return ``model``.
+    """Replace every convolution with BatchNorm by a :class:`RepConv`, in place; return ``model``.
 
-    Dilated convolutions stay as they are.
+    Dilated convolutions are not replaced.
     """
     for module in list(model.modules()):
         if not isinstance(module, Conv):
@@ -76,7 +76,7 @@ def reparameterise(model: nn.Module, copies: int, depthwise_only: bool = False) 
 
 
 def fold_branches(model: nn.Module) -> nn.Module:
-    """Put its one convolution in the place of every :class:`RepConv`, in place; return ``model``."""
+    """Replace every :class:`RepConv` by its folded convolution, in place; return ``model``."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, RepConv):

@@ -1,4 +1,4 @@
-"""``Variant``: a landmark network as a few numbers, also with what no spec of a space has."""
+"""``Variant``: a landmark network described by a few numbers, some of which no search space has."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ from .reparameterised import reparameterise
 
 @dataclass(frozen=True)
 class Variant:
-    """A network as a few numbers; the defaults are the base, a network of the space ``pfld-wide``.
+    """A network described by a few numbers; the defaults are the base, a network of the space ``pfld-wide``.
 
     Attributes
     ----------
     first
-        Channels of the stem's first convolution, at a stride of 2.
+        Channels of the stem's first convolution, which has a stride of 2.
     stem, entry
         Channels of the maps at strides 4 and 8.
     widths, depths, blocks
@@ -31,7 +31,7 @@ class Variant:
     neck, head
         Channels of the head's neck, and of the features before the points.
     taps
-        Which early maps the head sees: the stem's, and the first stage's.
+        Whether the head uses the early maps of the stem and of the first stage.
     activation
         A name in :data:`ACTIVATIONS`.
     copies
@@ -55,7 +55,7 @@ class Variant:
     depthwise_only: bool = False
 
     def scaled(self, factor: float) -> "Variant":
-        """The same with all widths times ``factor``, in multiples of 8."""
+        """Return the variant with all widths multiplied by ``factor``, in multiples of 8."""
 
         def times(width: int) -> int:
             return 8 * max(1, round(width * factor / 8))
@@ -71,7 +71,7 @@ class Variant:
         )
 
     def build(self, num_points: int, input_size: int) -> nn.Module:
-        """The network, with new weights."""
+        """Build the network with new weights."""
         with self._registered() as (stem, head):
             spec = self._spec(stem, head)
             choices = {label: blocks[0] for label, blocks in spec.candidates().items()}
@@ -83,7 +83,7 @@ class Variant:
 
     @contextmanager
     def _registered(self) -> Iterator[tuple[str, str]]:
-        """Names of stem and head, which are in the registry for so long: later tables and spaces need not have them."""
+        """Register stem and head within the context, so that other tables and spaces do not get them; yield their names."""
         stem, head = f"sep_stem_w{self.first}", f"pfld_head_n{self.neck}_e2"
         added: list[tuple[dict[str, Builder], str]] = []
         for family, name, builder in (
@@ -100,7 +100,7 @@ class Variant:
                 del registry[name]
 
     def _spec(self, stem: str, head: str) -> SpaceSpec:
-        """The space in which the network is the only one."""
+        """Return the space whose only subnet is this network."""
         stages = [
             {"layers": depth, "channels": width, "stride": stride, "candidates": [block]}
             for depth, width, stride, block in zip(self.depths, self.widths, (1, 2), self.blocks, strict=True)
@@ -116,18 +116,18 @@ class Variant:
 
 
 class TapSpace(PfldSpace):
-    """The space with a head that sees some of its taps only."""
+    """A space whose head uses only some of the taps."""
 
     kept: tuple[bool, ...] = (True, True)
 
     def keep(self, taps: tuple[bool, ...]) -> None:
-        """Take the other taps out of the network."""
+        """Remove the other taps from the network."""
         self.kept = taps
         removed = 0
         for i, keep in enumerate(taps):
             if not keep:
                 removed += self.layout.pools[i].out_channels
-                self.pools[i] = nn.Identity()  # what it returns is not used
+                self.pools[i] = nn.Identity()  # its output is not used
         if removed:
             head = cast(PfldHead, self.head)
             neck = cast(nn.Conv2d, head[0])
@@ -140,7 +140,7 @@ class TapSpace(PfldSpace):
 
 
 def _activate(network: nn.Module, make: Callable[[int], nn.Module]) -> None:
-    """Put another activation in the place of every ReLU, in place; ``make`` gets the number of channels."""
+    """Replace every ReLU by another activation, in place; ``make`` gets the number of channels."""
     for module in list(network.modules()):
         if isinstance(module, Conv) and isinstance(module[-1], nn.ReLU):
             module[-1] = make(cast(nn.Conv2d, module[0]).out_channels)
@@ -153,4 +153,4 @@ ACTIVATIONS: dict[str, Callable[[nn.Module], None]] = {
     "hardswish": lambda network: _activate(network, lambda channels: nn.Hardswish(inplace=True)),
     "prelu": lambda network: _activate(network, nn.PReLU),
 }
-"""Activation -> what changes a network to it, in place."""
+"""Activation -> function that changes a network to it, in place."""
