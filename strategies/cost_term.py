@@ -98,9 +98,9 @@ class LatencyTerm(ExpectedCost):
         if mode not in MODES:
             raise InputError(f"unknown mode {mode!r} of the latency term; {allowed(MODES)}")
         super().__init__(cost, candidates)
-        cheapest = self.fixed_us + sum(float(table.min()) for table in self.tables.values())
-        if mode == "mul" and cheapest <= 1:
-            raise InputError(f"the fastest architecture takes {cheapest:g} us; mode 'mul' needs more than 1 us")
+        fastest = self.fixed_us + sum(float(table.min()) for table in self.tables.values())
+        if mode == "mul" and fastest <= 1:
+            raise InputError(f"the fastest architecture takes {fastest:g} us; mode 'mul' needs more than 1 us")
         self.mode = mode
         self.alpha = alpha
         self.beta = beta

@@ -39,11 +39,11 @@ def check_target(cost: CostTable, target_us: float) -> None:
         If every architecture is slower than ``target_us``. Also if every architecture is faster and ``target_us``, read as
         nanoseconds, lies in their range; any other target above the range is accepted and limits nothing.
     """
-    cheapest, slowest = cost_range(cost)
-    hint = unit_hint(target_us, cheapest, slowest)
-    if not target_us >= cheapest:
+    fastest, slowest = cost_range(cost)
+    hint = unit_hint(target_us, fastest, slowest)
+    if not target_us >= fastest:
         raise InputError(
-            f"no architecture within {target_us:.10g} us; the fastest takes {cheapest:.1f} us, "
+            f"no architecture within {target_us:.10g} us; the fastest takes {fastest:.1f} us, "
             f"the slowest {slowest:.1f} us{hint}"
         )
     if target_us > slowest and hint:
@@ -130,8 +130,8 @@ def k_best(
         worth = np.add.outer(value, [scores[label][name] for name in names]).ravel()
         # drop those that no completion brings between the limits; the order of summation changes the last digits, so a
         # tolerance keeps architectures exactly on a limit
-        cheapest, slowest = rest[i + 1 :].sum(0)
-        order = np.flatnonzero((total + cheapest <= budget_us * (1 + 1e-12)) & (total + slowest >= at_least_us * (1 - 1e-12)))
+        fastest, slowest = rest[i + 1 :].sum(0)
+        order = np.flatnonzero((total + fastest <= budget_us * (1 + 1e-12)) & (total + slowest >= at_least_us * (1 - 1e-12)))
         # keep the k best of those with equal latency
         alike = total if len(order) <= STATES else np.floor(total / budget_us * GRID)
         order = order[np.lexsort((-worth[order], alike[order]))]

@@ -81,9 +81,9 @@ def evolve(
         found.update(zip(new, score(new), strict=True))
 
     # start from the subnets with the best logits at each budget, and random ones
-    cheapest, slowest = cost_range(cost)
+    fastest, slowest = cost_range(cost)
     ordered = {label: logits[label] for label in cost.blocks_us}
-    budgets = np.linspace(cheapest, slowest, BUDGETS)
+    budgets = np.linspace(fastest, slowest, BUDGETS)
     add(
         [tuple(choices.values()) for budget in budgets for choices in k_best(ordered, cost, budget, PER_BUDGET)]
         + [tuple(str(rng.choice(names)) for names in blocks) for _ in range(GENERATION)]

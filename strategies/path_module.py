@@ -23,7 +23,7 @@ class PathModule(SearchModule):
 
     Attributes
     ----------
-    cheapest, teacher
+    fastest, teacher
         The fastest and the slowest path.
     candidates
         Label -> names of its candidates.
@@ -35,7 +35,7 @@ class PathModule(SearchModule):
         Random seed for :meth:`same_random_numbers`.
     """
 
-    cheapest: Path
+    fastest: Path
     teacher: Path
     candidates: dict[str, list[str]]
 
@@ -57,7 +57,7 @@ class PathModule(SearchModule):
 
     def set_model(self, model: nn.Module) -> None:
         super().set_model(model)
-        self.cheapest, self.teacher = ends(self.layers(), self.cost)
+        self.fastest, self.teacher = ends(self.layers(), self.cost)
         self.candidates = {label: list(layer.names) for label, layer in self.layers().items()}
         self._forward = model.forward
         model.forward = self._run_network

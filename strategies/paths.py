@@ -13,13 +13,13 @@ Path = dict[str, str]
 
 def ends(layers: Mapping[str, GumbelMixedLayer], cost: CostTable | None) -> tuple[Path, Path]:
     """Return the fastest and the slowest path; without a cost, those with the fewest and the most weights."""
-    cheapest: Path = {}
+    fastest: Path = {}
     slowest: Path = {}
     for label, layer in layers.items():
         row: Mapping[str, float] = cost.blocks_us[label] if cost is not None else _weights(layer)
-        cheapest[label] = min(layer.names, key=row.__getitem__)
+        fastest[label] = min(layer.names, key=row.__getitem__)
         slowest[label] = max(layer.names, key=row.__getitem__)
-    return cheapest, slowest
+    return fastest, slowest
 
 
 def _weights(layer: GumbelMixedLayer) -> dict[str, float]:

@@ -20,7 +20,7 @@ from .stages import RISE, Position, Stages, one_cycle
 from .sweeping import outputs
 from .target import LatencyTarget
 
-CHEAPEST = 0.25
+FASTEST = 0.25
 """Share of the sandwich steps in which the fastest path replaces a random one."""
 
 SOFT = 0.5
@@ -184,8 +184,8 @@ class StagedModule(PathModule):
     def _draw_students(self) -> list[list[Path]]:
         """Draw groups of paths that differ only in the last layer; the fastest path sometimes starts the last group."""
         paths = [self._fair.draw() for _ in range(self.paths)]
-        if paths and float(torch.rand(())) < CHEAPEST:
-            paths[-1] = self.cheapest
+        if paths and float(torch.rand(())) < FASTEST:
+            paths[-1] = self.fastest
         return [branches(path, self.candidates, 1 if self.sequence is None else self.branches) for path in paths]
 
     # --- optimisers ------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ class StagedModule(PathModule):
         with torch.random.fork_rng(self.cuda_devices()):
             torch.manual_seed(0)  # the same subnets after every epoch
             fair = FairPaths(self.candidates)
-            return [self.teacher, self.cheapest, *(fair.draw() for _ in range(VALIDATED - 2))]
+            return [self.teacher, self.fastest, *(fair.draw() for _ in range(VALIDATED - 2))]
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
         self.use(self._validated[batch_idx % len(self._validated)])

@@ -12,7 +12,7 @@ import nni
 import pytest
 import typer
 import yaml
-from budgets import CHEAPEST_US, SLOWEST_US
+from budgets import FASTEST_US, SLOWEST_US
 from nni.experiment.config import ExperimentConfig
 from nni_tools import BIN, CONFIGS, ENV, answers, free_port, make_database, shipped, wait_for
 
@@ -114,14 +114,14 @@ def test_a_trial_that_has_diverged_fails_and_reports_nothing(trial, monkeypatch,
         (
             {"search.target_us": 1000},
             ["search"],
-            f"within 1000 us; the fastest takes {CHEAPEST_US:.1f} us",
+            f"within 1000 us; the fastest takes {FASTEST_US:.1f} us",
         ),
         ({}, ["finetune", "--arch", "none.json"], "architecture file not found: none.json"),
         (SMALL, ["subnet", "--supernet", "none.pth"], "checkpoint cannot be read: none.pth"),
         (
             SMALL,
             ["subnet", "--max-us", "2"],
-            f"no architecture within 2 us; the fastest takes {CHEAPEST_US:.1f} us, the slowest "
+            f"no architecture within 2 us; the fastest takes {FASTEST_US:.1f} us, the slowest "
             f"{SLOWEST_US:.1f} us; did you mean 2 ms, which is 2000 us?",
         ),
     ],
@@ -170,7 +170,7 @@ def test_only_an_id_can_be_viewed_or_resumed(place, refused):
         (("--strategy", "best"), "unknown strategy 'best'; allowed: evolution, random"),
         (
             ("--max-us", "1000"),
-            f"within 1000 us; the fastest takes {CHEAPEST_US:.1f} us, the slowest",
+            f"within 1000 us; the fastest takes {FASTEST_US:.1f} us, the slowest",
         ),
         (("--supernet", "none.pth"), "checkpoint cannot be read: none.pth"),
         (("--data-root", "none"), "data root not found: none"),

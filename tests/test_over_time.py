@@ -94,7 +94,7 @@ def test_the_choice_is_among_the_best_within_both_limits(scored, monkeypatch):
     assert chosen.us == pytest.approx(cost_of(cost, blocks), abs=0.1)
 
 
-def test_the_walk_begins_with_the_cheapest_subnet_and_each_is_better_than_the_last(scored):
+def test_the_walk_begins_with_the_fastest_subnet_and_each_is_better_than_the_last(scored):
     walk = list(headline.candidates(scored, None, REACHED))
     cost = LookupTable.load(headline.TABLE).cost(PfldSpace("pfld"))
     every = itertools.product(*cost.blocks_us.values())

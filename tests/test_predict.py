@@ -241,7 +241,7 @@ FAULTS = {
     "empty folder": (
         lambda: Path("empty").mkdir(),
         ("predict", "empty", *A[2:]),
-        ("no image and no video in empty; their suffixes are .jpg",),
+        ("no image and no video in empty; known suffixes: .jpg",),
     ),
     "image that cannot be decoded": (
         lambda: Path("faces/a.png").write_bytes(b"no image"),

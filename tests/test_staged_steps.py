@@ -109,7 +109,7 @@ def gradients(module):
 def test_the_teacher_is_the_slowest_path():
     module = search()
     assert module.teacher == TEACHER
-    assert module.cheapest == dict.fromkeys(COSTS, "cheap")
+    assert module.fastest == dict.fromkeys(COSTS, "cheap")
 
 
 # --- stages --------------------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def test_the_sandwichs_mean_gradient_is_that_of_all_paths():
     every = [dict(zip(NAMES, names, strict=True)) for names in itertools.product(*NAMES.values())]
     each = [expected_sandwich(module, [[path]], x, y) for path in every]
     zero = {name: torch.zeros_like(own) for name, own in module.model.named_parameters() if "alpha" not in name}
-    weights = [0.75 / 12 + 0.25 * (path == module.cheapest) for path in every]
+    weights = [0.75 / 12 + 0.25 * (path == module.fastest) for path in every]
     expected = {
         name: sum(weight * own.get(name, zero[name]) for weight, own in zip(weights, each, strict=True)) for name in zero
     }
@@ -219,7 +219,7 @@ def test_all_paths_of_a_step_see_the_same_random_numbers():
     module = at_stage(search(Loose(), jitter=1.0), "sandwich")
     seen, forward = [], module._forward
     module._forward = lambda x: seen.append(x.clone()) or forward(x)
-    module._draw_students = lambda: [[TEACHER], [module.cheapest]]
+    module._draw_students = lambda: [[TEACHER], [module.fastest]]
     for step in range(2):
         module.training_step({"train": batch(), "val": None}, step)
     assert torch.equal(seen[0], seen[1])

@@ -42,10 +42,10 @@ def score_of(scores, choices):
 @given(ENTRIES, st.floats(0, 1))
 def test_decoding_equals_brute_force(layers, part):
     scores, cost = made(layers)
-    cheapest, slowest = cost_range(cost)
-    budget = cheapest + part * (slowest - cheapest)
+    fastest, slowest = cost_range(cost)
+    budget = fastest + part * (slowest - fastest)
     costs = [cost_of(cost, c) for c in every(scores)]
-    assert (cheapest, slowest) == (pytest.approx(min(costs)), pytest.approx(max(costs)))
+    assert (fastest, slowest) == (pytest.approx(min(costs)), pytest.approx(max(costs)))
     within = [c for c in every(scores) if cost_of(cost, c) <= budget * (1 + 1e-12)]
     near = [c for c in within if cost_of(cost, c) >= 0.98 * budget * (1 - 1e-12)]
     chosen = decode(scores, cost, budget)
@@ -58,8 +58,8 @@ def test_decoding_equals_brute_force(layers, part):
 @given(ENTRIES, st.floats(0, 1), st.floats(0, 1), st.integers(1, 12))
 def test_k_best_equal_brute_force(layers, part, floor, k):
     scores, cost = made(layers)
-    cheapest, slowest = cost_range(cost)
-    budget = cheapest + part * (slowest - cheapest)
+    fastest, slowest = cost_range(cost)
+    budget = fastest + part * (slowest - fastest)
     low = floor * budget
     between = [c for c in every(scores) if low * (1 - 1e-12) <= cost_of(cost, c) <= budget * (1 + 1e-12)]
     found = k_best(scores, cost, budget, k, low)
@@ -109,7 +109,7 @@ def test_the_space_of_the_package_is_decoded_near_every_target():
         assert 0.98 * target <= cost_of(cost, decode(scores, cost, target)) <= target * (1 + 1e-9)
 
 
-def test_a_target_below_the_cheapest_is_refused_with_the_range():
+def test_a_target_below_the_fastest_is_refused_with_the_range():
     message = r"no architecture within 4 us; the fastest takes 5.0 us, the slowest 16.0 us"
     for refuse in (lambda: decode({}, COST, 4), lambda: LatencyTarget(COST, NAMES, 4), lambda: FBNet(COST, target_us=4)):
         with pytest.raises(InputError, match=message):
@@ -149,7 +149,7 @@ def test_a_target_that_everything_meets_tilts_nothing():
     assert all(not tilt.any() for tilt in LatencyTarget(COST, NAMES, 100.0).tilt(LOGITS).values())
 
 
-def test_at_the_cheapest_only_the_cheapest_is_sampled_and_decoded():
+def test_at_the_fastest_only_the_fastest_is_sampled_and_decoded():
     target = LatencyTarget(COST, NAMES, cost_range(COST)[0])
     tilt = target.tilt(LOGITS)
     assert all(float((LOGITS[label] - tilt[label]).softmax(-1)[0]) > 0.999 for label in NAMES)

@@ -116,10 +116,10 @@ def show(
     grid = pd.DataFrame(cost.blocks_us)
     grid = grid.loc[[block for block in BLOCKS | PARTS if block in grid.index]]
     table_figure(out, grid, f"{known.name}: {known.device}, {known.threads} thread(s), {known.method}")
-    cheapest, slowest = cost_range(cost)
+    fastest, slowest = cost_range(cost)
     view = Table(
         title=f"{known.name}, us, {known.method}",
-        caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet takes {cheapest:,.1f} to {slowest:,.1f} us",
+        caption=f"fixed parts {cost.fixed_us:,.1f} us; a subnet takes {fastest:,.1f} to {slowest:,.1f} us",
         caption_justify="left",
     )
     view.add_column("block")
@@ -134,7 +134,7 @@ def show(
             "table": known.name,
             "method": known.method,
             "fixed_us": cost.fixed_us,
-            "cheapest_us": cheapest,
+            "fastest_us": fastest,
             "slowest_us": slowest,
             "blocks_us": cost.blocks_us,
             "figure": str(out),

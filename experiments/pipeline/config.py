@@ -83,11 +83,11 @@ class SearchOptions(TrainOptions):
     @model_validator(mode="after")
     def _no_contradiction(self) -> "SearchOptions":
         if self.target_us is not None:
-            refuse_together(self, "beside target_us", ("mode", "alpha", "beta"))
+            refuse_together(self, "together with target_us", ("mode", "alpha", "beta"))
         meaningless = {"stages": ("learning_rate", "schedule", "warmup_epochs"), "reference": ("stages", "paths", "branches")}
         refuse_together(self, f"with method: {self.method}", meaningless[self.method])
         if self.stages.lengths_set:
-            refuse_together(self, "beside the length of a stage", ["epochs"])
+            refuse_together(self, "together with the length of a stage", ["epochs"])
         if self.method == "stages" and LOSSES[self.loss].needs_pose:
             raise InputError(f"loss: {self.loss} is for method: reference; the stages train no pose branch")
         if self.total_epochs < 1:

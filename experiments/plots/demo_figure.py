@@ -40,11 +40,11 @@ def demo_figure(
     latency_name
         Source of the latencies, for the axis label.
     """
-    figure = Figure(figsize=(15, 7.5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1), squeeze=False)[0]
-    left.suptitle("test faces: true (green) and predicted (orange) points", fontsize=11)
-    draw_faces(left.subplots(4, 4).ravel(), images, truth, predicted, nme)
-    axis = right.subplots()
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(3.4, 4.6))[:, 0]
+    upper.suptitle("test faces: true (green) and predicted (orange) points", fontsize=11)
+    draw_faces(upper.subplots(2, 8).ravel(), images, truth, predicted, nme)
+    axis = lower.subplots()
     draw_front(axis, scored["us"].tolist(), scored["nme"].tolist(), front, latency_name)
     axis.axvline(max_us, color=TRUE, linestyle="--", label=f"limit: {max_us:,.0f} us")
     axis.legend()

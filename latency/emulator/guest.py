@@ -1,4 +1,4 @@
-"""What runs on the emulated core: an engine with one network. It stands alone, on the Python of the emulated system.
+"""Program for the emulated core: it runs an engine with one network, alone, on the Python of the emulated system.
 
 Usage: guest.py ENGINE THREADS CHANNELS HEIGHT WIDTH, in a folder with the engine's files ``net.*``. With a file ``images``, of
 float32 images one after another, it writes their outputs to ``outputs``. Otherwise the network runs twice on a constant image:

@@ -51,7 +51,7 @@ Picture read_picture(const std::string& path) {
     sound = sound && (picture.width = next_number(file, at)) > 0 && (picture.height = next_number(file, at)) > 0;
     sound = sound && next_number(file, at) == 255 && at < file.size();
     if (!sound || file.size() - at - 1 < size_t(3) * picture.width * picture.height)
-        fail(path + ": no picture that can be read; allowed: binary PPM (P6) of 8 bits");
+        fail(path + ": not a readable image; give a binary PPM (P6) of 8 bits");
     picture.pixels = reinterpret_cast<const uint8_t*>(&file[at]) + 1;  // one blank ends the head
     return picture;
 }
@@ -64,7 +64,7 @@ Square square_of(const char* box, const Picture& picture) {
     int end = 0;
     const bool four = std::sscanf(box, "%lf,%lf,%lf,%lf%n", &x, &y, &w, &h, &end) == 4 && !box[end];
     if (!four || !std::isfinite(x) || !std::isfinite(y) || !std::isfinite(w) || !std::isfinite(h) || w <= 0 || h <= 0)
-        fail("box " + std::string(box) + ": no box; allowed: X,Y,W,H in pixels, W and H above 0");
+        fail("box " + std::string(box) + ": not a box; give X,Y,W,H in pixels, W and H above 0");
     if (x >= width || y >= height || x + w <= 0 || y + h <= 0 || w > 2 * width || h > 2 * height)
         fail("box " + std::string(box) + " in a picture of " + std::to_string(width) + " x " + std::to_string(height) +
              " pixels; allowed: one that overlaps it and is at most twice its size");
@@ -115,7 +115,7 @@ int main(int count, char** words) {
     const Square whole{(picture.width - side) / 2, (picture.height - side) / 2, side};
     const Square square = places == 4 ? square_of(words[3], picture) : whole;
     std::unique_ptr<MNN::Interpreter> net(MNN::Interpreter::createFromFile(model.c_str()));
-    if (!net) fail(model + ": no model that can be read; allowed: a file in MNN's format");
+    if (!net) fail(model + ": not a readable model; give a file in MNN's format");
     MNN::BackendConfig backend;
     backend.precision = MNN::BackendConfig::Precision_High;  // no 16-bit floats, where a phone has them
     MNN::ScheduleConfig config;
@@ -127,7 +127,7 @@ int main(int count, char** words) {
     const halide_type_t number = halide_type_of<float>();
     if (!input || !output || input->getType() != number || output->getType() != number || input->dimensions() != 4 ||
         input->length(0) != 1 || input->length(1) != 3 || input->length(2) != input->length(3) || output->elementSize() % 2)
-        fail(model + ": no landmark network; allowed: a float input 1 x 3 x S x S, and a float x and y per point");
+        fail(model + ": not a landmark network; allowed: a float input 1 x 3 x S x S, and a float x and y per point");
 
     MNN::Tensor crop(input, MNN::Tensor::CAFFE), points(output, MNN::Tensor::CAFFE);
     cut(picture, square, input->length(2), crop.host<float>());
@@ -143,7 +143,7 @@ int main(int count, char** words) {
     std::nth_element(microseconds.begin(), microseconds.begin() + RUNS / 2, microseconds.end());
     const float* values = points.host<float>();
     if (!std::all_of(values, values + points.elementSize(), [](float value) { return std::isfinite(value); }))
-        fail(model + ": points that are not finite; allowed: a trained network");
+        fail(model + ": predicts points that are not finite; export a trained network");
     for (int i = 0; i < points.elementSize(); i += 2)
         std::fprintf(out, "%.3f %.3f\n", square.left + square.side * values[i], square.upper + square.side * values[i + 1]);
     std::fprintf(stderr, "median of %d runs: %.0f us, %d thread(s)\n", RUNS, microseconds[RUNS / 2], threads);

@@ -38,10 +38,10 @@ def sample(cost: Cost, budgets: Sequence[float], seed: int = 0) -> list[dict[str
     """
     rng = np.random.default_rng(seed)
     subnets = [{label: pick(row, key=row.__getitem__) for label, row in cost.blocks_us.items()} for pick in (min, max)]
-    cheapest, slowest = cost_range(cost)
+    fastest, slowest = cost_range(cost)
     for budget in budgets:
-        if not cheapest <= budget <= slowest:
-            raise InputError(f"no subnets at {budget} us; the space has {cheapest} to {slowest}")
+        if not fastest <= budget <= slowest:
+            raise InputError(f"no subnets at {budget} us; the space has {fastest} to {slowest}")
         found = 0
         while found < PER_BUDGET:
             subnet = {label: str(rng.choice(list(row))) for label, row in cost.blocks_us.items()}

@@ -8,7 +8,6 @@ from ...pipeline.quiet import quieten
 
 quieten()
 
-import json  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
@@ -71,7 +70,7 @@ def report(results: Results = RESULTS) -> None:
     table = few_labels_table(Records(results / "few_labels.csv").frame())
     print(f"{table.to_string(index=False)}\n")
     few_labels_figure(results / "few_labels.png", table)
-    print(json.dumps(table.to_dict("records")))
+    print(table.to_json(orient="records"))
 
 
 if __name__ == "__main__":
