@@ -34,7 +34,7 @@ DevId = Annotated[
     ),
 ]
 Precision = Annotated[str | None, typer.Option("--precision", help='Precision: "32-true", "bf16-mixed" or "16-mixed".')]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with all other settings; see the README.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with all other settings; see docs/search.md.")]
 Points = Annotated[int | None, typer.Option("--points", help="Number of landmarks of the data set.")]
 Space = Annotated[str, typer.Option("--space", help="Search space: a built-in name or a .yaml file.")]
 InputSize = Annotated[

@@ -78,7 +78,7 @@ def begin() -> tuple[dict[str, Any], Report]:
         If no NNI experiment started this process.
     """
     if nni.get_experiment_id() == "STANDALONE":
-        raise InputError("not started by an NNI experiment; use it as a trialCommand, see experiments/nni_jobs/README.md")
+        raise InputError("not started by an NNI experiment; use it as a trialCommand, see experiments/docs/nni.md")
     end_with_manager()
     parameters = listed_parameters()
     return parameters, Report()

@@ -1,1 +1,1 @@
-"""Studies whose results the README quotes."""
+"""Studies behind the figures and tables of the documentation."""

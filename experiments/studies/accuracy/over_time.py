@@ -153,5 +153,5 @@ def over_time_figure(path: Path, table: pd.DataFrame) -> None:
         axis.set_xlabel("training time on one core, minutes (numbers at the points: epochs)")
         axis.set_ylabel(f"NME on the test set of {name}, %")
         axis.grid(alpha=0.3, which="both")
-        axis.legend(fontsize=9)
+        axis.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     write_figure(path, figure, 120)
