@@ -286,8 +286,8 @@ SCRIPT_FAULTS = {
     "no NDK": ({"ANDROID_NDK": "include"}, ("a.mnn", "a.ppm"), "no NDK in ANDROID_NDK='include'"),
     "headers not named": ({"MNN_INCLUDE": None}, ("a.mnn", "a.ppm"), "no headers in MNN_INCLUDE=''"),
     "no library": ({"MNN_LIBRARY": "none.so"}, ("a.mnn", "a.ppm"), "no library in MNN_LIBRARY='none.so'"),
-    "no adb": ({"PATH": "only"}, ("a.mnn", "a.ppm"), "adb not found; allowed:"),
-    "no cmake": ({"PATH": "none"}, ("a.mnn", "a.ppm"), "cmake not found; allowed:"),
+    "no adb": ({"PATH": "only"}, ("a.mnn", "a.ppm"), "adb not found; put"),
+    "no cmake": ({"PATH": "none"}, ("a.mnn", "a.ppm"), "cmake not found; put"),
 }
 
 

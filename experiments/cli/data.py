@@ -12,7 +12,9 @@ from .output import count_bar, finish
 
 app = App(no_args_is_help=True)
 
-Count = Annotated[int, typer.Option(min=1)]
+Train = Annotated[int, typer.Option(min=1, help="Number of training faces.")]
+Test = Annotated[int, typer.Option(min=1, help="Number of test faces.")]
+Count = Annotated[int, typer.Option(min=1, help="Number of faces.")]
 Out = Annotated[Path, typer.Option("--out", callback=to_folder, help="Folder of the data set.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing synthetic data set.")]
 
@@ -35,8 +37,8 @@ def synthesise(out: Path, train: int, test: int, size: int, seed: int, overwrite
 
 def synth(
     out: Out = DATA_ROOT,
-    train: Count = 4000,
-    test: Count = 500,
+    train: Train = 4000,
+    test: Test = 500,
     size: Annotated[int, typer.Option(min=32, help="Side of the images, in pixels.")] = 112,
     overwrite: Overwrite = False,
     seed: Seed = 0,

@@ -17,12 +17,12 @@ for word; do
 done
 toolchain=${ANDROID_NDK:-}/build/cmake/android.toolchain.cmake
 [ -f "$toolchain" ] ||
-    fail "no NDK in ANDROID_NDK='${ANDROID_NDK:-}'; allowed: the folder with build/cmake/android.toolchain.cmake"
+    fail "no NDK in ANDROID_NDK='${ANDROID_NDK:-}'; set it to the folder with build/cmake/android.toolchain.cmake"
 [ -f "${MNN_INCLUDE:-}/MNN/Interpreter.hpp" ] ||
-    fail "no headers in MNN_INCLUDE='${MNN_INCLUDE:-}'; allowed: the folder with MNN/Interpreter.hpp"
-[ -f "${MNN_LIBRARY:-}" ] || fail "no library in MNN_LIBRARY='${MNN_LIBRARY:-}'; allowed: libMNN.so built for the phone"
+    fail "no headers in MNN_INCLUDE='${MNN_INCLUDE:-}'; set it to the folder with MNN/Interpreter.hpp"
+[ -f "${MNN_LIBRARY:-}" ] || fail "no library in MNN_LIBRARY='${MNN_LIBRARY:-}'; set it to the libMNN.so built for the phone"
 for tool in cmake adb; do
-    command -v $tool > /dev/null || fail "$tool not found; allowed: cmake and Android's platform tools on the PATH"
+    command -v $tool > /dev/null || fail "$tool not found; put cmake and Android's platform tools on the PATH"
 done
 
 # absolute, because cmake resolves a relative path elsewhere

@@ -14,7 +14,7 @@ for needed in cmake:cmake make:make aarch64-linux-gnu-g++:g++-aarch64-linux-gnu 
     command -v "${needed%:*}" > /dev/null || fail "${needed%:*} not found; install it with: apt-get install ${needed#*:}"
 done
 [ -f "${MNN_INCLUDE:-}/MNN/Interpreter.hpp" ] ||
-    fail "no headers in MNN_INCLUDE='${MNN_INCLUDE:-}'; allowed: the folder with MNN/Interpreter.hpp"
+    fail "no headers in MNN_INCLUDE='${MNN_INCLUDE:-}'; set it to the folder with MNN/Interpreter.hpp"
 root=${FBNET_PFLD_EMULATOR:-${XDG_CACHE_HOME:-$HOME/.cache}/fbnet-pfld/emulator}/root
 for module in "$root"/usr/lib/python3/dist-packages/_mnncengine.*-aarch64-linux-gnu.so; do
     [ -f "$module" ] || fail "no MNN in $root; make it with: fbnet-pfld latency emulator install"
