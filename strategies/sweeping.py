@@ -44,22 +44,7 @@ class LayerSequence(Protocol):
 
 
 def outputs(supernet: LayerSequence, x: Tensor, subnets: Sequence[Sequence[str]]) -> Iterator[tuple[int, Tensor]]:
-    """Run subnets with the supernet's weights, in an order that lets shared first layers run once.
-
-    Parameters
-    ----------
-    supernet
-        Network with all candidates.
-    x
-        Inputs (N, ...).
-    subnets
-        Names of the blocks, first searched layer to last.
-
-    Yields
-    ------
-    tuple
-        Index in ``subnets``, and the output of that subnet for ``x``.
-    """
+    """Run subnets in an order that lets shared first layers run once; see :func:`sweep` for parameters and results."""
     # states[i] is the state before searched layer i of the last subnet
     states = [supernet.begin(x)]
     previous: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from nni.tools.nnictl.config_utils import Experiments
 from nni.tools.nnictl.nnictl_utils import update_experiment
 
 from ...evaluators import Checkpoint
+from ...evaluators.names import checkpoint_file
 from ...latency import LookupTable
 from ...search_space import Architecture, InputError, PfldSpace
 from ...search_space.errors import allowed
@@ -106,7 +107,7 @@ def make_experiment(
     evaluator = FunctionalEvaluator(
         rate_trial,
         data_root=str(data_root.resolve()),
-        supernet=str(supernet.resolve()),
+        supernet=str(checkpoint_file(supernet).resolve()),
         config=config_file and str(config_file.resolve()),
         epochs=epochs,
         seed=seed,
