@@ -19,7 +19,7 @@ import griffe
 ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`(~?)([\w.]+)`")
 
 
-# of an enumeration that mypy takes for text
+# by value, because mypy takes the members of this enumeration for text
 KEYWORD_ONLY = griffe.ParameterKind("keyword-only")
 POSITIONAL = griffe.ParameterKind("positional or keyword")
 
@@ -44,7 +44,7 @@ class PublicNames(griffe.Extension):
 
 
 def _objects(thing: griffe.Object) -> Iterator[griffe.Object]:
-    """The object and all that are defined in it."""
+    """Yield the object and all objects defined in it."""
     yield thing
     for member in thing.members.values():
         if isinstance(member, griffe.Object):
@@ -67,7 +67,7 @@ def _publish(module: griffe.Module) -> None:
 
 
 def _sign(options: griffe.Class) -> None:
-    """Give a pydantic model the signature that its fields make."""
+    """Give a pydantic model a signature made of its fields."""
     family = [*reversed(options.mro()), options]
     if not any("BaseModel" in str(base) for relative in family for base in relative.bases):
         return
